@@ -1,0 +1,317 @@
+"""What a configuration may say: one strict tree. Every key has a default, a unit and one sentence.
+
+Stages are handed their own block and nothing else. `load` turns a YAML file into a `Config` or into a list of complaints.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import Field, SecretStr
+
+from engine.config.values import Duration, Model, Size
+
+Share = Annotated[float, Ge(0), Le(1)]
+Positive = Annotated[int, Gt(0)]
+Name = Annotated[str, MinLen(1), Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=63)]
+
+
+class Format(StrEnum):
+    """Input formats; `connectors.codecs` has one codec for each."""
+
+    JSON = "json"
+    INFLUX = "influx"
+    CLOUDEVENTS = "cloudevents"
+    TEXT = "text"  # the whole value is one log line
+
+
+class Mapping(Model):
+    """How a JSON document becomes samples, lines or an event. Paths are dotted; nested and dotted keys are both tried.
+
+    Exactly one of `values`, `message` and `event` says what the document is.
+    """
+
+    time: str = "timestamp"
+    """Path of the event time."""
+    time_unit: Literal["auto_iso", "s", "ms", "us", "ns"] = "auto_iso"
+    """`auto_iso`: an RFC 3339 string; else a number (or a numeric string) in that unit."""
+    records: str = ""
+    """Path of an array when one message carries many documents; "" when it is one document."""
+    name: str = ""
+    """Path of the metric's name, or "=text" for a constant. With `values` of several fields the field is appended after a dot."""
+    values: dict[str, str] | str = ""
+    """Metrics: {name: path of the number}, or the path of an object whose numeric leaves are all metrics ("fields", "." for the root)."""
+    kind: str = ""
+    """Path of the value's kind, or "=counter"; "" lets naming rules decide."""
+    message: str = ""
+    """Logs: path of the text."""
+    severity: str = ""
+    """Path of a level word, a syslog number or an OpenTelemetry severity number."""
+    event: str = ""
+    """Events: path of the event's name, or "=text"."""
+    event_text: str = ""
+    """Path of the event's words."""
+    is_change: bool = False
+    """Whether events of this source are changes somebody made on purpose."""
+    attributes: dict[str, str] = {}
+    """Events: {attribute: path}."""
+    labels: dict[str, str] | str = {}
+    """{label: path}, or the path of an object whose scalar members are all labels ("tags")."""
+    embedded_json: bool = False
+    """Logs: the message may itself be JSON; its `msg`/`message`/`log` and level are then used."""
+
+
+class Source(Model):
+    """Where records come from, what they look like and how they get an identity."""
+
+    name: Name
+    topics: Annotated[list[str], MinLen(1)]
+    format: Format
+    mapping: Mapping = Mapping()
+    entity_labels: list[str] = [
+        "service",
+        "service.name",
+        "app",
+        "deployment",
+        "kubernetes.deployment.name",
+        "pod",
+        "node",
+        "host",
+        "instance",
+    ]
+    """Labels that may name the entity; the first that is there wins."""
+    drop_labels: list[str] = ["pod_uid", "container_id", "instance_id"]
+    """Labels that churn and so are no part of a series' identity."""
+    keep_log_labels: list[str] = []
+    """Labels that split a log stream beyond its entity."""
+    counters: list[str] = []
+    """Metric names (a trailing * matches any ending) that are cumulative counters beyond what naming rules see."""
+    domain: Name = "default"
+    tenant: Name = "default"
+    record_bytes_max: Size = 1_048_576
+    line_bytes_max: Size = 65_536
+
+
+class Kafka(Model):
+    """The broker. TLS and SASL go into `client` under librdkafka's own names."""
+
+    bootstrap: str = "localhost:9092"
+    group_prefix: str = "foreshock"
+    topic_prefix: str = "foreshock."
+    client: dict[str, str | int | bool | SecretStr] = {}
+    start: Literal["earliest", "latest"] = "latest"
+    """Where a shard without a committed offset and without a snapshot begins."""
+    partitions: dict[str, Positive] = {"alerts": 1, "incidents": 1, "actions": 1, "control": 1, "dead-letters": 1, "audit": 1}
+    batch_records_max: Positive = 500
+    commit_interval: Duration = 1.0
+    """Wall time between commits; it never changes what comes out."""
+
+
+class State(Model):
+    """Where snapshots are kept."""
+
+    path: str = "state"
+    snapshot_interval: Duration = 15.0
+    keep: Annotated[int, Ge(1), Le(100)] = 3
+
+
+class Window(Model):
+    """A maintenance window: alerts on these entities with onset inside it are suppressed, then looked at again."""
+
+    name: str
+    entities: Annotated[list[str], MinLen(1)]
+    start: str
+    """RFC 3339."""
+    end: str
+
+
+class Rule(Model):
+    """Policy for series whose name matches: what deviation matters, in which direction, for how long."""
+
+    match: str
+    """Metric name; * matches any run of characters."""
+    direction: Literal["both", "up", "down"] = "both"
+    deviation_min: float = 0.0
+    """Smallest absolute distance from expected that matters, in the series' unit."""
+    relative_min: Share | None = None
+    """Smallest distance as a share of expected; unset takes the general default."""
+    floor: float | None = None
+    """Values below are never anomalous."""
+    tier: Literal["light", "standard", "full"] | None = None
+    ignore: bool = False
+
+
+class Detect(Model):
+    """Scoring and alerting."""
+
+    false_alarm_every: Duration = 2_592_000.0
+    """The budget of one series: at most one false alert in this long. Score 1.0 is set to meet it."""
+    tier: Literal["light", "standard", "full"] = "standard"
+    warm_up: Duration = 3600.0
+    """Event time for which a new series only learns."""
+    samples_min: Positive = 30
+    """Samples before a series may alert, however long ago it began."""
+    relative_min: Share = 0.2
+    """Materiality: a deviation of less than this share of what was expected is nobody's business."""
+    confirm: Annotated[int, Ge(1), Le(32)] = 3
+    confirm_of: Annotated[int, Ge(1), Le(32)] = 5
+    """An alert fires on `confirm` anomalies in `confirm_of` samples, at once on a very strong one."""
+    recover: Annotated[int, Ge(1), Le(64)] = 5
+    """It resolves after so many samples in a row below the boundary."""
+    adopt_after: Duration = 21_600.0
+    """A level that lasts this long while firing is the new normal."""
+    lease: Duration = 300.0
+    """A firing alert is told again each third of this."""
+    lateness: Duration = 30.0
+    log_lateness: Duration = 120.0
+    future_max: Duration = 300.0
+    past_max: Duration = 86_400.0
+    series_max: Positive = 100_000
+    """Series of one shard; when full, new ones are refused and live ones kept."""
+    idle_after: Duration = 86_400.0
+    """A series silent for this long gives its place back."""
+    templates_max: Positive = 20_000
+    templates_per_service_max: Positive = 2_000
+    count_bucket: Duration = 60.0
+    """Lines and events are counted in buckets of this length."""
+    rules: list[Rule] = []
+    seed: int = 0
+
+
+class Correlate(Model):
+    """From alerts to incidents."""
+
+    window: Duration = 300.0
+    """Onsets closer than this may belong together."""
+    open_after: Duration = 60.0
+    """A candidate must be this old, in event time, before it opens."""
+    alerts_min: Positive = 2
+    """Alerts a candidate needs to open, unless one of them is severe by itself."""
+    severe_score: float = 3.0
+    """A score from which one alert is enough."""
+    close_after: Duration = 900.0
+    """A resolved incident closes after this long and swallows nothing any more."""
+    source_timeout: Duration = 300.0
+    """A source whose watermark stands still for this long of the others' time is left out, and named."""
+    changes_window: Duration = 1800.0
+    """Changes before an onset that may have caused it."""
+    incidents_max: Positive = 10_000
+    members_max: Positive = 200
+    hints_max: Annotated[int, Ge(1), Le(20)] = 5
+    abstain_below: Share = 0.0
+    """A best hint of less probability is not named."""
+    topology: list[tuple[str, str]] = []
+    """Known dependencies: [caller, callee]."""
+    topology_file: str = ""
+    runs_on: list[tuple[str, str]] = []
+    """Known placement: [service or pod, node]."""
+    maintenance: list[Window] = []
+
+
+class ActionRule(Model):
+    """When to trigger what. Targets are entities that are in the inventory, never text from a log."""
+
+    name: Name
+    action: Name
+    """What the receiver of the trigger is to do: rollback, restart, scale, …"""
+    mode: Literal["off", "observe", "dry_run", "approve", "auto"] = "observe"
+    entities: list[str] = ["*"]
+    """Entities that may be a target; * matches any run of characters."""
+    kinds: list[str] = []
+    """Anomaly kinds one of which the hint's metric must show; empty: any."""
+    metrics: list[str] = []
+    """Metric names one of which the hint must name; * matches any run of characters; empty: any."""
+    needs_change: bool = False
+    """Only when a change is held responsible."""
+    needs_event: str = ""
+    """Only when such an event (such as k8s.OOMKilling) is among the incident's evidence."""
+    probability_min: Share = 0.5
+    age_min: Duration = 120.0
+    cooldown: Duration = 1800.0
+    parameters: dict[str, str] = {}
+
+
+class Respond(Model):
+    """Remediation policy. Deny by default: without a rule nothing is ever triggered."""
+
+    enabled: bool = True
+    """The global kill switch."""
+    targets_max: Positive = 1
+    per_action_per_hour: Positive = 3
+    per_hour: Positive = 10
+    storm_incidents: Positive = 5
+    """With more open incidents than this in a domain, automation stops."""
+    inventory: list[str] = []
+    """Entities that may be acted on; empty: the entities of the topology."""
+    rules: list[ActionRule] = []
+
+
+class ConsoleSink(Model):
+    type: Literal["console"]
+    name: Name = "console"
+
+
+class JsonLinesSink(Model):
+    type: Literal["jsonl"]
+    name: Name = "jsonl"
+    path: str
+
+
+class KafkaSink(Model):
+    """Incidents as CloudEvents in binary mode on another topic."""
+
+    type: Literal["kafka"]
+    name: Name = "kafka"
+    topic: str
+
+
+class WebhookSink(Model):
+    """CloudEvents 1.0 structured JSON, signed as Standard Webhooks."""
+
+    type: Literal["webhook"]
+    name: Name = "webhook"
+    url: str
+    secret: SecretStr | None = None
+    """`whsec_…`; several separated by a space while a secret is being rotated."""
+    timeout: Duration = 15.0
+    allow_private: bool = False
+    """Let it reach loopback and private addresses (a receiver in the same cluster)."""
+    severity_min: Annotated[int, Ge(0), Le(24)] = 0
+
+
+AnySink = Annotated[ConsoleSink | JsonLinesSink | KafkaSink | WebhookSink, Field(discriminator="type")]
+
+
+class Deliver(Model):
+    sinks: list[AnySink] = []
+    retry_first: Duration = 1.0
+    retry_max: Duration = 300.0
+    give_up_after: Duration = 86_400.0
+    breaker_failures: Positive = 5
+    breaker_probe: Duration = 30.0
+
+
+class Admin(Model):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Ge(0), Le(65535)] = 8080
+
+
+class Log(Model):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Config(Model):
+    """The whole configuration."""
+
+    kafka: Kafka = Kafka()
+    sources: list[Source] = []
+    detect: Detect = Detect()
+    correlate: Correlate = Correlate()
+    respond: Respond = Respond()
+    deliver: Deliver = Deliver()
+    state: State = State()
+    admin: Admin = Admin()
+    log: Log = Log()

@@ -1,0 +1,65 @@
+"""The kinds of value that a configuration is written in: durations with units, sizes, names, secrets.
+
+>>> parse_duration("1h30m")
+5400.0
+>>> parse_size("16MiB")
+16777216
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel as PydanticModel
+from pydantic import BeforeValidator, ConfigDict, WithJsonSchema
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_SIZE = re.compile(r"(\d+)\s*(B|kB|KiB|MB|MiB|GB|GiB)")
+_BYTES = {"B": 1, "kB": 1000, "KiB": 1024, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
+
+
+def parse_duration(text: object) -> float:
+    """Seconds in `250ms`, `5m`, `1h30m`, `30d`. Raises ValueError for anything else, a bare number too: it has no unit."""
+    if isinstance(text, str):
+        parts = _DURATION.findall(text)
+        if parts and "".join(n + u for n, u in parts) == text:
+            return sum(float(n) * _SECONDS[u] for n, u in parts)
+    raise ValueError("not a duration: write a number and a unit, such as 250ms, 30s, 5m, 1h30m, 7d")
+
+
+def parse_size(text: object) -> int:
+    """Bytes in `900B`, `256kB`, `16MiB`. Raises ValueError for anything else."""
+    if isinstance(text, str) and (match := _SIZE.fullmatch(text)):
+        return int(match[1]) * _BYTES[match[2]]
+    raise ValueError("not a size: write a number and a unit, such as 900B, 256kB, 16MiB")
+
+
+def _seconds(value: Any) -> Any:
+    return value if isinstance(value, float) else parse_duration(value)
+
+
+def _bytes(value: Any) -> Any:
+    return value if isinstance(value, int) and not isinstance(value, bool) else parse_size(value)
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$", "examples": ["30s", "5m", "1h30m"]}),
+]
+"""Seconds, written `5m`."""
+
+Size = Annotated[
+    int,
+    BeforeValidator(_bytes),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+\s*(B|kB|KiB|MB|MiB|GB|GiB)$", "examples": ["256kB", "16MiB"]}),
+]
+"""Bytes, written `16MiB`."""
+
+
+class Model(PydanticModel):
+    """The base of every configuration block: frozen, and nothing unknown is let through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False, use_attribute_docstrings=True)

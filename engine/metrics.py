@@ -1,0 +1,120 @@
+"""Every metric that Foreshock exports: name, kind, help and label names, in one table.
+
+Stages count against these names; `telemetry` turns the table into Prometheus metrics; the dashboards and the reference
+page are checked against it. Labels come from closed sets or from configuration, never from data.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Metric(StrEnum):
+    BUILD_INFO = "foreshock_build_info"
+    RECORDS_CONSUMED = "foreshock_records_consumed_total"
+    BYTES_CONSUMED = "foreshock_consumed_bytes_total"
+    RECORDS_REJECTED = "foreshock_records_rejected_total"
+    SAMPLES = "foreshock_samples_total"
+    LINES = "foreshock_log_lines_total"
+    EVENTS = "foreshock_events_total"
+    SAMPLES_DROPPED = "foreshock_samples_dropped_total"
+    SERIES_ACTIVE = "foreshock_series_active"
+    SERIES_REFUSED = "foreshock_series_refused_total"
+    SERIES_EVICTED = "foreshock_series_evicted_total"
+    TEMPLATES_ACTIVE = "foreshock_templates_active"
+    ANOMALIES = "foreshock_anomalies_total"
+    GATED = "foreshock_anomalies_gated_total"
+    ALERTS = "foreshock_alerts_total"
+    ALERTS_FIRING = "foreshock_alerts_firing"
+    INCIDENTS = "foreshock_incidents_total"
+    INCIDENTS_OPEN = "foreshock_incidents_open"
+    INCIDENT_DELAY = "foreshock_incident_detection_delay_seconds"
+    DUPLICATES_DROPPED = "foreshock_duplicates_dropped_total"
+    ACTIONS = "foreshock_actions_total"
+    DELIVERIES = "foreshock_deliveries_total"
+    OUTBOX_PENDING = "foreshock_outbox_pending"
+    DEAD_LETTERS = "foreshock_dead_letters_total"
+    CONSUMER_LAG = "foreshock_consumer_lag_records"
+    EVENT_LAG = "foreshock_event_time_lag_seconds"
+    WATERMARK = "foreshock_watermark_timestamp_seconds"
+    SHARDS_LIVE = "foreshock_shards_live"
+    STEP_SECONDS = "foreshock_step_seconds"
+    COMMITS = "foreshock_commits_total"
+    REBALANCES = "foreshock_rebalances_total"
+    SNAPSHOT_SECONDS = "foreshock_snapshot_seconds"
+    SNAPSHOT_BYTES = "foreshock_snapshot_bytes"
+    SNAPSHOT_TIME = "foreshock_snapshot_timestamp_seconds"
+    SNAPSHOTS_SKIPPED = "foreshock_snapshots_skipped_total"
+    REPLAYED = "foreshock_records_replayed_total"
+    DETERMINISM_VIOLATIONS = "foreshock_determinism_violations_total"
+    LIMITS_REACHED = "foreshock_limits_reached_total"
+    CONFIG_RELOAD_OK = "foreshock_config_last_reload_successful"
+    CONFIG_RELOAD_TIME = "foreshock_config_last_reload_success_timestamp_seconds"
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+    INFO = "info"
+
+
+class About(NamedTuple):
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+METRICS: dict[Metric, About] = {
+    Metric.BUILD_INFO: About(Kind.INFO, "Version of the running program.", ("version", "kernel_id")),
+    Metric.RECORDS_CONSUMED: About(Kind.COUNTER, "Records taken from a topic.", ("stage", "topic")),
+    Metric.BYTES_CONSUMED: About(Kind.COUNTER, "Bytes of payload taken from a topic.", ("stage", "topic")),
+    Metric.RECORDS_REJECTED: About(Kind.COUNTER, "Records or parts of them that could not be used.", ("topic", "reason")),
+    Metric.SAMPLES: About(Kind.COUNTER, "Samples scored.", ("signal",)),
+    Metric.LINES: About(Kind.COUNTER, "Log lines mined.", ()),
+    Metric.EVENTS: About(Kind.COUNTER, "Discrete events read.", ("name",)),
+    Metric.SAMPLES_DROPPED: About(Kind.COUNTER, "Samples that were not scored.", ("reason",)),
+    Metric.SERIES_ACTIVE: About(Kind.GAUGE, "Series that have a model.", ("shard",)),
+    Metric.SERIES_REFUSED: About(Kind.COUNTER, "Series that got no model.", ("reason",)),
+    Metric.SERIES_EVICTED: About(Kind.COUNTER, "Series forgotten after silence.", ()),
+    Metric.TEMPLATES_ACTIVE: About(Kind.GAUGE, "Log templates known.", ("shard",)),
+    Metric.ANOMALIES: About(Kind.COUNTER, "Samples scored at or beyond the boundary.", ("signal", "kind")),
+    Metric.GATED: About(Kind.COUNTER, "Anomalies that did not become an alert, by the gate that decided.", ("gate",)),
+    Metric.ALERTS: About(Kind.COUNTER, "Alert transitions published.", ("state",)),
+    Metric.ALERTS_FIRING: About(Kind.GAUGE, "Alerts firing now.", ("shard",)),
+    Metric.INCIDENTS: About(Kind.COUNTER, "Incident transitions.", ("state",)),
+    Metric.INCIDENTS_OPEN: About(Kind.GAUGE, "Incidents open now.", ("shard",)),
+    Metric.INCIDENT_DELAY: About(
+        Kind.HISTOGRAM, "Event time from the onset of an incident to its opening.", (), (10, 30, 60, 120, 300, 600, 1800, 3600)
+    ),
+    Metric.DUPLICATES_DROPPED: About(Kind.COUNTER, "Messages dropped because their stamp was seen before.", ("stage",)),
+    Metric.ACTIONS: About(Kind.COUNTER, "Remediation intents by state and deciding gate.", ("state", "reason")),
+    Metric.DELIVERIES: About(Kind.COUNTER, "Deliveries to sinks.", ("sink", "result")),
+    Metric.OUTBOX_PENDING: About(Kind.GAUGE, "Incidents a sink has not got at their latest revision.", ("sink",)),
+    Metric.DEAD_LETTERS: About(Kind.COUNTER, "Records sent to the dead letters.", ("topic", "reason")),
+    Metric.CONSUMER_LAG: About(
+        Kind.GAUGE, "Records between our position and the end of the partition.", ("stage", "topic", "partition")
+    ),
+    Metric.EVENT_LAG: About(Kind.GAUGE, "Wall time minus the log time of the newest record taken.", ("stage", "topic")),
+    Metric.WATERMARK: About(Kind.GAUGE, "Event time up to which a shard is complete.", ("stage", "shard")),
+    Metric.SHARDS_LIVE: About(Kind.GAUGE, "Shards assigned, restored and processing.", ("stage",)),
+    Metric.STEP_SECONDS: About(
+        Kind.HISTOGRAM,
+        "Time of one step of a stage over one batch.",
+        ("stage",),
+        (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
+    ),
+    Metric.COMMITS: About(Kind.COUNTER, "Offset commits.", ("stage", "result")),
+    Metric.REBALANCES: About(Kind.COUNTER, "Changes of the assignment.", ("stage", "kind")),
+    Metric.SNAPSHOT_SECONDS: About(Kind.HISTOGRAM, "Time to write one snapshot.", (), (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)),
+    Metric.SNAPSHOT_BYTES: About(Kind.GAUGE, "Size of a shard's newest snapshot.", ("stage", "shard")),
+    Metric.SNAPSHOT_TIME: About(Kind.GAUGE, "When a shard's newest snapshot was written.", ("stage", "shard")),
+    Metric.SNAPSHOTS_SKIPPED: About(Kind.COUNTER, "Snapshots that were torn or of another kind and were not used.", ("stage",)),
+    Metric.REPLAYED: About(Kind.COUNTER, "Records stepped again in silence after a restore.", ("stage",)),
+    Metric.DETERMINISM_VIOLATIONS: About(Kind.COUNTER, "Replays whose outputs differed from those committed.", ("stage",)),
+    Metric.LIMITS_REACHED: About(Kind.COUNTER, "A stated maximum was reached.", ("limit",)),
+    Metric.CONFIG_RELOAD_OK: About(Kind.GAUGE, "Whether the last reload of the configuration was taken.", ()),
+    Metric.CONFIG_RELOAD_TIME: About(Kind.GAUGE, "When the configuration was last taken.", ()),
+}
