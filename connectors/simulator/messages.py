@@ -81,7 +81,7 @@ def _metrics(span: Span, n: int, counters: Counters) -> Iterator[Message]:
         )
         if name in span.connections:
             fields += f",connections={int(span.connections[name][n])}i"
-        head = f"{service.layer},node={service.node},service={name} "
+        head = f"app,layer={service.layer},node={service.node},service={name} "
         yield Message(METRICS, name.encode(), (head + fields + stamp).encode(), ts_ms)
         yield Message(LATENCY, name.encode(), _latency(span, name, n, int(count)), ts_ms)
     for node in NODES:

@@ -1,0 +1,40 @@
+"""One way to run them all: `python -m benchmarks NAME [--quick] [--output json]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+import orjson
+
+BENCHMARKS: dict[str, str] = {
+    "pipeline": "messages a second from a topic to alerts, beside a bare consume loop, Quix Streams and Bytewax",
+    "kernels": "samples a second of each detector kernel and of the whole bank, beside river",
+    "quality": "metric detection on labelled series in a folder (--data), by the scorers given with --scorer",
+}
+"""Name → what it measures. Each is a module here with `run(quick: bool, options: list[str]) -> dict`."""
+
+
+def main() -> int:
+    """Run one benchmark and print its figures as one JSON line (or readable, by default)."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS))
+    parser.add_argument("--list", action="store_true", help="name them all")
+    parser.add_argument("--quick", action="store_true", help="small and rough: does it run, what is the order of size")
+    parser.add_argument("--output", choices=("text", "json"), default="text")
+    arguments, options = parser.parse_known_args()
+    if arguments.list or not arguments.name:
+        for name, about in sorted(BENCHMARKS.items()):
+            print(f"{name:10} {about}")
+        return 0
+    run: Callable[..., dict[str, object]] = import_module(f"benchmarks.{arguments.name}").run
+    figures = {"benchmark": arguments.name, "quick": arguments.quick, **run(quick=arguments.quick, options=options)}
+    indent = orjson.OPT_INDENT_2 if arguments.output == "text" else 0
+    sys.stdout.write(orjson.dumps(figures, option=indent).decode() + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
