@@ -10,9 +10,9 @@ stores in `connectors/`. Only `engine/wiring` knows both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,7 @@ class MachineFactory(Protocol):
     def __call__(self, shard: Shard) -> Machine: ...
 
 
+@runtime_checkable
 class Settles(Protocol):
     """A machine with effects outside Kafka (the deliver stage): the runner calls `settle` between step and commit."""
 
@@ -99,6 +100,15 @@ class Settles(Protocol):
 
     def next_offset(self) -> int | None:
         """The offset that may be committed: everything before it has had its effect. None: whatever was stepped."""
+        ...
+
+
+@runtime_checkable
+class Resettles(Protocol):
+    """A machine with effects that can be told, after a restore, which of them were done in its former life."""
+
+    def assume_settled(self, offset: int) -> None:
+        """Everything before `offset` has had its effect: the commit says so. Called once, after the silent replay."""
         ...
 
 
@@ -190,10 +200,24 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class HandsOver(Protocol):
+    """A source that lets its reader commit once more while a shard is still ours (Kafka's revocation)."""
+
+    def before_revoke(self, hook: Callable[[Sequence[Shard]], None]) -> None:
+        """`hook` is called inside `poll`, before the shards leave; it is bounded in time and raises nothing but defects."""
+        ...
+
+
 class Publisher(Protocol):
     """Takes outputs. Nothing counts as out before `flush` has returned."""
 
-    def publish(self, outputs: Sequence[Output]) -> None: ...
+    def publish(self, outputs: Sequence[Output]) -> None:
+        """Take all of them, in order. Raises Unreachable when its buffer is full: they are kept, hand it no more until it flushes.
+
+        Raises Permanent, here or in `flush`, when an output can never be delivered: the process must start again.
+        """
+        ...
 
     def flush(self, deadline_seconds: float) -> None:
         """Return when every output so far is acknowledged; raise Unreachable when not all are by the deadline."""
@@ -213,6 +237,9 @@ class Saved(NamedTuple):
 
 class StateStore(Protocol):
     """Snapshots, each whole or absent: a manifest written last, a checksum for every part, the newest few kept."""
+
+    skipped: int
+    """How many torn or damaged snapshots `load` has passed over so far."""
 
     def save(self, saved: Saved) -> int:
         """Write atomically; returns the bytes written. Raises StateError when the medium refuses."""
@@ -252,10 +279,12 @@ __all__ = [
     "Clock",
     "Codec",
     "Columns",
+    "HandsOver",
     "Machine",
     "MachineFactory",
     "Polled",
     "Publisher",
+    "Resettles",
     "Revoked",
     "Saved",
     "Settles",
