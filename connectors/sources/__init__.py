@@ -1,0 +1,1 @@
+"""Logs that records come from."""

@@ -1,0 +1,238 @@
+"""Records from Kafka: one consumer of one group, read from any offset.
+
+The client's callbacks only write down what happened. A shard that was just assigned is held (paused, at no offset that
+matters) until its first `seek`, so that nothing is ever delivered onto a state that is not yet restored. What the broker
+knows of it, the committed offset, what we left with it and the two watermarks, is asked for afterwards, in `poll`, where
+a failure can simply be tried again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from confluent_kafka import OFFSET_END, TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, TopicPartition
+
+from connectors.kafka_client import LOG, NOT_TAKEN_UP, OFFSET_GONE, PASSING, cause, consumer_settings, unreachable
+from engine.config.tree import Kafka
+from engine.errors import Unreachable
+from engine.ports import Assigned, Polled, Revoked
+from engine.records import Record, Shard
+
+ASK_SECONDS: Final = 5.0
+"""How long one question to the broker may take; an unanswered one is asked again at the next poll."""
+SEEK_TRIES: Final = 200
+SEEK_PAUSE_SECONDS: Final = 0.01
+START_SECONDS: Final = 15.0
+
+
+class KafkaSource:
+    """Implements `ports.Source` and `ports.HandsOver`. Topics may be patterns: they then begin with `^`.
+
+    `timeout_seconds` of `poll` bounds the wait for the first record; a question about a new shard may add `ASK_SECONDS`.
+    """
+
+    def __init__(self, topics: Sequence[str], *, group: str, kafka: Kafka) -> None:
+        settings = consumer_settings(kafka, group)
+        strategy = str(settings.get("partition.assignment.strategy", ""))
+        self._incremental = "cooperative" in strategy or settings.get("group.protocol") == "consumer"
+        self._batch = kafka.batch_records_max
+        self._epoch = 0
+        self._arrived: dict[Shard, int] = {}  # assigned, not yet announced: the epoch of the assignment
+        self._held: set[Shard] = set()  # announced, waiting for the first seek
+        self._next: dict[tuple[str, int], int] = {}  # delivering: the next offset we expect
+        self._ends: dict[Shard, int] = {}
+        self._events: list[Assigned | Revoked] = []
+        self._hook: Callable[[Sequence[Shard]], None] | None = None
+        self._consumer = Consumer(settings, logger=LOG)
+        self._start(list(topics))
+
+    # ------------------------------------------------------------------------------------------- reading
+    def poll(self, timeout_seconds: float) -> Polled:
+        """Wait for the first record, then drain what is there. Raises Unreachable for what only a person can mend."""
+        try:
+            first = self._consumer.poll(timeout_seconds)
+            rest = self._consumer.consume(self._batch - 1, 0) if first is not None and self._batch > 1 else []
+        except KafkaException as error:
+            raise unreachable("reading", error) from error
+        records = self._grouped([first, *rest]) if first is not None else {}
+        if self._arrived:
+            self._announce()
+        events, self._events = self._events, []
+        return Polled(records, events)
+
+    def _grouped(self, messages: Sequence[Any]) -> dict[Shard, list[Record]]:
+        """Messages as records by shard. Anything of a shard that is not delivering, or from before its seek, is dropped."""
+        found: dict[tuple[str, int], list[Record]] = {}
+        for message in messages:
+            if message.error() is not None:
+                self._complain(message)
+                continue
+            record = _record(message)
+            place = (record.topic, record.partition)
+            if record.offset < self._next.get(place, record.offset + 1):
+                continue
+            if place not in found:
+                found[place] = []
+            found[place].append(record)
+            self._next[place] = record.offset + 1
+        return {Shard(*place): records for place, records in found.items()}
+
+    def _complain(self, message: Any) -> None:
+        """Act on an error that came in the place of a message."""
+        error = message.error()
+        code = error.code()
+        if code in OFFSET_GONE:  # retention or an operator took the log away under us: the shard begins anew
+            shard = Shard(message.topic(), message.partition())
+            if shard in self._held or self._next.pop(shard, None) is not None:
+                self._consumer.pause([TopicPartition(*shard)])
+                self._arrived[shard] = self._new_epoch()
+        elif error.fatal() or code not in PASSING:
+            raise unreachable(f"reading {message.topic() or 'the log'}", error)
+
+    # ------------------------------------------------------------------------------------------- the assignment
+    def before_revoke(self, hook: Callable[[Sequence[Shard]], None]) -> None:
+        """See `ports.HandsOver`."""
+        self._hook = hook
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Take them, paused. The offset is a stand-in that is valid on any log; `seek` gives the real one."""
+        held = [TopicPartition(p.topic, p.partition, OFFSET_END) for p in partitions]
+        if self._incremental:
+            consumer.incremental_assign(held)
+        else:
+            consumer.assign(held)
+        if held:
+            consumer.pause(held)
+        epoch = self._new_epoch()
+        self._arrived.update({Shard(p.topic, p.partition): epoch for p in partitions})
+
+    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        leaving = [Shard(p.topic, p.partition) for p in partitions]
+        if self._hook is not None and leaving:
+            self._hook(leaving)
+        self._leave(leaving, lost=False)
+
+    def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._leave([Shard(p.topic, p.partition) for p in partitions], lost=True)
+
+    def _leave(self, shards: Sequence[Shard], *, lost: bool) -> None:
+        """Forget everything about them: a pause or a position must not survive into the next assignment."""
+        for shard in shards:
+            self._arrived.pop(shard, None)
+            self._held.discard(shard)
+            self._next.pop(shard, None)
+            self._ends.pop(shard, None)
+            self._events.append(Revoked(shard, lost))
+
+    def _announce(self) -> None:
+        """Ask the broker about the shards that came, and tell of them. An unanswered question is asked again later."""
+        shards = list(self._arrived)
+        try:
+            committed = self._consumer.committed([TopicPartition(*shard) for shard in shards], timeout=ASK_SECONDS)
+            for shard, place in zip(shards, committed, strict=True):
+                self._announce_one(shard, place)
+        except KafkaException as error:
+            if cause(error).fatal() or not (cause(error).retriable() or cause(error).code() in PASSING):
+                raise unreachable("asking for committed offsets", error) from error
+            LOG.warning("committed offsets not answered: %s", cause(error).str())
+
+    def _announce_one(self, shard: Shard, place: TopicPartition) -> None:
+        if place.error is not None:
+            raise KafkaException(place.error)
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(*shard), timeout=ASK_SECONDS)
+        epoch = self._arrived.pop(shard)
+        self._held.add(shard)
+        self._ends[shard] = high
+        known = place.offset >= 0
+        self._events.append(
+            Assigned(shard, place.offset if known else None, (place.metadata or "") if known else "", low, high, epoch)
+        )
+
+    def _new_epoch(self) -> int:
+        self._epoch += 1
+        return self._epoch
+
+    # ------------------------------------------------------------------------------------------- control
+    def seek(self, shard: Shard, offset: int) -> None:
+        """Deliver from `offset` on. The client takes a moment to take up a new partition; that is waited for, bounded."""
+        place = TopicPartition(shard.topic, shard.partition, offset)
+        self._consumer.pause([place])
+        for attempt in range(SEEK_TRIES):
+            try:
+                self._consumer.seek(place)
+                break
+            except KafkaException as error:
+                if cause(error).code() != NOT_TAKEN_UP or attempt == SEEK_TRIES - 1:
+                    raise unreachable(f"seeking {shard}", error) from error
+                time.sleep(SEEK_PAUSE_SECONDS)
+        self._held.discard(shard)
+        self._next[shard] = offset
+        self._consumer.resume([place])
+
+    def commit(self, shard: Shard, offset: int, metadata: str) -> None:
+        """Raises Unreachable when the broker refuses (fenced: the shard has another owner) or does not answer in time."""
+        place = TopicPartition(shard.topic, shard.partition, offset, metadata)
+        try:
+            done = self._consumer.commit(offsets=[place], asynchronous=False) or []
+        except KafkaException as error:
+            raise unreachable(f"committing {shard}", error) from error
+        for answer in done:
+            if answer.error is not None:
+                raise unreachable(f"committing {shard}", answer.error)
+
+    def pause(self, shard: Shard) -> None:
+        """Stop delivering; the position stays."""
+        if shard in self._next:
+            self._consumer.pause([TopicPartition(*shard)])
+
+    def resume(self, shard: Shard) -> None:
+        """Go on delivering; no effect on a shard that still waits for its first seek."""
+        if shard in self._next:
+            self._consumer.resume([TopicPartition(*shard)])
+
+    def lag(self, shard: Shard) -> int:
+        """From the watermark that came with the last fetch: costs no request."""
+        if shard not in self._next:
+            return 0
+        try:
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*shard), cached=True)
+        except KafkaException:
+            high = -1
+        self._ends[shard] = max(high, self._ends.get(shard, 0))
+        return max(0, self._ends[shard] - self._next[shard])
+
+    def close(self) -> None:
+        """Leave the group. Shards still held are revoked on the way, without a last commit."""
+        self._hook = None
+        self._consumer.close()
+
+    # ------------------------------------------------------------------------------------------- the start
+    def _start(self, topics: list[str]) -> None:
+        """Fail at once, and in plain words, on what would otherwise be a quiet wait: no broker, no such topic."""
+        try:
+            known = self._consumer.list_topics(timeout=START_SECONDS).topics
+        except KafkaException as error:
+            self._consumer.close()
+            raise unreachable("connecting to Kafka", error) from error
+        missing = [name for name in topics if not name.startswith("^") and name not in known]
+        if missing:
+            self._consumer.close()
+            raise Unreachable(f"no such topic: {', '.join(missing)}", "Create it, or correct sources[].topics.")
+        self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
+
+def _record(message: Any) -> Record:
+    """`message` is a `confluent_kafka.Message` without an error: the stubs call each of its parts optional, none is."""
+    kind, milliseconds = message.timestamp()
+    headers = message.headers()
+    return Record(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        0 if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds * 1_000_000,
+        message.key(),
+        message.value(),
+        tuple((name, value or b"") for name, value in headers) if headers else (),
+    )
