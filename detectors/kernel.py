@@ -1,0 +1,98 @@
+"""The one decorator of every compiled loop, and what makes its disk cache safe.
+
+A kernel is a loop over rows that takes scalars and arrays and writes arrays. It allocates nothing, and gives the same
+bits however a batch is cut, on every processor: hence never `fastmath` (it reorders sums) and never `parallel`.
+
+numba's disk cache looks only at a kernel's own file, so editing a function in one file leaves its callers in other
+files computing with the old one. Therefore the cache lives in a folder named by a hash of all sources of `detectors`.
+The processor needs no place in that name: numba's own index is kept by processor name and features.
+
+With `NUMBA_DISABLE_JIT=1` the same functions run as plain Python, where a row of a structured array has no attributes:
+pass structured arrays through `as_state` before handing them to a kernel.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numba
+import numpy as np
+from numba.core import config as numba_config
+from numpy.typing import NDArray
+
+config: Any = numba_config  # it makes its attributes at run time
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+JIT: Final[bool] = not config.DISABLE_JIT
+"""Whether kernels are compiled. False with `NUMBA_DISABLE_JIT=1` (coverage, debugging, the tests' second run)."""
+
+
+def source_hash() -> str:
+    """16 hex digits over the names and bytes of all sources of `detectors`."""
+    state = hashlib.blake2b(digest_size=8)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        state.update(path.name.encode())
+        state.update(path.read_bytes())
+    return state.hexdigest()
+
+
+def cache_folder() -> Path | None:
+    """The folder for compiled kernels: the first of these that can be written, then `/<source hash>`; None if none can.
+
+    `$NUMBA_CACHE_DIR`, `$XDG_CACHE_HOME/foreshock`, `~/.cache/foreshock`, the folder for temporary files: so it also works on
+    a read-only root file system.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path("~").expanduser() / ".cache")
+    bases = (config.CACHE_DIR, f"{home}/foreshock/kernels", f"{tempfile.gettempdir()}/foreshock-{os.getuid()}/kernels")
+    for base in bases:
+        if not base:
+            continue
+        folder = Path(base) / source_hash()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue
+        if (
+            os.access(folder, os.W_OK | os.X_OK) and folder.stat().st_uid == os.getuid()
+        ):  # compiled code of others is never loaded
+            return folder
+    return None
+
+
+_FOLDER = cache_folder() if JIT else None
+if _FOLDER is not None:
+    config.CACHE_DIR = str(_FOLDER)
+
+
+def _compile(function: Function) -> Function:
+    compiled: Any = numba.njit(cache=_FOLDER is not None, nogil=True, error_model="numpy")(function)
+    return compiled  # type: ignore[no-any-return]
+
+
+def kernel(function: Function) -> Function:
+    """Compile a loop over rows. Releases the interpreter lock; division by zero gives Inf or NaN as in numpy."""
+    if JIT:
+        return _compile(function)
+
+    @functools.wraps(function)
+    def plain(*arguments: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*arguments)
+
+    return plain  # type: ignore[return-value]
+
+
+def device(function: Function) -> Function:
+    """Compile a small function that only kernels and other devices call; the compiler inlines it."""
+    return _compile(function) if JIT else function
+
+
+def as_state(array: NDArray[np.void]) -> NDArray[np.void]:
+    """The structured array as kernels want it: itself, or with the JIT off a view whose rows have attributes. Never a copy."""
+    return array if JIT else array.view(np.recarray)
