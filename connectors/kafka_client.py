@@ -8,6 +8,7 @@ Settings are librdkafka's own. Ours are defaults: whatever the user writes under
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,8 +19,29 @@ from engine.config.tree import Kafka
 from engine.errors import Unreachable
 from engine.records import Topic
 
+REPEAT_SECONDS: Final = 30.0
+"""librdkafka says the same of a broker that is away at every try, many times a second: it is heard once in this long."""
+
+
+class _Quietly(logging.Filter):
+    """Lets each kind of message (its first word, such as FAIL) through at most once in `REPEAT_SECONDS`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._until: dict[str, float] = {}  # librdkafka has some forty kinds
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        kind, now = text.partition(" ")[0], time.monotonic()
+        if "enable.gapless.guarantee is experimental" in text or now < self._until.get(kind, 0.0):
+            return False
+        self._until[kind] = now + REPEAT_SECONDS
+        return True
+
+
 LOG: Final = logging.getLogger("librdkafka")
 """librdkafka's own words go where the program's log goes, not to standard error."""
+LOG.addFilter(_Quietly())
 
 CONSUMER: Final[Mapping[str, str | int | bool]] = {
     "enable.auto.commit": False,
