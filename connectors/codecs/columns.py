@@ -1,0 +1,106 @@
+"""Where codecs put what they read: rows in, columns out. Checks here what every codec must promise of its columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.errors import Reject
+from engine.records import Decoded, Event, Lines, Rejected, Samples
+
+VALUE_MAX = 1e15
+"""Larger values are no measurements; beyond 2^53 a float64 cannot count by ones any more."""
+_DETAIL_MAX = 200
+
+
+class ColumnsBuilder:
+    """Collects the samples, lines, events and rejections of one batch, in the order of its records."""
+
+    __slots__ = (
+        "events",
+        "line_bytes_max",
+        "line_keys",
+        "line_rows",
+        "line_severities",
+        "line_texts",
+        "line_times",
+        "rejected",
+        "sample_keys",
+        "sample_rows",
+        "sample_times",
+        "sample_values",
+    )
+
+    def __init__(self, line_bytes_max: int) -> None:
+        self.line_bytes_max = line_bytes_max
+        self.sample_rows: list[int] = []
+        self.sample_keys: list[bytes] = []
+        self.sample_times: list[int] = []
+        self.sample_values: list[float] = []
+        self.line_rows: list[int] = []
+        self.line_keys: list[bytes] = []
+        self.line_times: list[int] = []
+        self.line_severities: list[int] = []
+        self.line_texts: list[bytes] = []
+        self.events: list[Event] = []
+        self.rejected: list[Rejected] = []
+
+    def sample(self, row: int, key: bytes, ts_ns: int, value: float) -> None:
+        """Any number: those that are not finite, or not below 1e15, become rejections in `build`."""
+        self.sample_rows.append(row)
+        self.sample_keys.append(key)
+        self.sample_times.append(ts_ns)
+        self.sample_values.append(value)
+
+    def line(self, row: int, key: bytes, ts_ns: int, severity: int, text: bytes) -> None:
+        """`text` is valid UTF-8; what is beyond `line_bytes_max` is cut off, never inside a character."""
+        if len(text) > self.line_bytes_max:
+            text = _cut(text, self.line_bytes_max)
+        self.line_rows.append(row)
+        self.line_keys.append(key)
+        self.line_times.append(ts_ns)
+        self.line_severities.append(severity)
+        self.line_texts.append(text)
+
+    def reject(self, row: int, reason: Reject, detail: str) -> None:
+        """`detail` is for people: names of fields, never what is in them."""
+        self.rejected.append(Rejected(row, reason, detail[:_DETAIL_MAX]))
+
+    def marks(self) -> int:
+        """Grows with everything that is put in: equal before and after means that nothing was."""
+        return len(self.sample_rows) + len(self.line_rows) + len(self.events) + len(self.rejected)
+
+    def build(self) -> Decoded:
+        """The columns. Rejections come in the order of their records."""
+        samples = self._samples()
+        lines = Lines(
+            np.array(self.line_rows, dtype=np.int32),
+            self.line_keys,
+            np.array(self.line_times, dtype=np.int64),
+            np.array(self.line_severities, dtype=np.int8),
+            self.line_texts,
+        )
+        self.rejected.sort(key=_row)
+        return Decoded(samples, lines, self.events, self.rejected)
+
+    def _samples(self) -> Samples:
+        rows = np.array(self.sample_rows, dtype=np.int32)
+        times = np.array(self.sample_times, dtype=np.int64)
+        values = np.array(self.sample_values, dtype=np.float64)
+        keys = self.sample_keys
+        good = np.abs(values) < VALUE_MAX  # False for NaN too
+        if not good.all():
+            for n in np.flatnonzero(~good):
+                self.reject(self.sample_rows[n], Reject.NOT_FINITE, f"{keys[n].decode()}: not a finite number below 1e15")
+            keys = [keys[n] for n in np.flatnonzero(good)]
+            rows, times, values = rows[good], times[good], values[good]
+        return Samples(rows, keys, times, values)
+
+
+def _row(rejected: Rejected) -> int:
+    return rejected.row
+
+
+def _cut(text: bytes, size: int) -> bytes:
+    while size and text[size] & 0xC0 == 0x80:  # a continuation byte: the character began before
+        size -= 1
+    return text[:size]

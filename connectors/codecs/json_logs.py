@@ -1,0 +1,80 @@
+"""A JSON document's text → one log line, by the mapping of its source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from connectors.codecs import severity
+from connectors.codecs.columns import ColumnsBuilder
+from connectors.codecs.json_paths import Document, compile_labels, compile_path
+from engine.config.tree import Mapping
+from engine.errors import DecodeError, Reject
+from engine.ports import Catalog
+
+STREAMS_MAX = 200_000
+"""Streams remembered; when full, all are forgotten."""
+_MESSAGES = ("msg", "message", "log", "@message", "event")
+_LEVELS = ("level", "severity", "lvl", "log.level", "levelname", "@level")
+
+
+class LogReader:
+    """Reads documents that carry one log line each."""
+
+    def __init__(self, mapping: Mapping, catalog: Catalog) -> None:
+        self._message = compile_path(mapping.message)
+        self._severity = compile_path(mapping.severity)
+        self._scale = mapping.severity_scale
+        self._labels = compile_labels(mapping.labels)
+        self._embedded = mapping.embedded_json
+        self._streams: dict[tuple[tuple[str, str], ...], bytes] = {}
+        self._catalog = catalog
+
+    def read(self, row: int, ts_ns: int, document: Document, out: ColumnsBuilder) -> None:
+        """Put the line of one document. Raises DecodeError when it has none, or too many labels."""
+        message = self._message(document)
+        if message is None:
+            raise DecodeError(Reject.WRONG_TYPE, "no text at the path of the message")
+        text = _text(message)
+        level = severity.of_value(self._severity(document), self._scale)
+        if self._embedded and text[:1] == b"{":
+            text, inner = _embedded(text, self._scale)
+            level = level or inner
+        out.line(row, self._stream(self._labels(document)), ts_ns, level or severity.in_text(text), text)
+
+    def _stream(self, labels: tuple[tuple[str, str], ...]) -> bytes:
+        key = self._streams.get(labels)
+        if key is None:
+            key = self._catalog.stream(dict(labels))
+            if len(self._streams) >= STREAMS_MAX:
+                self._streams.clear()
+            self._streams[labels] = key
+        return key
+
+
+def _text(message: Any) -> bytes:
+    """The line in UTF-8, without the byte order mark, leading blanks and trailing newline that syslog and Docker leave."""
+    if type(message) is str:
+        return tidy(message).encode()
+    if type(message) is list and all(type(byte) is int and 0 <= byte <= 255 for byte in message):
+        return tidy(bytes(message).decode("utf-8", "replace")).encode()  # journald: text that is not clean UTF-8
+    if type(message) in (dict, list):
+        return orjson.dumps(message)
+    raise DecodeError(Reject.WRONG_TYPE, "the message is not a text")
+
+
+def tidy(text: str) -> str:
+    """Without a byte order mark, leading blanks and trailing white space."""
+    return text.lstrip("\ufeff ").rstrip()
+
+
+def _embedded(text: bytes, scale: str) -> tuple[bytes, int]:
+    """The text and the level inside a message that is JSON itself; the message as it is and 0 when it is not."""
+    try:
+        inner = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text, 0
+    words = next((inner[name] for name in _MESSAGES if type(inner.get(name)) is str), None)
+    levels = (severity.of_value(inner.get(name), scale) for name in _LEVELS)
+    return (text if words is None else tidy(words).encode()), next((level for level in levels if level), 0)
