@@ -28,6 +28,7 @@ class StepStats:
 
     counts: dict[tuple[Metric, tuple[str, ...]], float] = field(default_factory=dict)
     gauges: dict[tuple[Metric, tuple[str, ...]], float] = field(default_factory=dict)
+    observations: list[tuple[Metric, tuple[str, ...], float]] = field(default_factory=list)
 
     def count(self, metric: Metric, amount: float = 1, *labels: str) -> None:
         """Add to a counter; `labels` are the values of the metric's label names, in their order."""
@@ -37,6 +38,10 @@ class StepStats:
     def gauge(self, metric: Metric, value: float, *labels: str) -> None:
         """Set a gauge to its latest value."""
         self.gauges[metric, labels] = value
+
+    def observe(self, metric: Metric, value: float, *labels: str) -> None:
+        """Add one value to a histogram."""
+        self.observations.append((metric, labels, value))
 
 
 class StepResult(NamedTuple):

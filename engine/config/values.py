@@ -62,4 +62,6 @@ Size = Annotated[
 class Model(PydanticModel):
     """The base of every configuration block: frozen, and nothing unknown is let through."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=False, use_attribute_docstrings=True, allow_inf_nan=False
+    )
