@@ -42,7 +42,7 @@ def configure_logging(config: Log, stream: TextIO | None = None) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, _library_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *endings[:-1], _without_newline(endings[-1])],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *endings],
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.INFO), force=True)
@@ -59,20 +59,7 @@ def _json_endings() -> Sequence[Processor]:
 
 def _console_endings(*, colours: bool) -> Sequence[Processor]:
     renderer = structlog.dev.ConsoleRenderer(colors=colours, timestamp_key="ts", sort_keys=False)
-
-    def console_line(logger: WrappedLogger, method: str, event: EventDict) -> str:
-        return renderer(logger, method, event) + "\n"
-
-    return [structlog.processors.format_exc_info, _shortened, _escaped, console_line]
-
-
-def _without_newline(line: Processor) -> Processor:
-    """The standard library's handlers end a line themselves."""
-
-    def bare(logger: WrappedLogger, method: str, event: EventDict) -> str:
-        return str(line(logger, method, event)).removesuffix("\n")
-
-    return bare
+    return [structlog.processors.format_exc_info, _shortened, _escaped, renderer]
 
 
 def _time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -116,4 +103,4 @@ def _escape(match: re.Match[str]) -> str:
 
 def _json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     head = {key: event.pop(key) for key in ("ts", "level", "event", "logger") if key in event}
-    return orjson.dumps({**head, **event}, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE).decode()
+    return orjson.dumps({**head, **event}, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
