@@ -1,0 +1,1 @@
+"""The first stage: records of one topic-partition in, alerts, changes and watermarks out."""
