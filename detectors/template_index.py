@@ -1,0 +1,125 @@
+"""The templates of one shard and how a line finds its own: kernels over columns of fixed size.
+
+A line whose masked hash was seen before is answered by `cache`. Otherwise its tokens are compared with the templates of
+the same service and length. A place where line and template differ is *soft* when either side looks like a value (holds
+digits, a path, a host name, a date, follows the same `key=`, or stands where many words were seen), else *hard*. Lines
+that differ in soft places only, and agree in enough of the rest, generalise the template there. Hard places never give way
+to similarity: templates that are equal but for one place meet in `hole`, and when enough different words were seen in it
+they unite; the younger ones then point to the survivor (`parent`). A polar word (`words`) is never generalised over, and a
+generalised place never takes one in.
+
+Everything has a fixed size. When `hole` or `cache` is full it is emptied; when templates run out, lines that fit none get -1.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.kernel import as_state, device, kernel
+from detectors.tokens import LETTERS, MASKED, ONE, TOKENS_MAX, ZERO
+
+CROWDED: Final = 32  # flag: many words were seen where this token stands
+SOFT: Final = 64  # flag: the token may be a value
+POLAR: Final = 128  # flag: the token holds a polar word
+PLAIN: Final = MASKED | LETTERS  # a word without digits has LETTERS alone of these two
+
+WILD: Final = ZERO  # the hash of a generalised slot
+SIMILAR: Final = 0.7  # share of the weight that must agree for soft places to give way
+HOLE_WORDS: Final = 4  # different words in one place that make it a slot
+HOLE_ROOM: Final = 2 * HOLE_WORDS  # the first word of a line needs twice as many: it names the kind of line
+FAN_WORDS: Final = 12  # different words after the same word that make a place crowded
+SLOTS_EACH: Final = 24  # mean tokens of a template that there is room for
+
+TEMPLATE: Final = np.dtype(
+    [
+        ("service", np.int64),
+        ("lines", np.int64),  # lines given to it, with those of templates merged into it
+        ("first", np.int32),  # its first slot
+        ("length", np.int32),  # its slots
+        ("parent", np.int32),  # the template it was merged into; itself while it stands
+        ("next", np.int32),  # the next template of the same service and length, -1 none
+    ],
+    align=True,
+)
+SLOT: Final = np.dtype(
+    [("hash", np.uint64), ("key", np.uint64), ("repeats", np.int32), ("flags", np.uint8)],
+    align=True,
+)
+
+# Places in `Index.count`.
+TEMPLATES, SLOTS, CACHED, HOLES, FANS, OVERFLOWED, SEARCHED, COMPARED, SERVICE_MAX, COUNTS = range(10)
+
+
+class Index(NamedTuple):
+    """All state of a miner but its texts. Hash tables use open addressing; key 0 is an empty place."""
+
+    template: NDArray[np.void]  # TEMPLATE, templates_max
+    slot: NDArray[np.void]  # SLOT, SLOTS_EACH * templates_max
+    bucket_key: NDArray[np.uint64]  # service and length
+    bucket_head: NDArray[np.int32]  # the youngest template of the bucket, -1 none
+    service_key: NDArray[np.uint64]
+    service_size: NDArray[np.int32]  # templates ever born to the service
+    cache_key: NDArray[np.uint64]  # hash of service and masked line
+    cache_template: NDArray[np.int32]
+    hole_key: NDArray[np.uint64]  # hash of a template but for one place
+    hole_size: NDArray[np.uint8]
+    hole_template: NDArray[np.int32]  # HOLE_ROOM each
+    fan_key: NDArray[np.uint64]  # hash of service, length, place and the token before
+    fan_size: NDArray[np.uint8]
+    fan_token: NDArray[np.uint32]  # FAN_WORDS each, half of the hash
+    count: NDArray[np.int64]  # COUNTS
+
+
+def make_index(templates_max: int) -> Index:
+    """An empty index. Pages that were never touched cost no memory, so the tables have their full size at once."""
+    twice, four, eight = (_power_of_two(factor * templates_max) for factor in (2, 4, 8))
+    return Index(
+        template=as_state(np.zeros(templates_max, TEMPLATE)),
+        slot=as_state(np.zeros(SLOTS_EACH * templates_max + TOKENS_MAX, SLOT)),
+        bucket_key=np.zeros(twice, np.uint64),
+        bucket_head=np.zeros(twice, np.int32),
+        service_key=np.zeros(twice, np.uint64),
+        service_size=np.zeros(twice, np.int32),
+        cache_key=np.zeros(eight, np.uint64),
+        cache_template=np.zeros(eight, np.int32),
+        hole_key=np.zeros(eight, np.uint64),
+        hole_size=np.zeros(eight, np.uint8),
+        hole_template=np.zeros(eight * HOLE_ROOM, np.int32),
+        fan_key=np.zeros(four, np.uint64),
+        fan_size=np.zeros(four, np.uint8),
+        fan_token=np.zeros(four * FAN_WORDS, np.uint32),
+        count=np.zeros(COUNTS, np.int64),
+    )
+
+
+def _power_of_two(at_least: int) -> int:
+    return 1 << max(6, (at_least - 1).bit_length())
+
+
+@device
+def place_of(keys: NDArray[np.uint64], key: np.uint64) -> np.int64:
+    """Where `key` is in an open-addressing table, or the empty place where it belongs."""
+    last = np.uint64(keys.size - 1)
+    at = key & last
+    while keys[at] != ZERO and keys[at] != key:
+        at = (at + ONE) & last
+    return np.int64(at)
+
+
+@device
+def survivor(template: NDArray[np.void], i: int) -> int:
+    """The template that stands for template `i` now; shortens the way for the next call."""
+    while template[i].parent != i:
+        template[i].parent = template[template[i].parent].parent
+        i = template[i].parent
+    return i
+
+
+@kernel
+def survivors(template: NDArray[np.void], index: NDArray[np.int32], out: NDArray[np.int32]) -> None:
+    """The survivor of each index; -1 stays."""
+    for r in range(index.size):
+        out[r] = survivor(template, index[r]) if index[r] >= 0 else -1

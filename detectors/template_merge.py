@@ -1,0 +1,124 @@
+"""How templates change: they give way in soft places, take in what they cover, and unite when they differ in one word."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.kernel import device
+from detectors.template_index import HOLES, HOLE_ROOM, HOLE_WORDS, PLAIN, POLAR, WILD, Index, place_of, survivor
+from detectors.tokens import LETTERS, ONE, TOKENS_MAX, ZERO, Tokens, fold
+
+
+@device
+def _merge(index: Index, away: int, into: int) -> None:
+    index.template[away].parent = into
+    index.template[into].lines += index.template[away].lines
+
+
+@device
+def absorb(bucket: int, general: int, index: Index) -> None:
+    """Merge every template of the bucket that `general` covers into it."""
+    length, first = index.template[general].length, index.template[general].first
+    i = index.bucket_head[bucket]
+    while i >= 0:
+        if i != general and index.template[i].parent == i:
+            other, covered = index.template[i].first, True
+            for j in range(length):
+                wanted = index.slot[first + j].hash
+                if wanted == WILD:
+                    covered = not index.slot[other + j].flags & POLAR
+                else:
+                    covered = wanted == index.slot[other + j].hash
+                if not covered:
+                    break
+            if covered:
+                _merge(index, i, general)
+        i = index.template[i].next
+
+
+@device
+def _whole(seed: np.uint64, i: int, index: Index) -> tuple[np.uint64, int]:
+    """A sum over the slots of a template from which one slot can be taken away again, and its anchor words."""
+    first, length, total, anchors = index.template[i].first, index.template[i].length, seed, 0
+    for j in range(length):
+        total += fold(index.slot[first + j].hash, np.uint64(j))
+        anchors += index.slot[first + j].hash != WILD and index.slot[first + j].flags & PLAIN == LETTERS
+    return total, anchors
+
+
+@device
+def _hole(key: np.uint64, index: Index) -> int:
+    """The place of a hole; makes it when it is new, and empties a table that is half full first."""
+    at = place_of(index.hole_key, key)
+    if index.hole_key[at] == ZERO:
+        if 2 * index.count[HOLES] >= index.hole_key.size:
+            index.hole_key[:] = ZERO
+            index.count[HOLES] = 0
+            at = place_of(index.hole_key, key)
+        index.hole_key[at] = key
+        index.hole_size[at] = 0
+        index.count[HOLES] += 1
+    return at
+
+
+@device
+def _note_hole(at: int, i: int, place: int, index: Index) -> int:
+    """Count the word of template `i` at `place` among those of a hole; how many different ones there are."""
+    size = index.hole_size[at]
+    word = index.slot[index.template[i].first + place].hash
+    for k in range(size):
+        other = index.template[index.hole_template[at * HOLE_ROOM + k]].first
+        if index.slot[other + place].hash == word:
+            index.hole_template[at * HOLE_ROOM + k] = i
+            return size
+    if size < HOLE_ROOM:
+        index.hole_template[at * HOLE_ROOM + size] = i
+        size += 1
+        index.hole_size[at] = size
+    return size
+
+
+@device
+def _unite(at: int, i: int, place: int, bucket: int, index: Index) -> int:
+    """Make one template of all that met in a hole: the eldest survives, wild at `place`."""
+    eldest = i
+    for k in range(index.hole_size[at]):
+        eldest = min(eldest, survivor(index.template, index.hole_template[at * HOLE_ROOM + k]))
+    for k in range(index.hole_size[at]):
+        other = survivor(index.template, index.hole_template[at * HOLE_ROOM + k])
+        if other != eldest:
+            _merge(index, other, eldest)
+    if survivor(index.template, i) != eldest:
+        _merge(index, i, eldest)
+    to, source = index.template[eldest].first, index.template[i].first
+    for j in range(index.template[i].length):
+        if j == place or index.slot[to + j].hash != index.slot[source + j].hash:
+            index.slot[to + j].hash = WILD
+    absorb(bucket, eldest, index)
+    return eldest
+
+
+@device
+def meet(seed: np.uint64, i: int, bucket: int, index: Index) -> int:
+    """Let template `i` meet its siblings in each of its holes; the template that they became, or -1."""
+    total, anchors = _whole(seed, i, index)
+    first, length = index.template[i].first, index.template[i].length
+    for place in range(length):
+        slot = index.slot[first + place]
+        if slot.hash == WILD or slot.flags & POLAR or anchors - (slot.flags & PLAIN == LETTERS) < 1:
+            continue
+        key = fold(total - fold(slot.hash, np.uint64(place)), np.uint64(length * TOKENS_MAX + place)) | ONE
+        at = _hole(key, index)
+        if _note_hole(at, i, place, index) >= (HOLE_WORDS if place else HOLE_ROOM):
+            return _unite(at, i, place, bucket, index)
+    return -1
+
+
+@device
+def generalise(i: int, tokens: Tokens, index: Index) -> None:
+    """Make wild what differs between template `i` and the line."""
+    first = index.template[i].first
+    for j in range(index.template[i].length):
+        if index.slot[first + j].hash != tokens.hash[j]:
+            index.slot[first + j].hash = WILD

@@ -1,0 +1,110 @@
+"""How a line finds its template: what its tokens are like, which places may differ, and how well they agree."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.kernel import device
+from detectors.template_index import CROWDED, FAN_WORDS, FANS, COMPARED, PLAIN, POLAR, SIMILAR, SOFT, WILD, Index, place_of
+from detectors.tokens import DOTTED, LETTERS, MASKED, ODD, ONE, PATH, SEED, TOKENS_MAX, ZERO, Tokens, fold
+from detectors.words import IS_DATE, IS_POLAR, kind_of_token
+
+LOW_HALF = np.uint64(0xFFFFFFFF)
+
+
+@device
+def judge_tokens(buffer: NDArray[np.uint8], length: int, seed: np.uint64, tokens: Tokens, index: Index) -> None:
+    """Add to the flags of a line's tokens what only a search needs: POLAR, SOFT, CROWDED."""
+    for j in range(length):
+        flags = tokens.flags[j]
+        kind = kind_of_token(buffer, tokens.start[j], tokens.end[j])
+        if kind == IS_POLAR:
+            flags |= POLAR
+        if kind == IS_DATE or flags & (MASKED | ODD | DOTTED | PATH):
+            flags |= SOFT
+        elif _is_crowded(seed, length, j, tokens, index):
+            flags |= CROWDED
+        tokens.flags[j] = flags
+
+
+@device
+def _fan_key(seed: np.uint64, length: int, j: int, tokens: Tokens) -> np.uint64:
+    before = tokens.hash[j - 1] if j > 0 else SEED
+    return fold(fold(seed, np.uint64(length * TOKENS_MAX + j)), before) | ONE
+
+
+@device
+def _is_crowded(seed: np.uint64, length: int, j: int, tokens: Tokens, index: Index) -> bool:
+    at = place_of(index.fan_key, _fan_key(seed, length, j, tokens))
+    return index.fan_key[at] != ZERO and index.fan_size[at] >= FAN_WORDS
+
+
+@device
+def note_fans(seed: np.uint64, length: int, tokens: Tokens, index: Index) -> None:
+    """Count the words of a new template among those seen in their places. A full table learns no new places."""
+    for j in range(length):
+        if tokens.flags[j] & SOFT:
+            continue
+        key = _fan_key(seed, length, j, tokens)
+        at = place_of(index.fan_key, key)
+        if index.fan_key[at] == ZERO:
+            if 2 * index.count[FANS] >= index.fan_key.size:
+                continue
+            index.fan_key[at] = key
+            index.fan_size[at] = 0
+            index.count[FANS] += 1
+        size, word = index.fan_size[at], np.uint32(tokens.hash[j] & LOW_HALF)
+        known = size >= FAN_WORDS
+        for k in range(size):
+            known |= index.fan_token[at * FAN_WORDS + k] == word
+        if not known:
+            index.fan_token[at * FAN_WORDS + size] = word
+            index.fan_size[at] = size + 1
+
+
+@device
+def _similarity(first: int, length: int, tokens: Tokens, slot: NDArray[np.void]) -> float:
+    """How well a line fits the template whose slots begin at `first`: -1 not at all, > 10 without any change."""
+    equal, differ, anchors = 0.0, 0.0, 0
+    for j in range(length):
+        s = slot[first + j]
+        if s.hash == tokens.hash[j]:
+            plain = s.flags & PLAIN == LETTERS
+            anchors += plain
+            equal += 1.0 if plain else (0.5 if s.flags & LETTERS else 0.2)
+        elif (s.flags | tokens.flags[j]) & POLAR:
+            return -1.0
+        elif s.hash == WILD:
+            continue
+        elif (s.flags | tokens.flags[j]) & (SOFT | CROWDED) or (s.key != ZERO and s.key == tokens.key[j]):
+            differ += 0.5
+        else:
+            return -1.0
+    if differ == 0.0:
+        return 10.0 + equal
+    if anchors == 0 or equal < SIMILAR * (equal + differ):
+        return -1.0
+    return equal / (equal + differ)
+
+
+@device
+def search(bucket: int, length: int, tokens: Tokens, index: Index) -> tuple[int, float]:
+    """The best template of a bucket and its similarity; drops merged templates from the list on the way."""
+    best, best_similarity = -1, 0.0
+    before, i = -1, index.bucket_head[bucket]
+    while i >= 0:
+        following = index.template[i].next
+        if index.template[i].parent != i:
+            if before < 0:
+                index.bucket_head[bucket] = following
+            else:
+                index.template[before].next = following
+        else:
+            before = i
+            similarity = _similarity(index.template[i].first, length, tokens, index.slot)
+            index.count[COMPARED] += 1
+            if similarity > best_similarity:
+                best, best_similarity = i, similarity
+        i = following
+    return best, best_similarity

@@ -1,0 +1,236 @@
+"""The online template miner: lines of bytes in, template numbers out, in one pass and in bounded memory.
+
+    "Connection from 10.0.0.7 closed after 31 s"   ─▶   7    describe(7).text == "Connection from <*> closed after <*> s"
+
+Numbers are local to one miner and never change: when templates merge, the younger ones point to the survivor (`resolve`).
+The `id` of a template is a hash of its text, hence equal on every shard as soon as the texts agree. The result is a
+function of the sequence of lines alone, however it is cut into calls.
+
+The design follows Drain (He et al., ICWS 2017) in comparing lines of equal length, but needs no tree: a hash of the masked
+line answers almost all lines, and similarity never decides over plain words (see `template_index`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.kernel import as_state, device, kernel
+from detectors.template_index import (
+    CACHED,
+    CROWDED,
+    OVERFLOWED,
+    SEARCHED,
+    SERVICE_MAX,
+    SLOTS,
+    TEMPLATES,
+    WILD,
+    Index,
+    make_index,
+    place_of,
+    survivor,
+    survivors,
+)
+from detectors.template_merge import absorb, generalise, meet
+from detectors.template_search import judge_tokens, note_fans, search
+from detectors.template_text import EXAMPLE_BYTES_MAX, masked_text, readable, template_id, template_text
+from detectors.tokens import LINE_BYTES_MAX, ONE, SEED, TOKENS_MAX, ZERO, Tokens, fold, tokenise, tokens_room
+
+NO_TEMPLATE: Final = -1
+AS_IS: Final = 10.0  # a similarity from here on: the line fits without any change
+
+
+@device
+def _bear(service: int, length: int, bucket: int, tokens: Tokens, index: Index) -> int:
+    """A new template with the tokens of the line."""
+    i, first = index.count[TEMPLATES], index.count[SLOTS]
+    index.count[TEMPLATES] += 1
+    index.count[SLOTS] += length
+    born = index.template[i]
+    born.service = service
+    born.lines = 0
+    born.first = first
+    born.length = length
+    born.parent = i
+    born.next = index.bucket_head[bucket]
+    index.bucket_head[bucket] = i
+    for j in range(length):
+        slot = index.slot[first + j]
+        slot.hash = tokens.hash[j]
+        slot.key = tokens.key[j]
+        slot.repeats = tokens.repeats[j]
+        slot.flags = tokens.flags[j] & ~CROWDED
+    return i
+
+@device
+def _learn(i: int, seed: np.uint64, bucket: int, index: Index) -> int:
+    """Let a new or changed template meet its siblings, and what they became theirs, until nothing changes."""
+    met = i
+    while met >= 0:
+        i = met
+        met = meet(seed, i, bucket, index)
+    return i
+
+
+@device
+def _find(buffer: NDArray[np.uint8], service: int, seed: np.uint64, length: int, tokens: Tokens, index: Index) -> int:
+    """The template of a line that the cache does not know: found, made general, or born. -1 when there is no room."""
+    index.count[SEARCHED] += 1
+    judge_tokens(buffer, length, seed, tokens, index)
+    key = fold(seed, np.uint64(length)) | ONE
+    bucket = place_of(index.bucket_key, key)
+    if index.bucket_key[bucket] != ZERO:
+        best, similarity = search(bucket, length, tokens, index)
+        if best >= 0 and similarity >= AS_IS:
+            return best
+        if best >= 0:
+            generalise(best, tokens, index)
+            absorb(bucket, best, index)
+            return _learn(best, seed, bucket, index)
+    home = place_of(index.service_key, seed)
+    if not _has_room(index, home, length):
+        return NO_TEMPLATE
+    if index.bucket_key[bucket] == ZERO:
+        index.bucket_key[bucket] = key
+        index.bucket_head[bucket] = -1
+    index.service_key[home] = seed
+    index.service_size[home] += 1
+    i = _bear(service, length, bucket, tokens, index)
+    note_fans(seed, length, tokens, index)
+    return _learn(i, seed, bucket, index)
+
+
+@device
+def _has_room(index: Index, home: int, length: int) -> bool:
+    return bool(
+        index.count[TEMPLATES] < index.template.size
+        and index.count[SLOTS] + length <= index.slot.size
+        and index.service_size[home] < index.count[SERVICE_MAX]
+    )
+
+
+@device
+def _remember(key: np.uint64, i: int, index: Index) -> None:
+    """Answer lines like this one from the cache from now on. A table that is half full is emptied first."""
+    if 2 * index.count[CACHED] >= index.cache_key.size:
+        index.cache_key[:] = ZERO
+        index.count[CACHED] = 0
+    at = place_of(index.cache_key, key)
+    index.cache_key[at] = key
+    index.cache_template[at] = i
+    index.count[CACHED] += 1
+
+
+@kernel
+def mine_lines(
+    buffer: NDArray[np.uint8],
+    offset: NDArray[np.int64],
+    service: NDArray[np.int64],
+    tokens: Tokens,
+    index: Index,
+    out: NDArray[np.int32],
+    born: NDArray[np.int64],
+) -> None:
+    """Give each line `buffer[offset[r]:offset[r + 1]]` its template; `born[i - first]` is the row that template i was born in."""
+    before = index.count[TEMPLATES]
+    for r in range(out.size):
+        length, line, _ = tokenise(buffer, offset[r], offset[r + 1], tokens)
+        seed = fold(SEED, np.uint64(service[r])) | ONE
+        key = fold(seed, line) | ONE
+        at = place_of(index.cache_key, key)
+        if index.cache_key[at] == key:
+            i = index.cache_template[at]
+            if i >= 0:
+                i = survivor(index.template, i)
+        else:
+            known = index.count[TEMPLATES]
+            i = _find(buffer, service[r], seed, length, tokens, index)
+            if index.count[TEMPLATES] > known:
+                born[known - before] = r
+            _remember(key, i, index)
+        out[r] = i
+        if i >= 0:
+            index.template[i].lines += 1
+        else:
+            index.count[OVERFLOWED] += 1
+
+
+class Template(NamedTuple):
+    """A template as it stands. `text` shows each slot as `<*>`."""
+
+    id: str  # 16 hex digits, the hash of the text
+    text: str
+    service: int
+    lines: int
+    example: str  # its first line, as it came
+    born_id: str  # the id it had when it was born: the same for all its life, but only on this shard
+
+
+class TemplateMiner:
+    """All templates of one shard. Services are numbered by the caller; lines of two services never share a template.
+
+    Room is fixed: `templates_max` templates ever born (merged ones keep their number), `per_service_max` of one service.
+    Lines that fit no template once there is no room get -1 and are counted in `overflowed`.
+    """
+
+    def __init__(self, templates_max: int, per_service_max: int) -> None:
+        self._limits = (templates_max, per_service_max)
+        self._room = tokens_room()
+        self._index = make_index(templates_max)
+        self._index.count[SERVICE_MAX] = per_service_max
+        self._masked: list[bytes] = []
+        self._example: list[bytes] = []
+        self._born_id: list[int] = []
+
+    def __len__(self) -> int:
+        """Templates ever born, merged ones too."""
+        return len(self._masked)
+
+    @property
+    def overflowed(self) -> int:
+        """Lines so far that got no template because there was no room."""
+        return int(self._index.count[OVERFLOWED])
+
+    def mine(self, lines: Sequence[bytes], service: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The template of each line; -1 where there is none."""
+        if any(len(line) > LINE_BYTES_MAX for line in lines):
+            lines = [line[:LINE_BYTES_MAX] for line in lines]
+        offset = np.zeros(len(lines) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)), out=offset[1:])
+        buffer = np.frombuffer(b"".join(lines), np.uint8)
+        out = np.empty(len(lines), np.int32)
+        born = np.empty(min(len(lines), self._limits[0] - len(self)), np.int64)
+        mine_lines(buffer, offset, service, self._room, self._index, out, born)
+        for row in born[: int(self._index.count[TEMPLATES]) - len(self)].tolist():
+            self._name(lines[row])
+        return out
+
+    def _name(self, line: bytes) -> None:
+        masked = masked_text(line, self._room)
+        self._masked.append(masked)
+        self._example.append(line[:EXAMPLE_BYTES_MAX])
+        self._born_id.append(template_id(readable(masked)))
+
+    def resolve(self, index: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The templates that stand for these now; -1 stays."""
+        out = np.empty_like(index)
+        survivors(self._index.template, index, out)
+        return out
+
+    def describe(self, index: int) -> Template:
+        """The template that stands for `index` now."""
+        i = int(self.resolve(np.array([index], np.int32))[0])
+        row = self._index.template[i]
+        slots = self._index.slot[row["first"] : row["first"] + row["length"]]
+        text = template_text(self._masked[i], slots["repeats"], slots["hash"] == WILD)
+        return Template(
+            id=f"{template_id(text):016x}",
+            text=text,
+            service=int(row["service"]),
+            lines=int(row["lines"]),
+            example=readable(self._example[i]),
+            born_id=f"{self._born_id[index]:016x}",
+        )

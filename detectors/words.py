@@ -1,0 +1,99 @@
+"""Words with a meaning of their own in log lines, as tables that kernels can look into.
+
+POLAR words flip what a line says: a template never generalises over one of them, so that "VM started" and "VM paused"
+stay two templates however many virtual machines there are. DATE words (days, months, zones) are values.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.kernel import device
+from detectors.tokens import CLASS, DIGIT, HEX, LETTER, ONE, PRIME, SEED, SPACE, ZERO
+
+POLAR_WORDS: Final = """
+    start started starting starts stop stopped stopping stops pause paused pausing resume resumed resuming suspend suspended
+    suspending begin began begun beginning end ended ending finish finished complete completed incomplete abort aborted
+    cancel canceled cancelled success successful successfully succeeded succeed succeeds failure failures fail failed failing
+    fails error errors ok okay good bad healthy unhealthy up down online offline above below over under high low higher lower
+    increase increased increasing decrease decreased decreasing true false yes no on off enable enabled disable disabled
+    allow allowed deny denied permit permitted forbid forbidden accept accepted reject rejected refuse refused grant granted
+    revoke revoked valid invalid available unavailable reachable unreachable ready unready open opened opening close closed
+    closing connect connected disconnect disconnected attach attached detach detached mount mounted unmount unmounted
+    lock locked unlock unlocked login logout join joined leave left add added remove removed create created creating delete
+    deleted deleting deletion creation insert inserted install installed uninstall uninstalled load loaded unload unloaded
+    register registered unregister unregistered deregistered acquire acquired release released send sent receive received
+    read write hit miss primary secondary master slave leader follower active inactive alive dead live lost found
+    matched unmatched known unknown normal abnormal present absent missing empty full terminated killed crashed recovered
+    degraded restored fatal warning critical
+""".split()
+
+DATE_WORDS: Final = """
+    mon tue wed thu fri sat sun jan feb mar apr may jun jul aug sep oct nov dec
+    monday tuesday wednesday thursday friday saturday sunday january february march april june july august september
+    october november december utc gmt cet cest est edt cst cdt mst mdt pst pdt am pm
+""".split()
+
+NEITHER, IS_POLAR, IS_DATE = 0, 1, 2
+
+_BITS: Final = 10
+
+
+def _hash(word: str) -> int:
+    h = int(SEED)
+    for code in word.encode():
+        h = (h ^ code) * int(PRIME) % (1 << 64)
+    return h
+
+
+def _table() -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+    """Open addressing on the lowest bits, at most half full."""
+    keys, kinds = np.zeros(1 << _BITS, np.uint64), np.zeros(1 << _BITS, np.uint8)
+    for words, kind in ((POLAR_WORDS, IS_POLAR), (DATE_WORDS, IS_DATE)):
+        for word in dict.fromkeys(words):
+            h = _hash(word)
+            place = h % keys.size
+            while keys[place]:
+                place = (place + 1) % keys.size
+            keys[place], kinds[place] = h, kind
+    return keys, kinds
+
+
+_KEYS, _KINDS = _table()
+_PLACES: Final = np.uint64(_KEYS.size - 1)
+_CASE: Final = np.uint64(0x20)
+
+
+@device
+def kind_of_word(h: np.uint64) -> int:
+    """Which table holds the word with this hash of its lower-case letters."""
+    place = h & _PLACES
+    while _KEYS[place] != ZERO:
+        if _KEYS[place] == h:
+            return int(_KINDS[place])
+        place = (place + ONE) & _PLACES
+    return NEITHER
+
+
+@device
+def kind_of_token(buffer: NDArray[np.uint8], start: int, end: int) -> int:
+    """IS_POLAR when a token holds a polar word anywhere (`state=up`, `(failed)`), IS_DATE when it holds a date word."""
+    found, h, letters, pure = NEITHER, SEED, 0, True
+    for i in range(start, end + 1):
+        kind = CLASS[buffer[i]] if i < end else SPACE
+        if kind == HEX or kind == LETTER:
+            h = (h ^ (np.uint64(buffer[i]) | _CASE)) * PRIME
+            letters += 1
+        elif kind == DIGIT:
+            pure = False
+        else:
+            if letters and pure:
+                word = kind_of_word(h)
+                if word == IS_POLAR:
+                    return IS_POLAR
+                found = max(found, word)
+            h, letters, pure = SEED, 0, True
+    return found
