@@ -1,0 +1,1 @@
+"""The correlate stage: from alerts to incidents, and from incidents to ranked causes."""

@@ -1,0 +1,269 @@
+"""Which entity did it? Ranked statistics over symptoms, events and the topology; every point of a score has a sentence.
+
+One pure function, `rank`, for the stage (alerts of an incident) and for `foreshock rca` (every series of a table).
+
+    strength of each family on each entity (log-compressed, capped, the strongest series speaks)
+      - what its callees, its guests or its own load explain       a symptom is not a cause
+      - what everybody shows                                       no contrast, no information
+      + share of the trouble that lies upstream of it, + early onset, + a change or a bad event on it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.correlate.decades import decades, softmax
+from engine.correlate.families import RESOURCES, SYMPTOMS, Family, bad_direction
+from engine.correlate.topology import Topology
+from engine.correlate.words import clock, span
+from engine.records import Evidence, Hint
+
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """One series that left its usual range. `strength` counts robust deviations (≥ 0); `text` is the fact in words."""
+
+    entity: str
+    metric: str
+    family: Family
+    strength: float
+    direction: int
+    onset_ts_ns: int
+    uncertainty_seconds: float
+    text: str
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One event that may be evidence: a deploy, a flag, an OOM kill."""
+
+    id: str
+    ts_ns: int
+    name: str
+    entity: str
+    is_change: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each kind of evidence is worth, in decades. Chosen on development cases of three systems, one setting for all."""
+
+    strength_max: float = 3.0
+    against_direction: float = 0.4  # a move in the harmless direction
+    explained: float = 0.75  # share of a symptom that a callee with as strong a one takes away
+    by_load: float = 0.5  # share of a resource's move that the entity's own load takes away
+    second: float = 0.25  # of the second-best family
+    coverage: float = 0.6
+    onset: float = 0.4
+    onset_window_seconds: float = 600.0
+    change: float = 0.8
+    change_window_seconds: float = 1800.0
+    event: float = 0.9
+    silent: float = 1.2
+    sharpness: float = 3.0  # of the softmax: one decade more is e³ times as likely
+    family: Mapping[Family, float] = field(
+        default_factory=lambda: {
+            Family.LOG: 0.8,
+            Family.LOAD: 0.4,
+            Family.OTHER: 0.4,
+            Family.EVENT: 0.9,
+        }
+    )
+
+
+WEIGHTS = Weights()
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Hints, best first; `abstained` when the best cannot be told from the next, and why."""
+
+    hints: tuple[Hint, ...]
+    abstained: bool
+    why: str
+
+
+@dataclass(slots=True)
+class _Account:
+    """One hypothesis while it is being weighed."""
+
+    entity: str
+    score: float = 0.0
+    best: Symptom | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+    against: list[Evidence] = field(default_factory=list)
+    change: str = ""
+
+    def add(self, kind: str, weight: float, text: str) -> None:
+        self.score += weight
+        (self.evidence if weight >= 0 else self.against).append(Evidence(kind=kind, text=text, weight=round(weight, 3)))
+
+
+def rank(
+    symptoms: Sequence[Symptom],
+    happenings: Sequence[Happening],
+    topology: Topology,
+    *,
+    hints_max: int = 5,
+    abstain_below: float = 0.0,
+    weights: Weights = WEIGHTS,
+) -> Ranking:
+    """Hypotheses over all entities that show something, best first."""
+    shown = _strengths(symptoms, weights)
+    named = [h.entity for h in happenings if h.entity]
+    accounts = [_Account(entity) for entity in dict.fromkeys([*shown, *named])]
+    if not accounts:
+        return Ranking((), abstained=True, why="no series left its usual range")
+    first = min((s.onset_ts_ns for s in symptoms), default=0)
+    for account in accounts:
+        _weigh_families(account, shown, topology, weights)
+        _weigh_coverage(account, shown, topology, weights)
+        _weigh_onset(account, symptoms, first, weights)
+        _weigh_happenings(account, happenings, shown, first, weights)
+    accounts.sort(key=lambda a: (-a.score, a.entity))
+    shares = softmax([a.score * weights.sharpness for a in accounts])
+    hints = tuple(_hint(a, p, topology, shown) for a, p in zip(accounts[:hints_max], shares, strict=False))
+    return _judge(hints, abstain_below)
+
+
+def _judge(hints: tuple[Hint, ...], abstain_below: float) -> Ranking:
+    best = hints[0]
+    if best.probability < abstain_below:
+        return Ranking(
+            hints, abstained=True, why=f"the best hypothesis has {best.probability:.0%}, less than {abstain_below:.0%}"
+        )
+    if len(hints) > 1 and best.probability < 1.05 * hints[1].probability:
+        return Ranking(hints, abstained=True, why=f"{best.entity} and {hints[1].entity} cannot be told apart")
+    return Ranking(hints, abstained=False, why="")
+
+
+Shown = dict[str, dict[Family, tuple[float, Symptom]]]
+"""Entity → family → (strength in decades, the series that speaks for it)."""
+
+
+def _strengths(symptoms: Sequence[Symptom], weights: Weights) -> Shown:
+    shown: Shown = {}
+    for symptom in symptoms:
+        strength = min(weights.strength_max, decades(1.0 + max(0.0, symptom.strength)))
+        bad = bad_direction(symptom.family)
+        if bad and symptom.direction == -bad:
+            strength *= weights.against_direction
+        strength *= weights.family.get(symptom.family, 1.0)
+        if symptom.silent:
+            strength = weights.silent
+        families = shown.setdefault(symptom.entity, {})
+        if symptom.family not in families or strength > families[symptom.family][0]:
+            families[symptom.family] = (strength, symptom)
+    return shown
+
+
+def _weigh_families(account: _Account, shown: Shown, topology: Topology, weights: Weights) -> None:
+    own = []
+    for family, (strength, symptom) in shown.get(account.entity, {}).items():
+        rest, by = _unexplained(account.entity, family, strength, shown, topology, weights)
+        own.append((rest, strength, symptom, by))
+    own.sort(key=lambda o: (-o[0], o[2].metric))
+    for place, (rest, strength, symptom, by) in enumerate(own[:3]):
+        share = (1.0, weights.second, 0.0)[place]
+        if place == 0:
+            account.best = symptom
+        account.add("silent" if symptom.silent else "deviation", strength * share, symptom.text)
+        if by and rest < strength:
+            account.add("explained_by", (rest - strength) * share, by)
+
+
+def _unexplained(
+    entity: str, family: Family, strength: float, shown: Shown, topology: Topology, weights: Weights
+) -> tuple[float, str]:
+    """What is left of a symptom when a callee, a guest or the entity's own load explains its part, and who does."""
+    others: tuple[str, ...] = ()
+    share = weights.explained
+    if family in SYMPTOMS:
+        others = topology.callees(entity)
+    elif family in RESOURCES:
+        others = topology.guests(entity)
+    best, by = 0.0, ""
+    for other in others:
+        for kin in SYMPTOMS if family in SYMPTOMS else (family,):
+            theirs = shown.get(other, {}).get(kin)
+            if theirs is not None and theirs[0] > best:
+                best, by = theirs[0], f"{other} shows the same: {theirs[1].text}"
+    if family in RESOURCES:
+        load = shown.get(entity, {}).get(Family.LOAD)
+        if load is not None and load[1].direction > 0 and load[0] * weights.by_load > best * share:
+            best, by, share = load[0], f"its own load rose: {load[1].text}", weights.by_load
+    return strength * (1.0 - share * min(1.0, best / strength)) if strength > 0 else 0.0, by
+
+
+def _weigh_coverage(account: _Account, shown: Shown, topology: Topology, weights: Weights) -> None:
+    """How much of the trouble could come from here: entities with symptoms that need this one."""
+    others = [e for e in shown if e != account.entity]
+    if not others or not topology.knows(account.entity):
+        return
+    upstream = topology.upstream(account.entity)
+    covered = [e for e in others if e in upstream]
+    if covered:
+        names = ", ".join(covered[:4]) + (" and more" if len(covered) > 4 else "")
+        text = f"{len(covered)} of {len(others)} other entities with symptoms depend on {account.entity}: {names}"
+        account.add("topology", weights.coverage * len(covered) / len(others), text)
+
+
+def _weigh_onset(account: _Account, symptoms: Sequence[Symptom], first: int, weights: Weights) -> None:
+    own = [s for s in symptoms if s.entity == account.entity]
+    if not own or len(symptoms) == len(own):
+        return
+    earliest = min(own, key=lambda s: (s.onset_ts_ns, s.metric))
+    late = max(0.0, (earliest.onset_ts_ns - first) / _NS - earliest.uncertainty_seconds)
+    gain = weights.onset * max(0.0, 1.0 - late / weights.onset_window_seconds)
+    if gain > 0:
+        when = "first of all" if late == 0 else f"{span(late)} after the first"
+        account.add(
+            "onset",
+            gain,
+            f"{account.entity} moved {when}, at {clock(earliest.onset_ts_ns)} UTC ± {span(earliest.uncertainty_seconds)}",
+        )
+    else:
+        account.against.append(Evidence(kind="onset", text=f"{account.entity} moved {span(late)} after the first", weight=0.0))
+
+
+def _weigh_happenings(account: _Account, happenings: Sequence[Happening], shown: Shown, first: int, weights: Weights) -> None:
+    own = [h for h in happenings if h.entity == account.entity]
+    began = min((s.onset_ts_ns for _, s in shown.get(account.entity, {}).values()), default=first)
+    changes = [h for h in own if h.is_change and -120.0 <= (began - h.ts_ns) / _NS <= weights.change_window_seconds]
+    if changes:
+        latest = max(changes, key=lambda h: (h.ts_ns, h.id))
+        ago = max(0.0, (began - latest.ts_ns) / _NS)
+        gain = weights.change / (1.0 + ago / 600.0)
+        if account.entity not in shown:
+            gain *= 0.5
+        account.change = latest.id
+        account.add(
+            "change", gain, f"{latest.name} of {account.entity} at {clock(latest.ts_ns)} UTC, {span(ago)} before its onset"
+        )
+    bad = [h for h in own if not h.is_change]
+    if bad:
+        account.add("event", weights.event, f"{bad[0].name} on {account.entity} at {clock(bad[0].ts_ns)} UTC: {bad[0].text}")
+
+
+def _hint(account: _Account, probability: float, topology: Topology, shown: Shown) -> Hint:
+    order = sorted(account.evidence, key=lambda e: -e.weight)
+    missing = [
+        f"no telemetry says anything of {callee}, which {account.entity} needs"
+        for callee in topology.callees(account.entity)
+        if callee in shown and all(s.silent for _, s in shown[callee].values())
+    ]
+    metric = account.best.metric if account.best is not None else ""
+    return Hint(
+        entity=account.entity,
+        metric=metric,
+        probability=round(probability, 4),
+        evidence=order,
+        against=account.against,
+        missing=missing,
+        change=account.change,
+    )

@@ -1,0 +1,114 @@
+"""What a metric is about, read from the words in its name: latency, errors, load, cpu, memory, disk, network, …"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from functools import lru_cache
+
+
+class Family(StrEnum):
+    """What kind of trouble a series can show."""
+
+    CPU = "cpu"
+    MEMORY = "memory"
+    DISK = "disk"
+    NETWORK = "network"
+    LATENCY = "latency"
+    ERRORS = "errors"
+    AVAILABILITY = "availability"  # like errors, but falling is bad
+    SATURATION = "saturation"  # queues, pools, connections, threads
+    LOAD = "load"
+    LOG = "log"
+    EVENT = "event"
+    OTHER = "other"
+
+
+SYMPTOMS = frozenset({Family.LATENCY, Family.ERRORS, Family.AVAILABILITY})
+"""Families that travel from a callee to its callers, and so may be somebody else's trouble."""
+RESOURCES = frozenset({Family.CPU, Family.MEMORY, Family.DISK, Family.NETWORK, Family.SATURATION})
+"""Families that belong to the entity itself or to the node that it runs on."""
+
+_WORDS: tuple[tuple[Family, frozenset[str], tuple[str, ...]], ...] = (
+    (Family.AVAILABILITY, frozenset({"up", "ready", "healthy"}), ("availab", "succ", "uptime")),
+    (
+        Family.ERRORS,
+        frozenset({"err", "5xx", "4xx", "retrans", "drop"}),
+        ("error", "fail", "fault", "exception", "timeout", "dropped", "reject"),
+    ),
+    (
+        Family.LATENCY,
+        frozenset({"rt", "rtt", "duration", "ttfb"}),
+        ("lat", "duration", "response", "delay", "wait", "elapsed", "pause"),
+    ),
+    (
+        Family.DISK,
+        frozenset({"fs", "io", "iops", "pgpgin", "pgpgout", "sysread", "syswrite"}),
+        ("disk", "inode", "filesystem", "volume", "storage"),
+    ),
+    (Family.MEMORY, frozenset({"mem", "rss", "heap", "swap", "oom", "pgfault", "pgmajfault", "gc"}), ("memory", "page", "cache")),
+    (
+        Family.NETWORK,
+        frozenset({"net", "tcp", "udp", "rx", "tx", "netrx", "nettx", "ctn"}),
+        ("network", "packet", "socket", "octets", "bandwidth", "softnet", "sockstat"),
+    ),
+    (
+        Family.SATURATION,
+        frozenset({"conn", "pool", "queue", "fd", "lag"}),
+        ("connection", "thread", "queue", "backlog", "descriptor", "filefd", "procs", "process"),
+    ),
+    (
+        Family.CPU,
+        frozenset({"cpu", "load1", "load5", "load15", "intr", "softirq"}),
+        ("cpu", "throttl", "schedstat", "context_switch"),
+    ),
+    (
+        Family.LOAD,
+        frozenset({"load", "qps", "rps", "tps", "count", "rate", "traffic", "hits"}),
+        ("request", "call", "throughput", "message"),
+    ),
+)
+
+_TOKEN = re.compile(r"[a-z]+|\d+[a-z]+|\d+")
+
+
+@lru_cache(maxsize=65_536)
+def family_of(metric: str) -> Family:
+    """The family that a metric's name speaks of.
+
+    >>> family_of("request_duration_seconds.p99"), family_of("node_memory_Active_bytes"), family_of("requests_total")
+    (<Family.LATENCY: 'latency'>, <Family.MEMORY: 'memory'>, <Family.LOAD: 'load'>)
+    """
+    name = metric.lower()
+    if name.startswith("log"):
+        return Family.ERRORS if "error" in name else Family.LOG
+    if name.startswith("event"):
+        return Family.EVENT
+    tokens = set(_TOKEN.findall(name)) | set(re.split(r"[^a-z0-9]+", name))
+    for family, words, stems in _WORDS:
+        if not words.isdisjoint(tokens) or any(stem in token for stem in stems for token in tokens):
+            return family
+    return Family.OTHER
+
+
+def bad_direction(family: Family) -> int:
+    """The sign in which a deviation of this family hurts: +1 up, -1 down, 0 either."""
+    if family is Family.AVAILABILITY:
+        return -1
+    if family in (Family.LOAD, Family.LOG, Family.EVENT, Family.OTHER, Family.NETWORK):
+        return 0
+    return 1
+
+
+_UNITS = re.compile(r"[_.](seconds|bytes|ratio|percent|total|count|milliseconds|ms)$")
+
+
+def in_words(metric: str) -> str:
+    """A metric's name for people.
+
+    >>> in_words("request_duration_seconds.p99"), in_words("memory_bytes")
+    ('request duration p99', 'memory')
+    """
+    name, dot, part = metric.rpartition(".")
+    stem = _UNITS.sub("", name if dot and part else metric)
+    return re.sub(r"[_.\-/:]+", " ", f"{stem} {part}" if dot and name else stem).strip()

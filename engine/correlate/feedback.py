@@ -1,0 +1,88 @@
+"""What people tell the engine about incidents: acknowledge, resolve, silence, announce; each with a name and a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.correlate.incidents import Book
+from engine.correlate.state import LiveIncident
+from engine.correlate.suppress import Maintenance, Silence, parse_time
+from engine.correlate.topology import CALLS
+from engine.metrics import Metric
+from engine.records import Control, IncidentState
+
+_TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
+
+
+def apply(control: Control, book: Book) -> None:
+    """Do what a control message says. Unknown verbs and objects are ignored: they are other stages' or too late."""
+    act = _VERBS.get(control.verb)
+    if act is not None:
+        act(control, book)
+
+
+def _incident(control: Control, book: Book) -> LiveIncident | None:
+    incident = book.find(control.object)
+    return incident if incident is not None and incident.state in (*_TOLD, IncidentState.RESOLVED) else None
+
+
+def _said(control: Control, verb: str) -> str:
+    return f"{verb} by {control.actor}" + (f": {control.reason}" if control.reason else "")
+
+
+def _acknowledge(control: Control, book: Book) -> None:
+    incident = _incident(control, book)
+    if incident is not None and incident.state is IncidentState.OPEN:
+        book.set_state(incident, IncidentState.ACKNOWLEDGED, _said(control, "acknowledged"))
+
+
+def _resolve(control: Control, book: Book) -> None:
+    incident = _incident(control, book)
+    if incident is not None and incident.state in _TOLD:
+        book.set_state(incident, IncidentState.RESOLVED, _said(control, "resolved"))
+
+
+def _feedback(control: Control, book: Book) -> None:
+    """`details.verdict` `false`: it was no problem. Everything else is kept by the log alone."""
+    if control.details.get("verdict") == "false":
+        _resolve(control, book)
+
+
+def _silence(control: Control, book: Book) -> None:
+    silence = Silence(control.object, control.actor, control.reason, control.ts_ns, control.expires_ts_ns)
+    if not book.state.suppression.silence(silence):
+        book.stats.count(Metric.LIMITS_REACHED, 1, "silences")
+
+
+def _unsilence(control: Control, book: Book) -> None:
+    book.state.suppression.unsilence(control.object)
+
+
+def _window(control: Control, book: Book) -> None:
+    """`object` is the window's name; `details` have `entities` (separated by commas), `start` and `end` in RFC 3339."""
+    try:
+        start, end = (parse_time(control.details[key]) for key in ("start", "end"))
+    except (KeyError, ValueError):
+        return
+    entities = tuple(e.strip() for e in control.details.get("entities", "").split(",") if e.strip())
+    if not book.state.suppression.announce(Maintenance(control.object, entities, start, end)):
+        book.stats.count(Metric.LIMITS_REACHED, 1, "windows")
+
+
+def _edges(control: Control, book: Book) -> None:
+    """`details` map a caller to its callees, separated by commas; `object` is the kind of edge (empty: calls)."""
+    for caller, callees in sorted(control.details.items()):
+        for callee in callees.split(","):
+            if not book.topology.observe(caller, callee.strip(), control.object or CALLS, control.ts_ns):
+                book.stats.count(Metric.LIMITS_REACHED, 1, "edges")
+
+
+_VERBS: dict[str, Callable[[Control, Book], None]] = {
+    "acknowledge": _acknowledge,
+    "resolve": _resolve,
+    "feedback": _feedback,
+    "silence": _silence,
+    "unsilence": _unsilence,
+    "window": _window,
+    "edges": _edges,
+}

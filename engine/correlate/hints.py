@@ -1,0 +1,63 @@
+"""From the alerts of an incident to the question that `causes.rank` answers."""
+
+from __future__ import annotations
+
+from engine.correlate.causes import Happening, Symptom, rank
+from engine.correlate.families import Family, family_of
+from engine.correlate.incidents import Book
+from engine.correlate.state import LiveIncident, MemberState
+from engine.correlate.words import clean, clock, number, what
+from engine.records import AnomalyKind, IncidentState, Signal
+
+_SETTLED = (IncidentState.CLOSED, IncidentState.MERGED, IncidentState.SUPPRESSED)
+
+
+def explain(incident: LiveIncident, book: Book) -> None:
+    """Renew the hints of an incident; one that is over keeps what was last said."""
+    if incident.state in _SETTLED or (incident.state is IncidentState.RESOLVED and incident.hints):
+        return
+    symptoms = [_symptom(m) for m in incident.members.values() if not m.suppressed]
+    happenings = [
+        Happening(c.id, c.ts_ns, c.name, c.entity, c.is_change, clean(c.text))
+        for c in sorted(incident.changes.values(), key=lambda c: (c.ts_ns, c.id))
+    ]
+    ranking = rank(
+        symptoms,
+        happenings,
+        book.topology,
+        hints_max=book.config.hints_max,
+        abstain_below=book.config.abstain_below,
+    )
+    incident.hints, incident.abstained = list(ranking.hints), ranking.abstained
+
+
+def _symptom(member: MemberState) -> Symptom:
+    silent = member.kind is AnomalyKind.GAP
+    return Symptom(
+        entity=member.entity,
+        metric=member.name,
+        family=_family(member),
+        strength=max(abs(member.deviation), 3.0 * member.score),
+        direction=member.direction,
+        onset_ts_ns=member.onset_ts_ns,
+        uncertainty_seconds=max(1.0, member.step_seconds),
+        text=_fact(member),
+        silent=silent,
+    )
+
+
+def _family(member: MemberState) -> Family:
+    if member.signal is Signal.EVENT:
+        return Family.EVENT
+    if member.signal is Signal.LOG and member.text:
+        return Family.LOG
+    return family_of(member.name)
+
+
+def _fact(member: MemberState) -> str:
+    """One series' deviation as a sentence with the numbers that a person can look up."""
+    at = f"since {clock(member.onset_ts_ns)} UTC"
+    if member.value is None or member.expected is None:
+        return f"{member.entity}: {what(member)}, {at}"
+    figures = f"{number(member.value)} where {number(member.expected)} was expected"
+    return f"{member.entity}: {what(member)}, {figures}, {abs(member.deviation):.0f} usual deviations, {at}"

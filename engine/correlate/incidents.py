@@ -1,0 +1,405 @@
+"""The life of incidents: candidate → open → resolved → closed, with joins, merges, suppression and timers in event time.
+
+alert ──▶ place: the incident it belongs to (grouping) or a new candidate
+candidate ──open_after and enough evidence──▶ open ──all healthy──▶ resolved ──close_after──▶ closed
+    └── everything suppressed ──▶ suppressed ──still firing at the end──▶ open
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+
+from engine.config.tree import Correlate
+from engine.correlate.grouping import MERGE, Cluster, Onset, candidates
+from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
+from engine.correlate.topology import Topology
+from engine.metrics import Metric
+from engine.ports import StepStats
+from engine.records import Alert, AlertState, AnomalyKind, Change, IncidentState, digest
+
+ALERTS_MAX = 200_000
+RECENT_MAX = 5_000
+CHANGES_MAX = 20
+ENTITIES_MAX = 60
+"""A merge that would span more entities than this does not happen: chains stop here."""
+LEASE_NS = 3_600 * 1_000_000_000
+"""An alert of which nothing was heard for this long is over: its detector is gone or has forgotten it."""
+_SWEEP_NS = 600 * 1_000_000_000
+_SWEEP = ""
+_PACE_NS = 10 * 1_000_000_000
+_NS = 1_000_000_000
+_TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
+_OVER = (IncidentState.CLOSED, IncidentState.MERGED)
+_WARN = 13
+_ERROR = 17
+
+
+class Book:
+    """All live incidents of one shard. Every method moves `state` and nothing else."""
+
+    def __init__(self, state: CorrelateState, config: Correlate, topology: Topology) -> None:
+        self.state = state
+        self.config = config
+        self.topology = topology
+        self.stats = StepStats()
+        self._by_entity: dict[str, dict[str, None]] = {}
+        for incident in state.incidents.values():
+            self._index(incident)
+
+    def _index(self, incident: LiveIncident) -> None:
+        for entity in incident.cluster.entities:
+            self._by_entity.setdefault(entity, {})[incident.id] = None
+
+    def _drop(self, incident: LiveIncident) -> None:
+        self.state.incidents.pop(incident.id, None)
+        for entity in incident.cluster.entities:
+            there = self._by_entity.get(entity, {})
+            there.pop(incident.id, None)
+            if not there:
+                self._by_entity.pop(entity, None)
+
+    def _with(self, entity: str, domain: str) -> list[LiveIncident]:
+        """Incidents of a domain that have this entity, most recently active first."""
+        live = (self.state.incidents[key] for key in self._by_entity.get(entity, ()))
+        fitting = [i for i in live if i.domain == domain and i.state not in _OVER]
+        return sorted(fitting, key=lambda i: (-i.cluster.last_ns, i.id))
+
+    # ------------------------------------------------------------------------------------------------ time
+    def advance(self, ts_ns: int) -> None:
+        """Let event time pass: everything due by `ts_ns` happens, in order."""
+        due = self.state.due
+        while due and due[0][0] <= ts_ns:
+            at, key = heappop(due)
+            self.state.now_ns = max(self.state.now_ns, at)
+            if key == _SWEEP:
+                self._expire(ts_ns)
+                continue
+            incident = self.state.incidents.get(key)
+            if incident is not None:
+                self.review(incident)
+        self.state.now_ns = max(self.state.now_ns, ts_ns)
+
+    def _look_again(self, incident: LiveIncident, at_ns: int) -> None:
+        heappush(self.state.due, (at_ns, incident.id))
+
+    # ------------------------------------------------------------------------------------------------ alerts
+    def alert(self, alert: Alert) -> None:
+        """Take one message of an alert's life."""
+        route = self.state.routes.get(alert.id)
+        if route is not None:
+            self._update(alert, route)
+        elif alert.state is AlertState.FIRING:
+            self._welcome(alert)
+
+    def _welcome(self, alert: Alert) -> None:
+        """A new alert joins the incident it belongs to, or begins one."""
+        onset = Onset(
+            alert.entity, alert.onset_ts_ns, alert.step_seconds, alert.domain, alert.series, alert.kind is AnomalyKind.GAP
+        )
+        incident, because = self._place(onset, alert)
+        if incident is None:
+            incident, because = self._begin(alert, onset), "first"
+        self._join(incident, alert, onset, because)
+
+    def _place(self, onset: Onset, alert: Alert) -> tuple[LiveIncident | None, str]:
+        live = self.state.incidents
+        again = self._same_trouble(alert)
+        if again is not None:
+            return again
+        recent = ((key, live[key].cluster) for key in reversed(live) if live[key].state not in _OVER)
+        placed = candidates(onset, recent, self.topology, self.config.window)
+        if not placed:
+            return None, ""
+        incident = live[placed[0].key]
+        for other in placed[1:]:
+            if other.tie.value >= MERGE and other.tie.linked and placed[0].tie.linked and other.key in live:
+                incident = self.merge(incident, live[other.key])
+        return incident, placed[0].tie.because
+
+    def _same_trouble(self, alert: Alert) -> tuple[LiveIncident, str] | None:
+        """An incident that has this very series, or trouble on this entity that has not ended: it goes on, whatever the time between."""
+        for incident in self._with(alert.entity, alert.domain):
+            if incident.state is IncidentState.SUPPRESSED and not self._verdict_of(alert):
+                continue
+            for member in incident.members.values():
+                if member.fingerprint == alert.fingerprint:
+                    return incident, "same series again"
+                if member.entity == alert.entity and member.state is AlertState.FIRING:
+                    return incident, "same entity, still firing"
+        return None
+
+    def _verdict_of(self, alert: Alert) -> bool:
+        return self.state.suppression.verdict(alert) is not None
+
+    def _begin(self, alert: Alert, onset: Onset) -> LiveIncident:
+        if len(self.state.incidents) >= self.config.incidents_max:
+            self._make_room()
+        incident = LiveIncident(
+            id=digest(alert.domain, alert.id),
+            domain=alert.domain,
+            tenant=alert.tenant,
+            cluster=Cluster(alert.domain, alert.onset_ts_ns, silent=onset.silent),
+            created_ns=max(self.state.now_ns, alert.ts_ns),
+            started_ns=alert.onset_ts_ns,
+        )
+        self.state.incidents[incident.id] = incident
+        self._look_again(incident, incident.created_ns + int(self.config.open_after * _NS))
+        return incident
+
+    def _make_room(self) -> None:
+        """Forget the least recently active incident, a candidate if there is one. Counted: it means that a limit is too low."""
+        self.stats.count(Metric.LIMITS_REACHED, 1, "incidents_max")
+        untold = (k for k, i in self.state.incidents.items() if i.state is IncidentState.CANDIDATE)
+        self._drop(self.state.incidents[next(untold, next(iter(self.state.incidents)))])
+
+    def _join(self, incident: LiveIncident, alert: Alert, onset: Onset, because: str) -> None:
+        self.state.incidents[incident.id] = self.state.incidents.pop(incident.id)
+        incident.cluster.add(onset)
+        self._by_entity.setdefault(alert.entity, {})[incident.id] = None
+        incident.alerts_total += 1
+        incident.started_ns = min(incident.started_ns, alert.onset_ts_ns)
+        verdict = self.state.suppression.verdict(alert)
+        if len(incident.members) < self.config.members_max:
+            member = member_from(alert, because)
+            if verdict is not None:
+                member.suppressed, member.suppressed_until_ns = verdict.reason, verdict.until_ns
+                if verdict.until_ns:
+                    self._look_again(incident, verdict.until_ns)
+            incident.members[alert.id] = member
+        if len(self.state.routes) >= ALERTS_MAX:
+            self.stats.count(Metric.LIMITS_REACHED, 1, "alerts_tracked")
+        else:
+            self.state.routes[alert.id] = Route(incident.id, AlertState.FIRING, alert.ts_ns)
+            incident.firing += 1
+            if not self.state.sweep_ns:
+                self._sweep_at(self.state.now_ns + _SWEEP_NS)
+        incident.suppressed += verdict is not None
+        if verdict is None:
+            incident.peak_score = max(incident.peak_score, alert.peak_score)
+            incident.severity = max(incident.severity, alert.severity)
+        self._gather(incident)
+        if incident.state is IncidentState.RESOLVED and verdict is None:
+            self._set_state(incident, IncidentState.OPEN, "reopened: " + because)
+        elif incident.state in _TOLD:
+            self._tell(incident, "alert_joined")
+        self.review(incident)
+
+    def _update(self, alert: Alert, route: Route) -> None:
+        incident = self.find(route.incident)
+        route.seen_ns = max(route.seen_ns, alert.ts_ns)
+        if alert.state is AlertState.RESOLVED:
+            self.state.routes.pop(alert.id)
+        if incident is None:
+            return
+        member = incident.members.get(alert.id)
+        if member is not None:
+            member.state = alert.state
+            member.seen_ns = route.seen_ns
+            if alert.peak_score > member.score:
+                member.score, member.value, member.expected = alert.peak_score, alert.value, alert.expected
+                member.deviation = alert.deviation
+        if member is None or not member.suppressed:
+            incident.peak_score = max(incident.peak_score, alert.peak_score)
+            incident.severity = max(incident.severity, alert.severity)
+        if alert.state is not route.state:
+            self._recount(incident, route.state, alert.state)
+            route.state = alert.state
+            if incident.state in _TOLD:
+                self._tell(incident, "recovering" if alert.state is AlertState.RESOLVED else f"alert_{alert.state}")
+        self.review(incident)
+
+    @staticmethod
+    def _recount(incident: LiveIncident, before: AlertState, after: AlertState) -> None:
+        incident.firing += (after is AlertState.FIRING) - (before is AlertState.FIRING)
+        incident.unknown += (after is AlertState.UNKNOWN) - (before is AlertState.UNKNOWN)
+
+    def find(self, key: str) -> LiveIncident | None:
+        """The live incident behind an id, through any number of merges."""
+        while key in self.state.redirects:
+            key = self.state.redirects[key]
+        return self.state.incidents.get(key)
+
+    # ------------------------------------------------------------------------------------------------ life
+    def review(self, incident: LiveIncident) -> None:
+        """Hold an incident against the present: does it open, resolve, close, or is it forgotten?"""
+        now = self.state.now_ns
+        if incident.state in (IncidentState.CANDIDATE, IncidentState.SUPPRESSED):
+            self._review_untold(incident, now)
+        elif incident.state in _TOLD and incident.firing == 0 and incident.unknown == 0:
+            incident.resolved_ns = now
+            self._set_state(incident, IncidentState.RESOLVED, "recovered")
+            self._look_again(incident, now + int(self.config.close_after * _NS))
+        elif incident.state is IncidentState.RESOLVED and now >= incident.resolved_ns + int(self.config.close_after * _NS):
+            self._set_state(incident, IncidentState.CLOSED, "quiet")
+
+    def _review_untold(self, incident: LiveIncident, now: int) -> None:
+        if incident.firing == 0 and incident.unknown == 0:
+            end = incident.cluster.last_ns + int(self.config.close_after * _NS)
+            if now >= end:
+                self._drop(incident)
+            else:
+                self._look_again(incident, end)
+            return
+        if now < incident.created_ns + int(self.config.open_after * _NS):
+            return
+        self._lift(incident, now)
+        if self._is_enough(incident):
+            self._open(incident, now)
+        elif incident.suppressed >= incident.alerts_total and incident.state is IncidentState.CANDIDATE:
+            reason = next((m.suppressed for m in incident.members.values() if m.suppressed), "suppressed")
+            self._set_state(incident, IncidentState.SUPPRESSED, reason)
+
+    def _lift(self, incident: LiveIncident, now: int) -> None:
+        """Suppression that has ended is over for what still fires."""
+        for member in incident.members.values():
+            if member.suppressed and 0 < member.suppressed_until_ns <= now:
+                member.suppressed = ""
+                incident.suppressed -= 1
+                incident.peak_score = max(incident.peak_score, member.score)
+                incident.severity = max(incident.severity, member.severity)
+
+    def _is_enough(self, incident: LiveIncident) -> bool:
+        """Whether this is worth a person's time: several alerts, one severe one, or one beside an event that says the same."""
+        live = [m for m in incident.members.values() if m.state is not AlertState.RESOLVED and not m.suppressed]
+        if not live:
+            return False
+        told = incident.alerts_total - incident.suppressed
+        bad_events = sum(not c.is_change and c.severity >= _WARN for c in incident.changes.values())
+        if told + bad_events >= self.config.alerts_min or incident.peak_score >= self.config.severe_score:
+            return True
+        return any(m.severity >= _ERROR and m.kind in (AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_EVENT) for m in live)
+
+    def _open(self, incident: LiveIncident, now: int) -> None:
+        was = incident.state
+        incident.opened_ns = now
+        reason = "opened" if was is IncidentState.CANDIDATE else "still firing after " + (incident.reason or "suppression")
+        self._set_state(incident, IncidentState.OPEN, reason)
+        self.stats.count(Metric.INCIDENT_DELAY, max(0.0, (now - incident.started_ns) / _NS))
+
+    def _set_state(self, incident: LiveIncident, state: IncidentState, reason: str) -> None:
+        incident.state = state
+        if state is IncidentState.OPEN:
+            incident.resolved_ns = 0
+        incident.reason = reason
+        self.stats.count(Metric.INCIDENTS, 1, str(state))
+        self.state.dirty[incident.id] = True
+
+    def set_state(self, incident: LiveIncident, state: IncidentState, reason: str) -> None:
+        """A change of state that a person asked for."""
+        if state is IncidentState.RESOLVED:
+            incident.resolved_ns = self.state.now_ns
+            self._look_again(incident, self.state.now_ns + int(self.config.close_after * _NS))
+        self._set_state(incident, state, reason)
+
+    def _tell(self, incident: LiveIncident, reason: str) -> None:
+        if not self.state.dirty.get(incident.id):
+            incident.reason = reason
+            self.state.dirty.setdefault(incident.id, False)
+
+    def to_tell(self, *, hurry: bool = False) -> Iterator[LiveIncident]:
+        """Incidents whose revision is due: a change of state at once, growth at most every ten seconds of event time (or in a hurry)."""
+        for key, at_once in list(self.state.dirty.items()):
+            incident = self.state.incidents.get(key)
+            if incident is None:
+                self.state.dirty.pop(key)
+            elif at_once or hurry or self.state.now_ns - incident.told_ns >= _PACE_NS:
+                self.state.dirty.pop(key)
+                yield incident
+
+    def forget(self, incident: LiveIncident) -> None:
+        """Let go of an incident that was told for the last time (closed or merged)."""
+        self._drop(incident)
+
+    # ------------------------------------------------------------------------------------------------ merging
+    def merge(self, one: LiveIncident, other: LiveIncident) -> LiveIncident:
+        """Make two incidents one; the older one (then the lesser id) survives, so the order of merges does not matter."""
+        if one.id == other.id or len(one.cluster.entities.keys() | other.cluster.entities.keys()) > ENTITIES_MAX:
+            return one
+        if IncidentState.SUPPRESSED in (one.state, other.state):
+            return one
+        kept, gone = sorted((one, other), key=lambda i: (not i.opened_ns, i.opened_ns, i.created_ns, i.id))
+        kept.cluster.absorb(gone.cluster)
+        self._index(kept)
+        kept.started_ns = min(kept.started_ns, gone.started_ns)
+        room = self.config.members_max - len(kept.members)
+        kept.members.update(list(gone.members.items())[: max(0, room)])
+        kept.alerts_total += gone.alerts_total
+        kept.firing += gone.firing
+        kept.unknown += gone.unknown
+        kept.suppressed += gone.suppressed
+        kept.peak_score = max(kept.peak_score, gone.peak_score)
+        kept.severity = max(kept.severity, gone.severity)
+        self._gather(kept)
+        if len(self.state.redirects) >= self.config.incidents_max:
+            self.state.redirects.pop(next(iter(self.state.redirects)))
+        self.state.redirects[gone.id] = kept.id
+        if gone.opened_ns:
+            gone.merged_into = kept.id
+            self._set_state(gone, IncidentState.MERGED, f"one problem with {kept.id}")
+        else:
+            self._drop(gone)
+        if kept.state is IncidentState.RESOLVED and kept.firing:
+            self._set_state(kept, IncidentState.OPEN, f"reopened: one problem with {gone.id}")
+        elif kept.state in _TOLD:
+            self._tell(kept, "merged")
+        return kept
+
+    # ------------------------------------------------------------------------------------------------ events
+    def event(self, change: Change) -> None:
+        """Remember an event that may be evidence, and let the incidents it touches know."""
+        if not change.is_change and change.severity < _WARN:
+            return
+        if not change.is_change and self.state.suppression.planned(change.entity, change.ts_ns):
+            return
+        horizon = change.ts_ns - int((self.config.changes_window + self.config.close_after) * _NS)
+        recent = self.state.recent
+        while recent and (recent[0].ts_ns < horizon or len(recent) >= RECENT_MAX):
+            recent.pop(0)
+        recent.append(change)
+        for incident in self._with(change.entity, change.domain):
+            if self._gather(incident):
+                if incident.state in _TOLD:
+                    self._tell(incident, f"event {change.name}")
+                self.review(incident)
+
+    def _gather(self, incident: LiveIncident) -> bool:
+        """Attach recent events on the incident's entities and on what these need. True: something was added."""
+        since = incident.started_ns - int(self.config.changes_window * _NS)
+        before = len(incident.changes)
+        for change in reversed(self.state.recent):
+            if len(incident.changes) >= CHANGES_MAX:
+                break
+            fits = change.domain == incident.domain and change.ts_ns >= since and change.id not in incident.changes
+            if fits and incident.state is not IncidentState.RESOLVED and self._concerns(change, incident):
+                incident.changes[change.id] = change
+        return len(incident.changes) > before
+
+    def _concerns(self, change: Change, incident: LiveIncident) -> bool:
+        entities = incident.cluster.entities
+        if change.entity in entities:
+            return True
+        return any(e in entities for e in (*self.topology.callers(change.entity), *self.topology.guests(change.entity)))
+
+    # ------------------------------------------------------------------------------------------------ leases
+    def _sweep_at(self, at_ns: int) -> None:
+        self.state.sweep_ns = at_ns
+        heappush(self.state.due, (at_ns, _SWEEP))
+
+    def _expire(self, ts_ns: int) -> None:
+        """Alerts of which nothing was heard for a lease are over (their detector died or was changed)."""
+        limit = self.state.now_ns - LEASE_NS
+        for key in [key for key, route in self.state.routes.items() if route.seen_ns < limit]:
+            route = self.state.routes.pop(key)
+            incident = self.find(route.incident)
+            if incident is None:
+                continue
+            self._recount(incident, route.state, AlertState.RESOLVED)
+            if key in incident.members:
+                incident.members[key].state = AlertState.RESOLVED
+            if incident.state in _TOLD:
+                self._tell(incident, "stale")
+            self.review(incident)
+        self.state.sweep_ns = 0
+        if self.state.routes:
+            self._sweep_at(max(self.state.now_ns, ts_ns) + _SWEEP_NS)

@@ -1,0 +1,110 @@
+"""Putting messages of many sources back into one order of event time, from the log alone.
+
+Each source (a shard of a detect stage) promises by its watermarks what it will not send any more. Messages wait until the
+slowest live source has promised, and leave sorted by (event time, source, offset, number), so that how the log happened to
+interleave its sources changes nothing (RELIABILITY.md §2.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+
+import msgspec
+
+from engine.records import Alert, Change, Edge, Stamp, Watermark
+
+Waiting = Alert | Change | Edge
+BUFFER_MAX = 200_000
+SOURCES_MAX = 10_000
+_TURNS = 4.0
+_FADE = 0.9
+
+
+class Held(msgspec.Struct, array_like=True, order=True):
+    """One waiting message; (event time, source, offset, number) is unique, so comparison never reaches the message."""
+
+    ts_ns: int
+    topic: str
+    partition: int
+    offset: int
+    seq: int
+    message: Waiting
+
+
+class SourceState(msgspec.Struct):
+    """What one source has promised. `moved_at_ns`: how far the furthest source was when this one last moved.
+
+    `turn_ns` is how far the others usually get between two moves of this one (a fading maximum): while a backlog is read,
+    sources take long turns, and one that waits for its turn has not stopped.
+    """
+
+    watermark_ns: int = 0
+    moved_at_ns: int = 0
+    turn_ns: int = 0
+    final: bool = False
+
+
+class Reorder(msgspec.Struct):
+    """The waiting room. `marks` hold the highest (offset, number) taken from each source: what is not above is a repeat."""
+
+    patience_ns: int
+    marks: dict[str, tuple[int, int]] = {}
+    sources: dict[str, SourceState] = {}
+    heap: list[Held] = []
+    lead_ns: int = 0
+
+    def is_repeat(self, stamp: Stamp) -> bool:
+        """Whether this output was taken before; if not it counts as taken from now on."""
+        source = f"{stamp.topic}-{stamp.partition}"
+        place = (stamp.offset, stamp.seq)
+        mark = self.marks.get(source)
+        if mark is not None and place <= mark:
+            return True
+        self.marks[source] = place
+        return False
+
+    def hold(self, message: Waiting) -> bool:
+        """Keep a message until it may leave. False: the room is full, and the earliest must leave first."""
+        stamp = message.stamp
+        self._source(f"{stamp.topic}-{stamp.partition}")
+        heappush(self.heap, Held(message.ts_ns, stamp.topic, stamp.partition, stamp.offset, stamp.seq, message))
+        return len(self.heap) <= BUFFER_MAX
+
+    def promise(self, mark: Watermark) -> None:
+        """Take a watermark. One that steps back is ignored; a source that speaks again after its end is live again."""
+        source = self._source(mark.source)
+        self.lead_ns = max(self.lead_ns, mark.ts_ns)
+        source.final = mark.final
+        if mark.ts_ns > source.watermark_ns:
+            if source.watermark_ns:
+                source.turn_ns = max(self.lead_ns - source.moved_at_ns, int(source.turn_ns * _FADE))
+            source.watermark_ns = mark.ts_ns
+            source.moved_at_ns = self.lead_ns
+
+    def _source(self, name: str) -> SourceState:
+        source = self.sources.get(name)
+        if source is None:
+            if len(self.sources) >= SOURCES_MAX:
+                self.sources.pop(next(iter(self.sources)))
+            source = self.sources[name] = SourceState(moved_at_ns=self.lead_ns)
+        return source
+
+    def stalled(self) -> list[str]:
+        """Sources that stood still for longer than the patience while the others moved on: they are not waited for."""
+        return [name for name, source in self.sources.items() if not source.final and self._is_stalled(source)]
+
+    def _is_stalled(self, source: SourceState) -> bool:
+        return self.lead_ns - source.moved_at_ns > max(self.patience_ns, int(_TURNS * source.turn_ns))
+
+    def complete_until(self) -> int:
+        """The event time before which nothing more is expected: everything older may leave."""
+        live = [s.watermark_ns for s in self.sources.values() if not s.final and not self._is_stalled(s)]
+        if live:
+            return min(live)
+        return self.lead_ns + 1 if self.sources else 0
+
+    def leave(self, before_ns: int) -> Iterator[Waiting]:
+        """Messages older than `before_ns`, in order, and for a room over its limit the earliest beyond that."""
+        while self.heap and (self.heap[0].ts_ns < before_ns or len(self.heap) > BUFFER_MAX):
+            yield heappop(self.heap).message

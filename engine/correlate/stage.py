@@ -1,0 +1,223 @@
+"""The correlate stage: one shard of the alerts topic in, incidents out. A pure function of its log.
+
+    record ─▶ decode ─▶ repeat? ─▶ wait for the slowest source ─▶ in order of event time ─▶ book of incidents ─▶ revisions
+
+Control messages act where they stand in the log; everything else waits (`reorder`). Revisions are told once a record at
+most for each incident, so that a storm does not become a storm of messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from engine.config.tree import Correlate
+from engine.correlate import feedback
+from engine.correlate.hints import explain
+from engine.correlate.incidents import Book
+from engine.correlate.reorder import Reorder, Waiting
+from engine.correlate.state import CorrelateState, LiveIncident
+from engine.correlate.suppress import Suppression, windows_from
+from engine.correlate.topology import RUNS_ON, Topology, read_edges
+from engine.correlate.words import title
+from engine.errors import Reject, StateError
+from engine.metrics import Metric
+from engine.ports import Snapshot, StepResult, StepStats
+from engine.records import (
+    Alert,
+    AlertsMessage,
+    Change,
+    Control,
+    Edge,
+    Incident,
+    IncidentState,
+    Output,
+    Record,
+    Shard,
+    Stamp,
+    Topic,
+    Watermark,
+    decode_alerts_message,
+    encode,
+)
+
+_FORMAT = 1
+_NS = 1_000_000_000
+_SEVERITY_MAX = 24
+_HEADER_MAX = 200
+
+
+class CorrelateMachine:
+    """Implements ports.Machine for the alerts topic."""
+
+    def __init__(self, shard: Shard, *, config: Correlate) -> None:
+        self.shard = shard
+        self._config = config
+        self._become(
+            CorrelateState(Reorder(int(config.source_timeout * _NS)), Suppression(windows=windows_from(config.maintenance)))
+        )
+
+    def _become(self, state: CorrelateState) -> None:
+        config = self._config
+        calls = [*config.topology, *(read_edges(Path(config.topology_file)) if config.topology_file else [])]
+        topology = Topology(calls, config.runs_on)
+        for edge in state.observed:
+            topology.observe(edge.caller, edge.callee, edge.kind, edge.ts_ns)
+        state.observed = []
+        self._book = Book(state, config, topology)
+        self._outputs: list[Output] = []
+
+    # ------------------------------------------------------------------------------------------------ the contract
+    def step(self, records: Sequence[Record]) -> StepResult:
+        """Take the next records of the log."""
+        for record in records:
+            self._book.state.offset, self._book.state.seq = record.offset, 0
+            self._take(record)
+            self._publish()
+        return self._result()
+
+    def finish(self) -> StepResult:
+        """Release everything that waits; what is due by the last event time happens."""
+        state = self._book.state
+        self._release(state.reorder.lead_ns + 1)
+        while state.reorder.heap:
+            self._release(state.reorder.heap[0].ts_ns + 1)
+        self._publish(hurry=True)
+        return self._result()
+
+    def snapshot(self) -> Snapshot:
+        """The whole state as JSON-able values; there are no columns."""
+        state = self._book.state
+        state.observed = self._book.topology.observed()
+        meta: dict[str, object] = {"format": _FORMAT, "state": msgspec.to_builtins(state)}
+        state.observed = []
+        return Snapshot(meta, {})
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Become the machine that was saved. Windows of today's configuration replace those of the snapshot."""
+        if snapshot.meta.get("format") != _FORMAT:
+            raise StateError(f"a snapshot of the correlate stage has format {snapshot.meta.get('format')!r}, not {_FORMAT}")
+        try:
+            state = msgspec.convert(snapshot.meta["state"], CorrelateState)
+        except (KeyError, msgspec.ValidationError) as error:
+            raise StateError(f"a snapshot of the correlate stage does not fit: {error}") from error
+        for window in windows_from(self._config.maintenance):
+            state.suppression.announce(window)
+        self._become(state)
+
+    # ------------------------------------------------------------------------------------------------ one record
+    def _take(self, record: Record) -> None:
+        try:
+            message = decode_alerts_message(record.value or b"")
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            self._reject(record, str(error))
+            return
+        if isinstance(message, Control):
+            feedback.apply(message, self._book)
+            return
+        if self._book.state.reorder.is_repeat(message.stamp):
+            self._book.stats.count(Metric.DUPLICATES_DROPPED, 1, "correlate")
+            return
+        self._wait(message)
+
+    def _wait(self, message: AlertsMessage) -> None:
+        reorder = self._book.state.reorder
+        if isinstance(message, Watermark):
+            reorder.promise(message)
+            self._release(reorder.complete_until())
+        elif isinstance(message, Alert | Change | Edge) and not reorder.hold(message):
+            self._book.stats.count(Metric.LIMITS_REACHED, 1, "correlate_buffer")
+            self._release(0)
+
+    def _release(self, before_ns: int) -> None:
+        for message in self._book.state.reorder.leave(before_ns):
+            self._book.advance(message.ts_ns)
+            self._act(message)
+        self._book.advance(before_ns - 1)
+
+    def _act(self, message: Waiting) -> None:
+        if isinstance(message, Alert):
+            self._book.alert(message)
+        elif isinstance(message, Change):
+            node = message.attributes.get("node", "")
+            if node and message.entity and node != message.entity:
+                self._learn(message.entity, node, RUNS_ON, message.ts_ns)
+            self._book.event(message)
+        else:
+            self._learn(message.caller, message.callee, message.kind, message.ts_ns)
+
+    def _learn(self, caller: str, callee: str, kind: str, ts_ns: int) -> None:
+        if not self._book.topology.observe(caller, callee, kind, ts_ns):
+            self._book.stats.count(Metric.LIMITS_REACHED, 1, "edges")
+
+    # ------------------------------------------------------------------------------------------------ outputs
+    def _publish(self, *, hurry: bool = False) -> None:
+        book = self._book
+        for incident in book.to_tell(hurry=hurry):
+            explain(incident, book)
+            incident.revision += 1
+            incident.told_ns = book.state.now_ns
+            message = self._public(incident)
+            self._put(Topic.INCIDENTS, incident.id.encode(), encode(message), message.ts_ns)
+            if incident.state in (IncidentState.CLOSED, IncidentState.MERGED):
+                book.forget(incident)
+
+    def _put(
+        self, topic: Topic, key: bytes, value: bytes | None, ts_ns: int, headers: tuple[tuple[str, bytes], ...] = ()
+    ) -> None:
+        self._outputs.append(Output(topic, key, value, ts_ns, headers))
+        self._book.state.seq += 1
+
+    def _public(self, incident: LiveIncident) -> Incident:
+        state = self._book.state
+        wide = len(incident.cluster.entities) > 2
+        return Incident(
+            id=incident.id,
+            revision=incident.revision,
+            state=incident.state,
+            domain=incident.domain,
+            tenant=incident.tenant,
+            title=title(incident),
+            severity=min(_SEVERITY_MAX, incident.severity + (4 if wide and incident.severity < 17 else 0)),
+            started_ts_ns=incident.started_ns,
+            opened_ts_ns=incident.opened_ns,
+            ts_ns=state.now_ns,
+            resolved_ts_ns=incident.resolved_ns,
+            entities=list(incident.cluster.entities),
+            members=[member.public() for member in incident.members.values()],
+            alerts_total=incident.alerts_total,
+            firing=incident.firing,
+            unknown=incident.unknown,
+            hints=incident.hints,
+            abstained=incident.abstained,
+            changes=sorted(incident.changes.values(), key=lambda c: (c.ts_ns, c.id)),
+            merged_into=incident.merged_into,
+            reason=incident.reason,
+            degraded_inputs=state.reorder.stalled(),
+            stamp=Stamp(self.shard.topic, self.shard.partition, state.offset, state.seq),
+        )
+
+    def _reject(self, record: Record, why: str) -> None:
+        reason = Reject.MALFORMED
+        self._book.stats.count(Metric.RECORDS_REJECTED, 1, record.topic, reason)
+        self._book.stats.count(Metric.DEAD_LETTERS, 1, record.topic, reason)
+        headers = (
+            *record.headers,
+            ("__connect.errors.topic", record.topic.encode()),
+            ("__connect.errors.partition", str(record.partition).encode()),
+            ("__connect.errors.offset", str(record.offset).encode()),
+            ("__connect.errors.stage", b"correlate"),
+            ("__connect.errors.exception.message", why[:_HEADER_MAX].encode()),
+            ("foreshock.error.code", str(reason).encode()),
+        )
+        self._put(Topic.DEAD_LETTERS, record.key or b"", record.value, record.ts_ns, headers)
+
+    def _result(self) -> StepResult:
+        book = self._book
+        told = sum(bool(i.opened_ns) and i.state is not IncidentState.RESOLVED for i in book.state.incidents.values())
+        book.stats.gauge(Metric.INCIDENTS_OPEN, told, str(self.shard))
+        result = StepResult(self._outputs, book.stats)
+        self._outputs, book.stats = [], StepStats()
+        return result

@@ -1,0 +1,139 @@
+"""What the correlate stage remembers: plain structs, so that a snapshot is their JSON and nothing else."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.correlate.grouping import Cluster
+from engine.correlate.reorder import Reorder
+from engine.correlate.suppress import Suppression
+from engine.correlate.topology import Observed
+from engine.records import (
+    Alert,
+    AlertState,
+    AnomalyKind,
+    Change,
+    Hint,
+    IncidentState,
+    Member,
+    Signal,
+)
+
+
+class MemberState(msgspec.Struct):
+    """An alert within its incident, as the latest of its messages left it."""
+
+    id: str
+    fingerprint: str
+    series: str
+    name: str
+    entity: str
+    kind: AnomalyKind
+    signal: Signal
+    state: AlertState
+    onset_ts_ns: int
+    seen_ns: int
+    score: float
+    direction: int
+    deviation: float
+    value: float | None
+    expected: float | None
+    step_seconds: float
+    severity: int
+    text: str
+    joined_because: str
+    suppressed: str = ""
+    suppressed_until_ns: int = 0
+
+    def public(self) -> Member:
+        """What people and receivers see of it."""
+        return Member(
+            id=self.id,
+            series=self.series,
+            entity=self.entity,
+            kind=self.kind,
+            state=self.state,
+            onset_ts_ns=self.onset_ts_ns,
+            score=self.score,
+            text=self.text,
+            joined_because=self.joined_because,
+        )
+
+
+def member_from(alert: Alert, because: str) -> MemberState:
+    """A new member from the first message of an alert."""
+    return MemberState(
+        id=alert.id,
+        fingerprint=alert.fingerprint,
+        series=alert.series,
+        name=alert.name,
+        entity=alert.entity,
+        kind=alert.kind,
+        signal=alert.signal,
+        state=alert.state,
+        onset_ts_ns=alert.onset_ts_ns,
+        seen_ns=alert.ts_ns,
+        score=alert.peak_score,
+        direction=alert.direction,
+        deviation=alert.deviation,
+        value=alert.value,
+        expected=alert.expected,
+        step_seconds=alert.step_seconds,
+        severity=alert.severity,
+        text=alert.text,
+        joined_because=because,
+    )
+
+
+class LiveIncident(msgspec.Struct):
+    """An incident that can still change. `alerts_total`, `firing` and `unknown` are exact; `members` is a sample."""
+
+    id: str
+    domain: str
+    tenant: str
+    cluster: Cluster
+    created_ns: int
+    started_ns: int
+    state: IncidentState = IncidentState.CANDIDATE
+    revision: int = 0
+    opened_ns: int = 0
+    resolved_ns: int = 0
+    told_ns: int = 0  # event time of the newest revision
+    members: dict[str, MemberState] = {}
+    alerts_total: int = 0
+    firing: int = 0
+    unknown: int = 0
+    suppressed: int = 0
+    peak_score: float = 0.0
+    severity: int = 0
+    changes: dict[str, Change] = {}
+    hints: list[Hint] = []
+    abstained: bool = False
+    merged_into: str = ""
+    reason: str = ""
+
+
+class Route(msgspec.Struct, array_like=True):
+    """Where a live alert belongs, and the state in which it is counted there."""
+
+    incident: str
+    state: AlertState
+    seen_ns: int
+
+
+class CorrelateState(msgspec.Struct):
+    """Everything. Two machines with equal states have equal futures."""
+
+    reorder: Reorder
+    suppression: Suppression
+    now_ns: int = 0
+    incidents: dict[str, LiveIncident] = {}  # most recently active last
+    routes: dict[str, Route] = {}
+    redirects: dict[str, str] = {}  # merged → survivor
+    recent: list[Change] = []  # events that may be evidence, by time of arrival
+    sweep_ns: int = 0  # when leases are looked through next, 0: no alert is live
+    due: list[tuple[int, str]] = []  # heap: when to look at an incident again
+    dirty: dict[str, bool] = {}  # incidents that have something to tell; true: at once
+    observed: list[Observed] = []  # filled for a snapshot only
+    offset: int = -1
+    seq: int = 0

@@ -1,0 +1,164 @@
+"""Who needs whom: calls between services, and which node carries what. Small graphs in plain dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import orjson
+
+from engine.errors import UsageError
+
+CALLS = "calls"
+RUNS_ON = "runs_on"
+
+EDGES_MAX = 50_000
+_CALL = 2
+_CARRY = 3
+NEAR = 6
+"""Distance up to which entities are neighbours. A call costs 2, a placement 3: two pods of one node are as far as three calls."""
+
+
+class Observed(msgspec.Struct, frozen=True, array_like=True):
+    """One edge that telemetry told us of, and when it was last seen."""
+
+    caller: str
+    callee: str
+    kind: str
+    ts_ns: int
+
+
+class Topology:
+    """Edges from the configuration and from telemetry. Iteration follows the order in which edges were first added."""
+
+    def __init__(self, calls: Iterable[tuple[str, str]] = (), runs_on: Iterable[tuple[str, str]] = ()) -> None:
+        self._callees: dict[str, dict[str, None]] = {}
+        self._callers: dict[str, dict[str, None]] = {}
+        self._host: dict[str, str] = {}
+        self._guests: dict[str, dict[str, None]] = {}
+        self._observed: dict[tuple[str, str, str], int] = {}
+        self._edges = 0
+        self._near: dict[str, dict[str, int]] = {}
+        for caller, callee in calls:
+            self._link(caller, callee, CALLS)
+        for guest, node in runs_on:
+            self._link(guest, node, RUNS_ON)
+
+    def observe(self, caller: str, callee: str, kind: str, ts_ns: int) -> bool:
+        """Learn an edge (or see it again). False: refused, the table is full."""
+        place = (caller, callee, kind)
+        if place in self._observed:
+            self._observed[place] = max(self._observed[place], ts_ns)
+            return True
+        if not caller or not callee or caller == callee:
+            return True
+        if self._edges >= EDGES_MAX:
+            return False
+        self._observed[place] = ts_ns
+        self._link(caller, callee, kind)
+        return True
+
+    def _link(self, caller: str, callee: str, kind: str) -> None:
+        self._edges += 1
+        self._near.clear()
+        if kind == RUNS_ON:
+            previous = self._host.get(caller)
+            if previous is not None:
+                self._guests[previous].pop(caller, None)
+            self._host[caller] = callee
+            self._guests.setdefault(callee, {})[caller] = None
+            return
+        self._callees.setdefault(caller, {})[callee] = None
+        self._callers.setdefault(callee, {})[caller] = None
+
+    def observed(self) -> list[Observed]:
+        """What telemetry told us, for a snapshot; give each to `observe` to have it again."""
+        return [Observed(*place, ts_ns) for place, ts_ns in self._observed.items()]
+
+    def callees(self, entity: str) -> tuple[str, ...]:
+        """Whom `entity` calls."""
+        return tuple(self._callees.get(entity, ()))
+
+    def callers(self, entity: str) -> tuple[str, ...]:
+        """Who calls `entity`."""
+        return tuple(self._callers.get(entity, ()))
+
+    def host(self, entity: str) -> str:
+        """The node that carries `entity`, "" when unknown."""
+        return self._host.get(entity, "")
+
+    def guests(self, node: str) -> tuple[str, ...]:
+        """What runs on `node`."""
+        return tuple(self._guests.get(node, ()))
+
+    def knows(self, entity: str) -> bool:
+        """Whether any edge names `entity`."""
+        return entity in self._callees or entity in self._callers or entity in self._host or entity in self._guests
+
+    def entities(self) -> frozenset[str]:
+        """Everything that any edge names."""
+        return frozenset(self._callees) | frozenset(self._callers) | frozenset(self._host) | frozenset(self._guests)
+
+    def downstream(self, entity: str) -> dict[str, int]:
+        """What `entity` needs, directly or not, with the number of steps: callees and nodes. Itself is 0."""
+        return self._walk(entity, lambda e: (*self.callees(e), *((self._host[e],) if e in self._host else ())))
+
+    def upstream(self, entity: str) -> dict[str, int]:
+        """Who needs `entity`, directly or not, with the number of steps: callers and guests. Itself is 0."""
+        return self._walk(entity, lambda e: (*self.callers(e), *self.guests(e)))
+
+    @staticmethod
+    def _walk(start: str, onward: Callable[[str], Iterable[str]]) -> dict[str, int]:
+        steps = {start: 0}
+        queue = [start]
+        for entity in queue:  # grows while it is walked
+            for other in onward(entity):
+                if other not in steps:
+                    steps[other] = steps[entity] + 1
+                    queue.append(other)
+        return steps
+
+    def near(self, entity: str) -> dict[str, int]:
+        """Neighbours within `NEAR`, either direction, with their distance; `entity` itself is 0."""
+        known = self._near.get(entity)
+        if known is None:
+            if len(self._near) >= EDGES_MAX:
+                self._near.clear()
+            known = self._near[entity] = self._spread(entity)
+        return known
+
+    def distance(self, one: str, other: str) -> int | None:
+        """Half steps between two entities (a call is 2, a placement 3); None: farther than `NEAR` or unknown."""
+        return self.near(one).get(other)
+
+    def _spread(self, entity: str) -> dict[str, int]:
+        distance = {entity: 0}
+        for reach in range(NEAR + 1):
+            for at in [e for e, d in distance.items() if d == reach]:
+                for other, cost in self._steps(at):
+                    far = reach + cost
+                    if far <= NEAR and far < distance.get(other, NEAR + 1):
+                        distance[other] = far
+        return distance
+
+    def _steps(self, entity: str) -> Iterator[tuple[str, int]]:
+        for other in self._callees.get(entity, ()):
+            yield other, _CALL
+        for other in self._callers.get(entity, ()):
+            yield other, _CALL
+        if entity in self._host:
+            yield self._host[entity], _CARRY
+        for other in self._guests.get(entity, ()):
+            yield other, _CARRY
+
+
+def read_edges(path: Path) -> list[tuple[str, str]]:
+    """The calls in a JSON file `{"edges": [[caller, callee], …]}`. Raises UsageError when it is anything else."""
+    try:
+        document = orjson.loads(path.read_bytes())
+        return [(str(caller), str(callee)) for caller, callee in document["edges"]]
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} is not a topology", 'it should be {"edges": [["caller", "callee"], …]}') from error
