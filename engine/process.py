@@ -1,0 +1,85 @@
+"""The thin process around the runners: a thread for each, probes over all of them, an orderly end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from engine.errors import ForeshockError
+from engine.health import Health
+from engine.ports import Clock
+from engine.runner import Runner
+
+STOP_SECONDS: Final = 20.0
+"""A runner drains in under ten; what takes longer is left to the end of the process."""
+
+
+class Process:
+    """Runs runners side by side. Implements the admin server's probes. When one fails, all are stopped."""
+
+    def __init__(self, runners: Sequence[Runner], clock: Clock) -> None:
+        self._runners = tuple(runners)
+        self._clock = clock
+        self._stop = threading.Event()
+        self._codes: dict[int, int] = {}
+        self._threads = [
+            threading.Thread(target=self._run, args=(number,), name=runner.health.stage, daemon=True)
+            for number, runner in enumerate(self._runners)
+        ]
+
+    def start(self) -> None:
+        """Returns at once."""
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, number: int) -> None:
+        self._codes[number] = self._runners[number].run(self._stop)
+        if self._codes[number]:
+            self._stop.set()
+
+    def check(self) -> None:
+        """Raises ForeshockError when a runner has failed."""
+        failed = [runner.health for number, runner in enumerate(self._runners) if self._codes.get(number)]
+        if failed:
+            raise ForeshockError("; ".join(f"{health.stage}: {health.ended}" for health in failed))
+
+    def wait(self, stop: threading.Event, pause_seconds: float = 0.2) -> int:
+        """Until `stop` is set or a runner ends by itself; then stop the others. Returns the worst exit code."""
+        while not stop.is_set() and not self._stop.is_set() and any(t.is_alive() for t in self._threads):
+            stop.wait(pause_seconds)
+        return self.stop()
+
+    def stop(self) -> int:
+        """Drain and end every runner; returns the worst exit code."""
+        self._stop.set()
+        deadline = self._clock.monotonic_seconds() + STOP_SECONDS
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - self._clock.monotonic_seconds()))
+        late = any(t.is_alive() for t in self._threads)
+        return max([*self._codes.values(), 1 if late else 0], default=0)
+
+    # ------------------------------------------------------------------------------------------- probes
+    def live(self) -> tuple[bool, str]:
+        """Every loop still turns."""
+        now = self._clock.monotonic_seconds()
+        return _all([health.live(now) for health in self._healths()])
+
+    def ready(self) -> tuple[bool, str]:
+        """Every stage processes and commits, and nobody has asked to stop."""
+        if self._stop.is_set():
+            return False, "stopping"
+        return _all([health.ready() for health in self._healths()])
+
+    def started(self) -> tuple[bool, str]:
+        """Every loop has come round once."""
+        return _all([health.started() for health in self._healths()])
+
+    def _healths(self) -> list[Health]:
+        return [runner.health for runner in self._runners]
+
+
+def _all(verdicts: Sequence[tuple[bool, str]]) -> tuple[bool, str]:
+    reasons = [reason for holds, reason in verdicts if not holds]
+    return not reasons, "; ".join(reasons) or "ok"
