@@ -19,7 +19,7 @@ import orjson
 
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_events import ATTRIBUTE_MAX, NAME_MAX, TEXT_MAX, changes
-from connectors.codecs.json_paths import Document, compile_path
+from connectors.codecs.json_paths import Document, Getter, compile_path
 from connectors.codecs.severity import ERROR, INFO, WARN
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
@@ -65,6 +65,15 @@ _ENVIRONMENT = compile_path("subject.content.environment.id | subject.content.en
 _ARTIFACT = compile_path("subject.content.artifactId | subject.content.artifact.id | subject.content.artifact")
 _OUTCOME = compile_path("subject.content.outcome")
 _REPOSITORY = compile_path("subject.content.repository.id | subject.content.repository.name | subject.content.repository")
+_OWNERS: Mapping[str, Getter] = {
+    "change": _REPOSITORY,  # its own id is that of a request: shop/checkout!1742
+    "pipelinerun": compile_path("subject.content.pipelineName"),  # ids of runs are different each time
+    "taskrun": compile_path("subject.content.taskName"),
+    "testsuiterun": compile_path("subject.content.testSuite.name | subject.content.testSuite.id"),
+    "testcaserun": compile_path("subject.content.testCase.name | subject.content.testCase.id"),
+    "incident": compile_path("subject.content.service.id | subject.content.environment.id"),
+}
+"""Subjects of one occurrence → where the lasting thing behind them is named."""
 _ACTOR = compile_path("customData.actor | customData.user | subject.content.triggeredBy | subject.content.author")
 _COMMIT = compile_path("customData.git_sha | customData.commit")
 _LINK = compile_path("subject.content.url | subject.content.uri | customData.url | context.source")
@@ -147,8 +156,7 @@ def _cdevent(row: int, ts_ns: int, kind: str, about: Mapping[str, str], data: Do
     subject = data.get("subject")
     identity = _string(subject.get("id")) if type(subject) is dict else ""
     identity = identity or about.get("subject", "")
-    # A merged change names a request (`shop/checkout!1742`): what it touches is its repository.
-    entity = _last_part(_string(_REPOSITORY(data)) or identity.split("!")[0] if words[0] == "change" else identity)
+    entity = _last_part(_string(_OWNERS.get(words[0], _nothing)(data)) or identity.split("!", maxsplit=1)[0])
     artifact = _string(_ARTIFACT(data)) or (identity if words[0] == "artifact" else "")
     outcome = _string(_OUTCOME(data)).lower()
     version = _version(artifact)
@@ -197,6 +205,10 @@ def _data(value: bytes) -> Document:
     except orjson.JSONDecodeError:
         return {}
     return parsed if type(parsed) is dict else {}
+
+
+def _nothing(_: Document) -> None:
+    return None
 
 
 def _text(header: bytes | None) -> str:

@@ -27,7 +27,7 @@ _FIELD = re.compile(
     rb"([^,=]+)=(-?\d{1,18}(?=i)|\d{1,18}(?=u)|-?\d{1,18}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?(?=,|$))[iu]?(?=,|$)"
 )
 _EARLIEST, _LATEST = -(2**63), 2**63 - 1
-_TIME = re.compile(rb"-?\d{1,18}")
+_TIME = re.compile(rb"-?\d{1,19}")
 _SCALES = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1, "auto_iso": 1}
 _Keys = dict[bytes, bytes]
 
@@ -118,8 +118,9 @@ class InfluxCodec:
 
 def _lines(value: bytes) -> list[bytes]:
     """The lines of a record; a newline inside a quoted string ends none."""
+    value = value.rstrip()
     if b"\n" not in value:
-        return [value.rstrip(b"\r")] if value.strip() else []
+        return [value] if value else []
     if b'"' not in value:
         return [line.rstrip(b"\r") for line in value.split(b"\n") if line.strip()]
     lines: list[bytes] = []

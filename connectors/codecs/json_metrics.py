@@ -148,11 +148,14 @@ class MetricReader:
                     left = self._read_leaves(row, ts_ns, value, f"{field}.", out, group, left)
                     if left < 0:
                         return left
-            elif kind is bool or (kind is str and (self._numeric_strings or self._split_entity)):
+            elif (kind is bool or (kind is str and self._means_number(value))) and field not in skip:
                 left -= 1
-                if field not in skip:
-                    self._put(row, ts_ns, value, field, out, group)
+                self._put(row, ts_ns, value, field, out, group)
         return left
+
+    def _means_number(self, text: str) -> bool:
+        """Whether a text among numbers is meant as one: always among `entity:metric`, else when it reads as one."""
+        return self._split_entity or self._number(text) is not None
 
     def _number(self, value: object) -> float | None:
         if isinstance(value, (float, int)):  # a boolean is 0 or 1
@@ -181,9 +184,16 @@ def _explicit_fields(mapping: Mapping) -> list[tuple[str, list[tuple[str, Getter
 
 
 def _skipped(mapping: Mapping) -> frozenset[str]:
-    """Leaves that are no metrics: what was asked to be skipped, and with all numbers of the root the time among them."""
-    paths = [path for text in (*mapping.skip, mapping.time) for path in alternatives(text)]
-    return frozenset(path for path in paths if path)
+    """Leaves that are no metrics, as seen from `values`: what was asked to be skipped, and what is time, name, kind or label."""
+    if not isinstance(mapping.values, str):
+        return frozenset()
+    labels = [mapping.labels] if isinstance(mapping.labels, str) else mapping.labels.values()
+    texts = (*mapping.skip, mapping.time, mapping.name, mapping.kind, *labels)
+    paths = [path for text in texts for path in alternatives(text) if path]
+    if mapping.values == ".":
+        return frozenset(paths)
+    below = f"{mapping.values}."
+    return frozenset(path.removeprefix(below) for path in paths if path.startswith(below))
 
 
 __all__ = ["ALIASES_MAX", "DEPTH_MAX", "FIELDS_MAX", "Getter", "MetricReader"]

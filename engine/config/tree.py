@@ -45,7 +45,7 @@ class Mapping(Model):
     values: dict[str, str] | str = ""
     """Metrics: {name: path of the number}, or the path of a number, or of an object whose numeric leaves are all metrics ("fields", "." for the root)."""
     skip: list[str] = []
-    """Paths of objects and numbers that are no metrics although they lie under `values`."""
+    """Paths of objects and numbers that are no metrics although they lie below the path of `values`."""
     split_entity: bool = False
     """Names under `values` are `entity:metric`, cut at the last colon into the label `entity` and the metric's name."""
     numeric_strings: bool = False
