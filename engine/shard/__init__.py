@@ -1,0 +1,1 @@
+"""One topic-partition as one deterministic machine: its life, its snapshots, its commits."""
