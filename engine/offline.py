@@ -53,6 +53,15 @@ class Pipeline:
                 self._shards[shard] = self._detect(shard)
             self._pass_on(self._shards[shard].step(run_of))
 
+    def relay(self, topic: Topic, records: Sequence[Record]) -> None:
+        """Take records that a detect stage elsewhere has already put on one of our topics."""
+        for record in records:
+            self._tap(topic, record)
+        reader = self._readers.get(topic)
+        if reader is not None:
+            for batch in batches(records):
+                self._pass_on(reader.step(batch))
+
     def finish(self) -> None:
         """The input has ended: let every stage, in the order of the flow, give what it held back."""
         for machine in self._shards.values():

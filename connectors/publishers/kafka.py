@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from connectors.kafka_client import LOG, cause, producer_settings, topic_name, unreachable
 from engine.config.tree import Kafka
 from engine.errors import Permanent, Unreachable
-from engine.records import ALL_PARTITIONS, Output, Topic
+from engine.records import ALL_PARTITIONS, Output, Record, Topic
 
 FULL_SECONDS: Final = 1.0
 """How long `publish` waits for room in the producer's buffer before it says that there is none."""
@@ -59,6 +59,12 @@ class KafkaPublisher:
     def send(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """One message to any topic, by its physical name (the Kafka sink). Stamped with the present time."""
         self._pending.append(_Message(topic, key, value, tuple(headers), -1, 0))
+        self._push(time.monotonic() + FULL_SECONDS)
+
+    def send_record(self, record: Record) -> None:
+        """A record as it is: its topic, partition, key, value, headers and time (to the millisecond)."""
+        place = (record.topic, record.key or b"", record.value, record.headers, record.partition, max(1, record.ts_ns // 1_000_000))
+        self._pending.append(_Message(*place))
         self._push(time.monotonic() + FULL_SECONDS)
 
     def flush(self, deadline_seconds: float) -> None:

@@ -69,7 +69,7 @@ class KafkaSource:
             if message.error() is not None:
                 self._complain(message)
                 continue
-            record = _record(message)
+            record = record_of(message)
             place = (record.topic, record.partition)
             if record.offset < self._next.get(place, record.offset + 1):
                 continue
@@ -223,7 +223,7 @@ class KafkaSource:
         self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
 
-def _record(message: Any) -> Record:
+def record_of(message: Any) -> Record:
     """`message` is a `confluent_kafka.Message` without an error: the stubs call each of its parts optional, none is."""
     kind, milliseconds = message.timestamp()
     headers = message.headers()

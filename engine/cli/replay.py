@@ -12,8 +12,8 @@ import typer
 from engine.config import Config
 from engine.config.load import load_config
 from engine.errors import UsageError
-from engine.replay import Logs, Results, through_kafka, through_memory
-from engine.wiring import file_logs
+from engine.replay import Logs, Results
+from engine.wiring.files import file_logs, through_kafka, through_memory
 
 
 def replay(

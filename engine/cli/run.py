@@ -15,7 +15,7 @@ import typer
 from engine.config.load import load_config
 from engine.errors import UsageError
 from engine.logs import configure_logging, get_logger
-from engine.wiring import STAGES, build_admin, build_process, build_telemetry
+from engine.wiring.daemon import STAGES, build_admin, build_process, build_telemetry
 
 
 class Stage(StrEnum):

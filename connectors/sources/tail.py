@@ -1,0 +1,73 @@
+"""Reading topics as anybody may: every partition from its beginning, with no group and no commits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+
+from connectors.kafka_client import LOG, PASSING, consumer_settings, unreachable
+from connectors.sources.kafka import record_of
+from engine.config.tree import Kafka
+from engine.records import Record
+
+_ANSWER_SECONDS = 15.0
+_POLL_SECONDS = 0.2
+_BATCH = 500
+
+
+def follow(kafka: Kafka, topics: Sequence[str], stop: threading.Event) -> Iterator[Record]:
+    """Every record there is and every one that comes, until `stop` is set. Raises Unreachable."""
+    consumer = _consumer(kafka)
+    try:
+        consumer.assign(_partitions(consumer, topics))
+        while not stop.is_set():
+            yield from _batch(consumer)
+    finally:
+        consumer.close()
+
+
+def read_all(kafka: Kafka, topic: str) -> list[Record]:
+    """What a topic holds now, partition by partition in offset order. Raises Unreachable."""
+    consumer = _consumer(kafka)
+    found: list[Record] = []
+    try:
+        places = _partitions(consumer, [topic])
+        ends = {p.partition: consumer.get_watermark_offsets(p, timeout=_ANSWER_SECONDS) for p in places}
+        left = {partition for partition, (low, high) in ends.items() if high > low}
+        consumer.assign([p for p in places if p.partition in left])
+        while left:
+            for record in _batch(consumer):
+                if record.offset < ends[record.partition][1]:
+                    found.append(record)
+                if record.offset + 1 >= ends[record.partition][1]:
+                    left.discard(record.partition)
+    except KafkaException as error:
+        raise unreachable(f"reading {topic}", error) from error
+    finally:
+        consumer.close()
+    return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+def _consumer(kafka: Kafka) -> Consumer:
+    return Consumer(consumer_settings(kafka, "foreshock-tail"), logger=LOG)
+
+
+def _partitions(consumer: Consumer, topics: Sequence[str]) -> list[TopicPartition]:
+    try:
+        known = {topic: consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic] for topic in topics}
+    except KafkaException as error:
+        raise unreachable(f"asking for the partitions of {', '.join(topics)}", error) from error
+    return [TopicPartition(topic, number, OFFSET_BEGINNING) for topic, about in known.items() for number in sorted(about.partitions)]
+
+
+def _batch(consumer: Consumer) -> Iterator[Record]:
+    first = consumer.poll(_POLL_SECONDS)
+    messages = [first, *consumer.consume(_BATCH - 1, 0)] if first is not None else []
+    for message in messages:
+        error = message.error()
+        if error is None:
+            yield record_of(message)
+        elif error.code() not in PASSING:
+            raise unreachable(f"reading {message.topic()}", error)

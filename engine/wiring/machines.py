@@ -1,0 +1,67 @@
+"""Machines: which codec, catalog and configuration block each stage's are made with."""
+
+from __future__ import annotations
+
+import re2
+
+from connectors.codecs import build_codec
+from engine import __version__
+from engine.config import Config
+from engine.config.load import config_id
+from engine.config.tree import Source
+from engine.correlate.stage import CorrelateMachine
+from engine.detect.bank import Bank
+from engine.detect.catalog import SourceCatalog
+from engine.detect.stage import DetectMachine
+from engine.errors import UsageError
+from engine.ports import Machine, MachineFactory
+from engine.records import Shard, digest
+from engine.respond.stage import RespondMachine
+
+
+def machine_factories(config: Config) -> dict[str, MachineFactory]:
+    """How to build the machine of a shard, for every stage but deliver (which has one for each sink)."""
+    inventory = inventory_of(config)
+
+    def detect(shard: Shard) -> Machine:
+        source = source_of(config, shard.topic)
+        return DetectMachine(
+            shard, codec=build_codec(source), catalog=SourceCatalog(source), source=source, config=config.detect
+        )
+
+    def correlate(shard: Shard) -> Machine:
+        return CorrelateMachine(shard, config=config.correlate)
+
+    def respond(shard: Shard) -> Machine:
+        return RespondMachine(shard, config=config.respond, inventory=inventory)
+
+    return {"detect": detect, "correlate": correlate, "respond": respond}
+
+
+def source_of(config: Config, topic: str) -> Source:
+    """The source that reads a topic; patterns begin with ^. Raises UsageError when there is none."""
+    for source in config.sources:
+        if topic in source.topics or any(p.startswith("^") and _matches(p, topic) for p in source.topics):
+            return source
+    raise UsageError(f"no source of the configuration reads the topic {topic}", "Add it to `topics` of a source.")
+
+
+def _matches(pattern: str, topic: str) -> bool:
+    return re2.fullmatch(pattern.removeprefix("^").removesuffix("$"), topic) is not None
+
+
+def inventory_of(config: Config) -> frozenset[str]:
+    """Entities that may be acted on: those listed, else those of the topology."""
+    if config.respond.inventory:
+        return frozenset(config.respond.inventory)
+    pairs = (*config.correlate.topology, *config.correlate.runs_on)
+    return frozenset(name for pair in pairs for name in pair)
+
+
+def kernel_ids(config: Config) -> dict[str, str]:
+    """For each stage, what a snapshot must have been written by to be restored."""
+    rest = {
+        stage: digest(stage, __version__, config_id(block))[:16]
+        for stage, block in (("correlate", config.correlate), ("respond", config.respond), ("deliver", config.deliver))
+    }
+    return {"detect": digest("detect", Bank(config.detect).kernel_id, config_id(config.detect))[:16], **rest}
