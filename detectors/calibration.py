@@ -1,0 +1,189 @@
+"""From the surprises of several detectors to one score whose 1.0 meets the false-alarm budget.
+
+Each detector's decades are clipped softly at three and summed with its weight: one detector alone cannot shout, several that agree
+can, and because the sum still grows beyond the clip there are never ties. Detectors look at the same samples, so their
+decades do not add up to a probability: the sum's own tail is learned (tails.py), which takes their dependence as it is.
+
+A budget of one false alert in `budget_seconds` at a step of `step` seconds allows one false sample in budget / step, that is
+log10(budget / step) decades. The score is the sum's decades divided by these.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, NamedTuple
+
+import numpy as np
+from annotated_types import Gt
+from numpy.typing import NDArray
+
+from detectors import tails
+from detectors.contract import Row
+from detectors.kernel import device, kernel
+from detectors.portable import log10, tail_distance
+
+STATE: Final = np.dtype(
+    [
+        ("threshold", np.float64),  # the tail of the sum, see tails.py
+        ("excess", np.float64),
+        ("onset_ns", np.int64),  # start of the present excursion; 0: there is none
+    ],
+    align=True,
+)
+TABLE: Final = np.dtype(
+    [
+        ("weight", np.float64),
+        ("kinds", np.int64, 3),  # index of the kind for direction -1, 0, +1
+        ("lasting", np.int64, 3),
+    ],
+    align=True,
+)
+RESULT: Final = np.dtype(
+    [
+        ("score", np.float64),  # 1.0 = boundary; NaN = no opinion
+        ("expected", np.float64),
+        ("lower", np.float64),  # about where the score would reach 1.0
+        ("upper", np.float64),
+        ("deviation", np.float64),  # (value - expected) / scale; 0 when nothing is expected
+        ("kind", np.int64),
+        ("onset_ns", np.int64),
+    ],
+    align=True,
+)
+CLIP: Final = 3.0
+PRIOR_THRESHOLD: Final = 3.0
+PRIOR_EXCESS: Final = 0.9
+NEEDED_MIN: Final = 2.5
+"""Decades that a score of 1.0 takes at least, however slow the series."""
+SURPRISING: Final = 2.0
+"""Decades from which a sample belongs to an excursion."""
+CALM_SAMPLES: Final = 5
+"""So many ordinary samples in a row end an excursion."""
+LASTING_STEPS: Final = 10.0
+"""An excursion of so many steps is no spike any more."""
+
+
+class Params(NamedTuple):
+    """Times in seconds."""
+
+    budget_seconds: Annotated[float, Gt(0)] = 2_592_000.0
+    warm_up_seconds: float = 3600.0
+    samples_min: float = 30.0
+    tail_seconds: Annotated[float, Gt(0)] = 2_592_000.0
+
+
+@device
+def needed_decades(step: float, params: Params) -> float:
+    """Decades of the sum that make a score of 1.0."""
+    return max(log10(params.budget_seconds / max(step, 1e-3)), NEEDED_MIN)
+
+
+@device
+def learn(row: Row, sample: Row, y: float, params: Params) -> None:
+    if sample.seen == 0.0:
+        row.threshold = PRIOR_THRESHOLD
+        row.excess = PRIOR_EXCESS
+        return
+    if sample.seen <= params.samples_min:
+        return
+    alpha = tails.tail_alpha(sample.dt, params.tail_seconds, sample.seen)
+    threshold = tails.learned_threshold(row.threshold, row.excess, y, alpha)
+    row.excess = tails.learned_excess(row.threshold, row.excess, y, alpha)
+    row.threshold = threshold
+
+
+@device
+def date_back(row: Row, time: Row, sample: Row, decades: float, since: float) -> int:
+    """Keep the excursion's beginning, and give the onset that people are told."""
+    if decades >= SURPRISING:
+        time.calm = 0
+        if row.onset_ns == 0:
+            row.onset_ns = sample.ts_ns
+    else:
+        time.calm = min(time.calm + 1, CALM_SAMPLES)
+        if time.calm >= CALM_SAMPLES:
+            row.onset_ns = 0
+    if row.onset_ns == 0:
+        return int(sample.ts_ns)
+    own = sample.ts_ns - int(min(since, 86_400.0) * 1e9)
+    return int(max(min(row.onset_ns, own), time.first_ns))
+
+
+@device
+def band(out: Row, sample: Row, scale: float, reach: float) -> None:
+    """Expected plus and minus the deviation that is `reach` decades rare by the nominal tail."""
+    width = scale * tail_distance(reach)
+    out.lower = out.expected - width
+    out.upper = out.expected + width
+    out.deviation = (sample.value - out.expected) / scale
+
+
+@kernel
+def calibrate(
+    rows: NDArray[np.void],
+    feed: NDArray[np.void],
+    verdicts: NDArray[np.void],
+    table: NDArray[np.void],
+    params: Params,
+    factors: NDArray[np.float64],
+    result: NDArray[np.void],
+) -> None:
+    """Write `factors` (n, D) and `result` (n) from `verdicts` (D, n). `rows` has the fields `clock` and `calibration`.
+
+    Rows that are skipped give NaN, zero factors and their own time as onset.
+    """
+    detectors = verdicts.shape[0]
+    for i in range(feed.shape[0]):
+        sample = feed[i]
+        out = result[i]
+        out.score = np.nan
+        out.expected = np.nan
+        out.lower = np.nan
+        out.upper = np.nan
+        out.deviation = 0.0
+        out.kind = 0
+        out.onset_ns = sample.ts_ns
+        for d in range(detectors):
+            factors[i, d] = 0.0
+        if sample.read < 0:
+            continue
+        row = rows[sample.read].calibration
+        time = rows[sample.read].clock
+        y = 0.0
+        top = 0
+        most = -1.0
+        scale = np.nan
+        total = 0.0
+        for d in range(detectors):
+            verdict = verdicts[d, i]
+            factors[i, d] = verdict.decades
+            share = table[d].weight * tails.soft_clip(verdict.decades, CLIP)
+            total += table[d].weight
+            y += share
+            if share > most:
+                most = share
+                top = d
+            if verdict.scale > 0.0:
+                out.expected = verdict.expected
+                scale = verdict.scale
+        if sample.seen > 0.0:
+            decades = tails.tail_surprise(row.threshold, row.excess, y)
+            needed = needed_decades(sample.step, params)
+            since = verdicts[top, i].since
+            out.onset_ns = date_back(row, time, sample, decades, since)
+            toward = verdicts[top, i].direction + 1
+            lasts = (sample.ts_ns - out.onset_ns) * 1e-9 >= LASTING_STEPS * sample.step
+            out.kind = table[top].lasting[toward] if lasts else table[top].kinds[toward]
+            warm = sample.seen >= params.samples_min and (sample.ts_ns - time.first_ns) * 1e-9 >= params.warm_up_seconds
+            if warm:
+                out.score = decades / needed
+            if scale > 0.0:
+                band(out, sample, scale, tails.tail_boundary(row.threshold, row.excess, needed) / max(total, 1e-9))
+        if sample.write == sample.read:
+            learn(row, sample, y, params)
+        elif sample.write >= 0:
+            learn(rows[sample.write].calibration, sample, y, params)
+
+
+def table_of(kinds: list[tuple[float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:
+    """The detectors' weights and kinds, one row each, in the order of the verdicts."""
+    return np.array(kinds, TABLE)

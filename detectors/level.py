@@ -1,0 +1,141 @@
+"""Surprise against the recent level, at three ages: the previous sample, hours and days.
+
+Each age keeps a level and the usual distance from it (mean absolute deviation). Both forget by time, alpha = dt / (tau + dt),
+so a series sampled each second and one sampled each minute remember equally long. A deviation teaches at most four usual ones (Huber,
+1964), so a spike leaves the model as it was; a lasting shift widens the scale geometrically and is learned after all.
+
+The scale is floored by the series' own resolution: a part of its usual non-zero change. A counter of rare events so
+learns that one event is nothing; the first departure from a constant is left to `flat`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, NamedTuple
+
+import numpy as np
+from annotated_types import Gt, Le
+from numpy.typing import NDArray
+
+from detectors import tails
+from detectors.contract import Row
+from detectors.kernel import device, kernel
+from detectors.portable import tail_decades
+
+AGES: Final = 3
+STATE: Final = np.dtype(
+    [
+        ("level", np.float64, AGES),
+        ("scale", np.float64, AGES),  # mean absolute deviation, without the floor
+        ("threshold", np.float64, AGES),  # the tail of each age, see tails.py
+        ("excess", np.float64, AGES),
+        ("quantum", np.float64),  # usual size of a change that is one
+    ],
+    align=True,
+)
+
+
+class Params(NamedTuple):
+    """Times in seconds."""
+
+    hours: Annotated[float, Gt(0)] = 5400.0
+    """The middle age."""
+    days: Annotated[float, Gt(0)] = 172_800.0
+    """The old age."""
+    scale_seconds: Annotated[float, Gt(0)] = 259_200.0
+    """How long deviations are remembered, at least; an old age remembers them four times as long as its level."""
+    tail_seconds: Annotated[float, Gt(0)] = 2_592_000.0
+    bound: Annotated[float, Gt(1), Le(20)] = 4.0
+    """How many usual deviations one sample may teach."""
+
+
+@device
+def age_of(age: int, params: Params) -> float:
+    """The time constant of a level."""
+    if age == 0:
+        return 0.0  # the previous sample
+    return params.hours if age == 1 else params.days
+
+
+@device
+def floor_of(row: Row, age: int) -> float:
+    """The least deviation that can count as one."""
+    floor: float = 0.1 * row.quantum + 1e-9 * abs(row.level[age]) + 1e-12
+    return floor
+
+
+@device
+def nominal(row: Row, age: int, value: float) -> float:
+    """Decades of one age before its own tail is asked."""
+    return tail_decades(abs(value - row.level[age]) / (1.25 * row.scale[age] + floor_of(row, age)))
+
+
+@device
+def learn(row: Row, sample: Row, params: Params) -> None:
+    value, dt, seen = sample.value, sample.dt, sample.seen
+    if seen == 0.0:
+        for age in range(AGES):
+            row.level[age] = value
+            row.threshold[age] = tails.THRESHOLD_FIRST
+            row.excess[age] = tails.EXCESS_FIRST
+        return
+    change = abs(value - row.level[0])
+    if change > 0.0:
+        bounded = min(change, 10.0 * row.quantum) if row.quantum > 0.0 else change
+        row.quantum += (0.02 if row.quantum > 0.0 else 1.0) * (bounded - row.quantum)
+    alpha_tail = tails.tail_alpha(dt, params.tail_seconds, seen)
+    for age in range(AGES):
+        y = nominal(row, age, value)
+        deviation = value - row.level[age]
+        if seen > 10.0:
+            limit = params.bound * (1.25 * row.scale[age] + floor_of(row, age))
+            deviation = min(max(deviation, -limit), limit)
+            row.threshold[age], row.excess[age] = (
+                tails.learned_threshold(row.threshold[age], row.excess[age], y, alpha_tail),
+                tails.learned_excess(row.threshold[age], row.excess[age], y, alpha_tail),
+            )
+        tau = age_of(age, params)
+        memory = max(params.scale_seconds, 4.0 * tau)
+        row.scale[age] += max(min(dt / (memory + dt), 0.2), 1.0 / seen) * (abs(deviation) - row.scale[age])
+        if row.scale[age] < 1e-30:
+            row.scale[age] = 0.0
+        if age == 0:
+            row.level[0] = value
+        else:
+            row.level[age] += max(dt / (tau + dt), 1.0 / (seen + 1.0)) * deviation
+
+
+@device
+def observe(row: Row, sample: Row) -> None:
+    """What moves while the model is held: the previous sample."""
+    row.level[0] = sample.value
+
+
+@kernel
+def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
+    """See contract.py. Its decades are the mean of the three ages', each clipped at three."""
+    for i in range(feed.shape[0]):
+        sample = feed[i]
+        if sample.read < 0:
+            continue
+        row = state[sample.read]
+        out = verdict[i]
+        out.expected = row.level[1]
+        out.scale = 1.25 * row.scale[1] + floor_of(row, 1)
+        out.since = 0.0
+        decades = 0.0
+        if sample.seen > 10.0:
+            for age in range(AGES):
+                y = nominal(row, age, sample.value)
+                decades += tails.soft_clip(tails.tail_surprise(row.threshold[age], row.excess[age], y), 3.0)
+        out.decades = decades / AGES
+        out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
+        if sample.seen == 0.0:
+            out.expected = np.nan
+            out.scale = np.nan
+            out.direction = 0
+        if sample.write == sample.read:
+            learn(row, sample, params)
+            continue
+        observe(row, sample)
+        if sample.write >= 0:
+            learn(state[sample.write], sample, params)

@@ -1,0 +1,74 @@
+"""Every detector by name. To add one, see contract.py; the order is that of the factors, later expectations win over earlier ones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from detectors import absence, flat, level, rate, season
+from detectors.contract import Detector, Tier
+
+_SPIKE: Final = ("dip", "spike", "spike")
+_LEVEL: Final = ("level_down", "level_up", "level_up")
+
+DETECTORS: Final[dict[str, Detector]] = {
+    "level": Detector(
+        name="level",
+        tier=Tier.LIGHT,
+        params=level.Params(),
+        state=level.STATE,
+        kernel=level.score_level,
+        kinds=_SPIKE,
+        lasting=_LEVEL,
+        weight=2.0,
+        source="Huber 1964, robust estimation of a location parameter; event-time decay",
+    ),
+    "rate": Detector(
+        name="rate",
+        tier=Tier.LIGHT,
+        params=rate.Params(),
+        state=rate.STATE,
+        kernel=rate.score_rate,
+        kinds=("trend", "trend", "trend"),
+        lasting=("trend", "trend", "trend"),
+        weight=1.0,
+        source="difference of two exponential averages as a filtered slope",
+    ),
+    "flat": Detector(
+        name="flat",
+        tier=Tier.LIGHT,
+        params=flat.Params(),
+        state=flat.STATE,
+        kernel=flat.score_flat,
+        kinds=("dip", "flat", "spike"),
+        lasting=("level_down", "flat", "level_up"),
+        weight=1.0,
+        source="Laplace's rule of succession",
+    ),
+    "absence": Detector(
+        name="absence",
+        tier=Tier.LIGHT,
+        params=absence.Params(),
+        state=absence.STATE,
+        kernel=absence.score_absence,
+        kinds=("gap", "gap", "gap"),
+        lasting=("gap", "gap", "gap"),
+        weight=0.0,
+        source="longest gap of late",
+    ),
+    "season": Detector(
+        name="season",
+        tier=Tier.STANDARD,
+        params=season.Params(),
+        state=season.STATE,
+        kernel=season.score_season,
+        kinds=_SPIKE,
+        lasting=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
+        weight=1.0,
+        source="Winters 1960, additive seasonal smoothing, with bounded influence",
+    ),
+}
+
+
+def of_tier(tier: Tier) -> tuple[Detector, ...]:
+    """The detectors that run by default in a tier, in the registry's order."""
+    return tuple(d for d in DETECTORS.values() if d.tier <= tier and d.portable)

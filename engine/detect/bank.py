@@ -1,0 +1,225 @@
+"""The models of all series of one shard: one structured array, one row a series, and the kernels that move it.
+
+Rows begin with the bounded pool of *shadows*: while a series is quarantined (an alert fires on it) its own model stays as it was
+and a shadow learns in its place. `discard` throws the shadow away, `adopt` makes it the model. When the pool is empty a
+quarantined series learns nothing, and adopting it only lets it learn again.
+
+Samples are scored first and learned then, in row order, so the same samples give the same bits however they are cut.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import absence, calibration, clock
+from detectors.contract import FEED, VERDICT, Detector, Tier
+from detectors.kernel import as_state, source_hash
+from detectors.registry import DETECTORS, of_tier
+from engine.config.tree import Detect
+from engine.errors import StateError
+from engine.ports import Columns
+from engine.records import AnomalyKind, Series, digest
+
+_TIERS: Final = {"light": Tier.LIGHT, "standard": Tier.STANDARD, "full": Tier.FULL}
+_ROWS_FIRST: Final = 64
+_SHADOWS_MIN: Final = 64
+_SHADOWS_SHARE: Final = 16
+"""One shadow for so many series; at least `_SHADOWS_MIN`."""
+
+
+class Scored(NamedTuple):
+    """What the bank says of each sample. All arrays have one row for each row in, and belong to the caller."""
+
+    score: NDArray[np.float64]  # 1.0 = boundary; NaN = no opinion (warming up, late, not finite)
+    expected: NDArray[np.float64]  # NaN when unknown
+    lower: NDArray[np.float64]  # about where the score would reach 1.0
+    upper: NDArray[np.float64]
+    deviation: NDArray[np.float64]  # (value - expected) / scale, signed; 0 when nothing is expected
+    kind: NDArray[np.int8]  # index into Bank.KINDS
+    onset_ts_ns: NDArray[np.int64]  # start of the present excursion; the sample's own time when there is none
+    factors: NDArray[np.float64]  # (n, D) decades of surprise, columns as in Bank.detectors
+
+
+class Bank:
+    """Scores samples of series that live in slots 0 … series_max - 1. Grows by doubling; a series' bytes are fixed."""
+
+    KINDS: ClassVar[tuple[AnomalyKind, ...]] = tuple(AnomalyKind)
+
+    def __init__(self, config: Detect) -> None:
+        chosen = of_tier(_TIERS[config.tier])
+        self.detectors: tuple[str, ...] = tuple(d.name for d in chosen)
+        self._chosen = chosen
+        self._dtype = np.dtype(
+            [("clock", clock.STATE), ("calibration", calibration.STATE), *((d.name, d.state) for d in chosen)], align=True
+        )
+        self.bytes_per_series: int = self._dtype.itemsize
+        self._table = as_state(calibration.table_of([self._table_row(d) for d in chosen]))
+        self._params = calibration.Params(config.false_alarm_every, config.warm_up, float(config.samples_min))
+        self._series_max = config.series_max
+        self._shadows = max(config.series_max // _SHADOWS_SHARE, _SHADOWS_MIN)
+        self._free_shadows = list(range(self._shadows - 1, -1, -1))
+        self._slots_used = 0
+        self._state: NDArray[np.void] = np.zeros(self._shadows + min(_ROWS_FIRST, config.series_max), self._dtype)
+        self.kernel_id: str = self._kernel_id()
+
+    def _table_row(self, detector: Detector) -> tuple[float, tuple[int, int, int], tuple[int, int, int]]:
+        down, still, up = (self.KINDS.index(AnomalyKind(k)) for k in detector.kinds)
+        low, lasting, high = (self.KINDS.index(AnomalyKind(k)) for k in detector.lasting)
+        return detector.weight, (down, still, up), (low, lasting, high)
+
+    def _kernel_id(self) -> str:
+        described = [f"{d.name} {d.params!r} {d.weight!r} {d.state.descr!r}" for d in self._chosen]
+        return digest(source_hash(), repr(self._params), *described)[:16]
+
+    # ---------------------------------------------------------------------------------------------- slots
+    def admit(self, slot: int, series: Series) -> None:  # noqa: ARG002  # class priors by kind of series have their place here
+        """Start a new series in a slot: an empty row."""
+        if not 0 <= slot < self._series_max:
+            raise ValueError(f"slot {slot} is outside 0 … {self._series_max - 1}")
+        self._reserve(slot + 1)
+        self._return_shadow(slot)
+        self._state[self._shadows + slot] = np.zeros((), self._dtype)
+
+    def release(self, slot: int) -> None:
+        """The series is gone; its row is empty again and never overdue."""
+        self._return_shadow(slot)
+        self._state[self._shadows + slot] = np.zeros((), self._dtype)
+
+    def _reserve(self, slots: int) -> None:
+        self._slots_used = max(self._slots_used, slots)
+        rows = len(self._state) - self._shadows
+        if slots <= rows:
+            return
+        grown = np.zeros(self._shadows + min(max(2 * rows, slots), self._series_max), self._dtype)
+        grown[: len(self._state)] = self._state
+        self._state = grown
+
+    # ---------------------------------------------------------------------------------------------- scoring
+    def score(self, slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> Scored:
+        """Score then learn each sample, in order. Slots must be admitted; samples not above their series' time get no opinion."""
+        n = len(slot)
+        state = as_state(self._state)
+        feed = as_state(np.zeros(n, FEED))
+        verdicts = as_state(np.zeros((len(self._chosen), n), VERDICT))
+        factors = np.empty((n, len(self._chosen)), np.float64)
+        result = as_state(np.zeros(n, calibration.RESULT))
+        rows = np.asarray(slot, np.int64) + self._shadows
+        clock.read_clock(state["clock"], rows, np.asarray(ts_ns, np.int64), np.asarray(value, np.float64), feed)
+        for detector, verdict in zip(self._chosen, verdicts, strict=True):
+            detector.kernel(state[detector.name], feed, detector.params, verdict)
+        calibration.calibrate(self._ends(state), feed, verdicts, self._table, self._params, factors, result)
+        fields: Any = result
+        return Scored(
+            fields["score"].copy(),
+            fields["expected"].copy(),
+            fields["lower"].copy(),
+            fields["upper"].copy(),
+            fields["deviation"].copy(),
+            fields["kind"].astype(np.int8),
+            fields["onset_ns"].copy(),
+            factors,
+        )
+
+    @staticmethod
+    def _ends(state: NDArray[np.void]) -> NDArray[np.void]:
+        """The two fields that calibration needs, as one view: it compiles once, whatever the detectors are."""
+        ends: NDArray[np.void] = state[["clock", "calibration"]]
+        return ends
+
+    # ---------------------------------------------------------------------------------------------- quarantine
+    def _clock(self, slot: int) -> Any:
+        return self._state["clock"][self._shadows + slot : self._shadows + slot + 1]
+
+    def _return_shadow(self, slot: int) -> None:
+        shadow = int(self._clock(slot)["shadow"][0])
+        if shadow > 0:
+            self._free_shadows.append(shadow - 1)
+            self._free_shadows.sort(reverse=True)  # the lowest is taken next: the same after a restore
+        self._clock(slot)["shadow"] = 0
+
+    def quarantine(self, slot: int) -> None:
+        """From now on score against the model as it is, and learn only into a shadow. Repeating it changes nothing."""
+        if self._clock(slot)["shadow"][0] != 0:
+            return
+        if not self._free_shadows:
+            self._clock(slot)["shadow"] = -1
+            return
+        shadow = self._free_shadows.pop()
+        self._state[shadow] = self._state[self._shadows + slot]
+        self._clock(slot)["shadow"] = shadow + 1
+
+    def discard(self, slot: int) -> None:
+        """Throw the shadow away: what happened was no normal behaviour."""
+        self._return_shadow(slot)
+
+    def adopt(self, slot: int) -> None:
+        """The shadow becomes the model: the new normal."""
+        shadow = int(self._clock(slot)["shadow"][0])
+        if shadow > 0:
+            row = self._shadows + slot
+            for name in ("calibration", *self.detectors):
+                self._state[name][row] = self._state[name][shadow - 1]
+            self._state["calibration"]["onset_ns"][row] = 0
+        self._return_shadow(slot)
+        self._clock(slot)["epoch"] += 1
+
+    def epoch(self, slot: int) -> int:
+        """How often this series' model was adopted anew."""
+        return int(self._clock(slot)["epoch"][0])
+
+    # ---------------------------------------------------------------------------------------------- time
+    def step_seconds(self, slot: int) -> float:
+        """The learned usual distance between samples; 0 while unknown."""
+        return float(self._clock(slot)["step"][0])
+
+    def overdue(self, now_ns: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Slots silent beyond what their rhythm allows at `now_ns`, ascending, with the absence score (>= 1)."""
+        live = as_state(self._state[self._shadows : self._shadows + self._slots_used])
+        surprise = np.zeros(len(live), np.float64)
+        params = DETECTORS["absence"].params
+        absence.silence(live["absence"], live["clock"], now_ns, params, surprise)  # type: ignore[arg-type]
+        slots = np.flatnonzero(surprise >= 1.0).astype(np.int64)
+        return slots, surprise[slots]
+
+    # ---------------------------------------------------------------------------------------------- snapshots
+    def snapshot(self) -> Columns:
+        """A copy of every row in use, as bytes that need no dtype to be read back: the kernel id says what they are."""
+        live = self._state[self._shadows : self._shadows + self._slots_used]
+        taken = np.flatnonzero(live["clock"]["shadow"] > 0)
+        shadows = self._state[live["clock"]["shadow"][taken] - 1]
+        return {
+            "kernel_id": np.array([self.kernel_id], "S16"),
+            "rows": _as_bytes(live),
+            "shadow_rows": _as_bytes(shadows),
+            "shadow_of": taken.astype(np.int64),
+        }
+
+    def restore(self, columns: Columns) -> None:
+        """Become the bank that was saved. Raises StateError, unchanged, when it was one of other kernels or sizes."""
+        if bytes(columns["kernel_id"][0]).decode() != self.kernel_id:
+            raise StateError(
+                "the models were learned by other detectors", hint="They start empty, or run the version that saved them."
+            )
+        width = self._dtype.itemsize
+        rows, shadow_rows = columns["rows"], columns["shadow_rows"]
+        taken = columns["shadow_of"].astype(np.int64)
+        slots, rest = divmod(len(rows), width)
+        if rest or len(shadow_rows) != len(taken) * width or slots > self._series_max or len(taken) > self._shadows:
+            raise StateError("the models' columns are torn")
+        if len(taken) and not (taken.min() >= 0 and taken.max() < slots):
+            raise StateError("the models' columns are torn")
+        live = np.frombuffer(rows.tobytes(), self._dtype).copy()
+        live["clock"]["shadow"][taken] = np.arange(1, len(taken) + 1)
+        state = np.zeros(self._shadows + max(slots, min(_ROWS_FIRST, self._series_max)), self._dtype)
+        state[: len(taken)] = np.frombuffer(shadow_rows.tobytes(), self._dtype)
+        state[self._shadows : self._shadows + slots] = live
+        self._state = state
+        self._slots_used = slots
+        self._free_shadows = list(range(self._shadows - 1, len(taken) - 1, -1))
+
+
+def _as_bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:
+    return np.frombuffer(rows.tobytes(), np.uint8).copy()
