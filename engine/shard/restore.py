@@ -89,7 +89,7 @@ def begin_shard(
         return _stateless(assigned, start)
     found = _newest_usable(machine, assigned.shard, store, high if committed is None else committed, kernel_id)
     if found.saved is None:
-        return _without_snapshot(assigned, start, found.skipped)
+        return _without_snapshot(assigned, start, kernel_id, found.skipped)
     until = found.saved.offset if committed is None else committed
     if found.saved.offset < low:
         return Start(Begin.GAP, low, max(low, until), committed, Chain(low), None, found.saved.offset, found.skipped)
@@ -103,17 +103,20 @@ def _plain(begin: Begin, position: int, until: int, committed: int | None, skipp
 
 def _stateless(assigned: Assigned, start: str) -> Start:
     if assigned.committed is None:
-        return _without_snapshot(assigned, start, 0)
+        return _without_snapshot(assigned, start, "", 0)
     if assigned.committed < assigned.low:
         return _plain(Begin.GAP, assigned.low, assigned.low, assigned.committed)
     return _plain(Begin.STATELESS, assigned.committed, assigned.committed, assigned.committed)
 
 
-def _without_snapshot(assigned: Assigned, start: str, skipped: int) -> Start:
+def _without_snapshot(assigned: Assigned, start: str, kernel_id: str, skipped: int) -> Start:
     """No usable snapshot. With a commit, the state must be learned again: an empty state at the commit would be a lie."""
     low, high, committed = assigned.low, assigned.high, assigned.committed
     if committed is not None:
-        return _plain(Begin.REBUILT if committed >= low else Begin.GAP, low, max(low, committed), committed, skipped)
+        if committed < low:
+            return _plain(Begin.GAP, low, low, committed, skipped)
+        expected = _expected(read_mark(assigned.metadata), kernel_id, low)
+        return Start(Begin.REBUILT, low, committed, committed, Chain(low), expected, None, skipped)
     if start == "earliest":
         return _plain(Begin.COLD_EARLIEST, low, low, None, skipped)
     return _plain(Begin.COLD_LATEST, high, high, None, skipped)
