@@ -1,0 +1,1 @@
+"""The outside, adapted to `engine.ports`: sources, codecs, publishers, sinks, stores, the embedded broker, the admin port."""

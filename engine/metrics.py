@@ -61,6 +61,8 @@ class Kind(StrEnum):
 
 
 class About(NamedTuple):
+    """What a metric is: its kind, one sentence, its label names, and the upper bounds of a histogram's buckets."""
+
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
