@@ -28,6 +28,29 @@ def follow(kafka: Kafka, topics: Sequence[str], stop: threading.Event) -> Iterat
         consumer.close()
 
 
+class Lags:
+    """How far a consumer group is behind, seen from outside of it."""
+
+    def __init__(self, kafka: Kafka, group: str, topics: Sequence[str]) -> None:
+        self._consumer = Consumer(consumer_settings(kafka, group), logger=LOG)
+        self._places = [TopicPartition(p.topic, p.partition) for p in _partitions(self._consumer, topics)]
+
+    def total(self) -> int:
+        """Records that the group has not committed, over all partitions. Raises Unreachable."""
+        try:
+            done = self._consumer.committed(self._places, timeout=_ANSWER_SECONDS)
+            return sum(self._behind(place) for place in done)
+        except KafkaException as error:
+            raise unreachable("asking how far a group has come", error) from error
+
+    def _behind(self, place: TopicPartition) -> int:
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(place.topic, place.partition), timeout=_ANSWER_SECONDS)
+        return max(0, high - max(low, place.offset))
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
 def read_all(kafka: Kafka, topic: str) -> list[Record]:
     """What a topic holds now, partition by partition in offset order. Raises Unreachable."""
     consumer = _consumer(kafka)
@@ -59,7 +82,9 @@ def _partitions(consumer: Consumer, topics: Sequence[str]) -> list[TopicPartitio
         known = {topic: consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic] for topic in topics}
     except KafkaException as error:
         raise unreachable(f"asking for the partitions of {', '.join(topics)}", error) from error
-    return [TopicPartition(topic, number, OFFSET_BEGINNING) for topic, about in known.items() for number in sorted(about.partitions)]
+    return [
+        TopicPartition(topic, number, OFFSET_BEGINNING) for topic, about in known.items() for number in sorted(about.partitions)
+    ]
 
 
 def _batch(consumer: Consumer) -> Iterator[Record]:

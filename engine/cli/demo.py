@@ -24,14 +24,16 @@ from engine.config import Config
 from engine.config.load import load_config
 from engine.config.tree import Window
 from engine.errors import Unreachable
-from engine.wiring import Engine, demo_configuration, embedded_settings, topic_partitions
+from engine.wiring.demo import Engine, demo_configuration, embedded_settings, topic_partitions
 
 _GROUP = "foreshock-detect"
 _PAUSE_SECONDS = 0.2
 
 
 def demo(
-    scenario: Annotated[str, typer.Option(help="shop (everything), quiet (only the harmless surprises), or one fault by name")] = "shop",
+    scenario: Annotated[
+        str, typer.Option(help="shop (everything), quiet (only the harmless surprises), or one fault by name")
+    ] = "shop",
     seed: Annotated[int, typer.Option(help="changes times, places and sizes of the faults")] = 1,
     speed: Annotated[float, typer.Option(help="simulated seconds a second; 0: as fast as the engine reads")] = 0.0,
     keep_running: Annotated[bool, typer.Option("--keep-running", help="stay up with /metrics until Ctrl-C")] = False,
@@ -101,7 +103,18 @@ def _broker() -> Iterator[str]:
 @contextmanager
 def _simulator(bootstrap: str, story: Scenario, speed: float, *, keep_running: bool) -> Iterator[IO[str]]:
     """The producing process; yields its progress lines."""
-    arguments = ["--bootstrap", bootstrap, "--scenario", story.name, "--seed", str(story.seed), "--speed", str(speed), "--group", _GROUP]
+    arguments = [
+        "--bootstrap",
+        bootstrap,
+        "--scenario",
+        story.name,
+        "--seed",
+        str(story.seed),
+        "--speed",
+        str(speed),
+        "--group",
+        _GROUP,
+    ]
     if keep_running:
         arguments.append("--keep-running")
     with _process("connectors.simulator", *arguments) as (_, lines):
@@ -149,7 +162,9 @@ def _follow(lines: IO[str], engine: Engine) -> int:
         share = int(20 * report["simulated"] / report["of"])
         if share > told or report["ended"]:
             told = share
-            _say(f"  {5 * share:3d} %  {report['simulated'] / 86400:4.1f} days simulated, {sent:,} records sent, {engine.lag():,} waiting")
+            _say(
+                f"  {5 * share:3d} %  {report['simulated'] / 86400:4.1f} days simulated, {sent:,} records sent, {engine.lag():,} waiting"
+            )
         if report["ended"]:
             break
         engine.check()
@@ -199,7 +214,9 @@ def _as_table(story: Scenario, verdict: Verdict, sent: int, seconds: float) -> s
         rank = f"cause ranked {finding.rank}" if finding.rank else "cause not named"
         more = f", {finding.others} more incidents" if finding.others else ""
         delay = f"{finding.delay_seconds or 0:.0f} s"
-        rows.append(f"{what}  found as {short(finding.incident.id)} after {delay}, {rank}, {finding.incident.alerts_total} alerts{more}")
+        rows.append(
+            f"{what}  found as {short(finding.incident.id)} after {delay}, {rank}, {finding.incident.alerts_total} alerts{more}"
+        )
     rows.extend(f"  {clock(h.start * 10**9)}  {h.what:16} {h.entity:13}  harmless" for h in story.happenings if h.harmless)
     rows.extend(f"  FALSE: {clock(i.opened_ts_ns)}  {short(i.id)}  {i.title}" for i in verdict.false)
     per_incident = verdict.alerts / verdict.incidents if verdict.incidents else 0.0

@@ -81,9 +81,7 @@ def _runner(
     )
 
 
-def _deliver(
-    config: Config, about: AnySink, kernel_id: str, telemetry: Telemetry, clock: SystemClock, console: TextIO
-) -> Runner:
+def _deliver(config: Config, about: AnySink, kernel_id: str, telemetry: Telemetry, clock: SystemClock, console: TextIO) -> Runner:
     sink = build_sink(about, console=console, kafka=lambda: KafkaPublisher(config.kafka))
 
     def deliver(shard: Shard) -> Machine:

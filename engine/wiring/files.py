@@ -42,13 +42,20 @@ def file_logs(config: Config, names: Sequence[str]) -> tuple[Config, Mapping[Sha
         if not any(topic in source.topics for source in sources):
             sources.append(source_for(path, topic, name=f"file-{len(sources)}"))
         partition = sum(shard.topic == topic for shard in logs)
-        logs[Shard(topic, partition)] = list(read_records(path, topic, partition))
+        logs[Shard(topic, partition)] = [_in_milliseconds(record) for record in read_records(path, topic, partition)]
     return config.model_copy(update={"sources": sources}), logs
+
+
+def _in_milliseconds(record: Record) -> Record:
+    """A topic keeps times to the millisecond; a file read without one must not know more."""
+    return record._replace(ts_ns=record.ts_ns // 1_000_000 * 1_000_000)
 
 
 def _topic_for(sources: Sequence[Source], path: Path) -> str:
     known = {topic for source in sources for topic in source.topics}
-    return stem(path) if stem(path) in known else f"replay{''.join(path.suffixes[-2:] if path.suffix == '.gz' else [path.suffix])}"
+    return (
+        stem(path) if stem(path) in known else f"replay{''.join(path.suffixes[-2:] if path.suffix == '.gz' else [path.suffix])}"
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ through a broker
@@ -71,9 +78,7 @@ def through_kafka(config: Config, logs: Logs, address: str) -> Results:
         _detect(config, inputs, {shard: len(records) for shard, records in logs.items()})
         results = Results()
         results.records = sum(map(len, logs.values()))
-        pipeline = Pipeline(
-            machine_factories(config), tap=results.tap, observe=results.observe, topic_prefix=kafka.topic_prefix
-        )
+        pipeline = Pipeline(machine_factories(config), tap=results.tap, observe=results.observe, topic_prefix=kafka.topic_prefix)
         for topic in (Topic.ALERTS, Topic.DEAD_LETTERS):
             pipeline.relay(topic, read_all(kafka, topic_name(kafka, topic)))
         pipeline.finish()
@@ -93,7 +98,9 @@ def _broker(stack: ExitStack, kafka: Kafka, address: str, inputs: Mapping[str, i
     create_topics(kafka, [*plans, *(TopicPlan(name, partitions, {}) for name, partitions in inputs.items())])
     used = [name for name in inputs if read_all(kafka, name)]
     if used:
-        raise UsageError(f"topics that should be empty are not: {', '.join(used)}", "Use a broker without them, or rename the files.")
+        raise UsageError(
+            f"topics that should be empty are not: {', '.join(used)}", "Use a broker without them, or rename the files."
+        )
     return kafka
 
 

@@ -25,9 +25,7 @@ def machine_factories(config: Config) -> dict[str, MachineFactory]:
 
     def detect(shard: Shard) -> Machine:
         source = source_of(config, shard.topic)
-        return DetectMachine(
-            shard, codec=build_codec(source), catalog=SourceCatalog(source), source=source, config=config.detect
-        )
+        return DetectMachine(shard, codec=build_codec(source), catalog=SourceCatalog(source), source=source, config=config.detect)
 
     def correlate(shard: Shard) -> Machine:
         return CorrelateMachine(shard, config=config.correlate)
