@@ -119,6 +119,8 @@ def _describe(dtype: np.dtype[Any], depth: int) -> Any:
         base, shape = dtype.subdtype
         return [_describe(base, depth + 1), list(shape)]
     if dtype.names is not None and dtype.fields is not None:
+        if len(dtype.fields) != len(dtype.names):
+            raise StateError("a field with a title, a second name, cannot be in a snapshot")
         fields = [[name, _describe(dtype.fields[name][0], depth + 1), dtype.fields[name][1]] for name in dtype.names]
         return {"bytes": dtype.itemsize, "fields": fields}
     if dtype.kind not in _KINDS:
