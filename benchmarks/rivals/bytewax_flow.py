@@ -42,8 +42,9 @@ def main() -> None:
         return (row[0] + 0.05 * gap, row[1] + 0.05 * (gap * gap - row[1]), row[2] + 1), z if alert else None
 
     flow = Dataflow("bench")
-    source = kop.input("in", flow, brokers=[bootstrap], topics=[topic], tail=True, batch_size=1000,
-                       add_config={"fetch.wait.max.ms": "10"})
+    source = kop.input(
+        "in", flow, brokers=[bootstrap], topics=[topic], tail=True, batch_size=1000, add_config={"fetch.wait.max.ms": "10"}
+    )
     keyed = op.map("decode", source.oks, decode)
     scored = op.stateful_map("score", keyed, score)
     alerts = op.filter("alerts", scored, lambda pair: pair[1] is not None)

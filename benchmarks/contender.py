@@ -1,0 +1,116 @@
+"""One contender of the pipeline benchmark, in a process of its own: `python -m benchmarks.contender NAME BOOTSTRAP TOPIC MESSAGES`.
+
+`consume` is a bare loop over the client, the ceiling for anything in Python. `foreshock` is the daemon's whole detect stage:
+decode, default detectors, alerts, stamps, commits, snapshots, metrics. Prints one JSON line: messages, seconds from the
+first record to the last (for foreshock: to the last commit).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import orjson
+from confluent_kafka import Consumer
+
+from connectors.broker.embedded import CLIENT
+from connectors.publishers.kafka import KafkaPublisher
+from connectors.sources.kafka import KafkaSource
+from connectors.stores.folder import FolderStore
+from engine.clock import SystemClock
+from engine.config import Config
+from engine.config.tree import Format, Kafka, Mapping, Source
+from engine.logs import get_logger
+from engine.ports import Polled
+from engine.records import Shard
+from engine.replay import Bounded
+from engine.runner import Runner, RunnerOptions
+from engine.wiring.daemon import build_telemetry
+from engine.wiring.machines import machine_factories
+
+PARTITIONS = 16
+
+
+def configuration(bootstrap: str, topic: str) -> Config:
+    """One source of flat JSON points; everything else as shipped."""
+    mapping = Mapping(time="ts", time_unit="ms", name="name", values={"": "value"}, labels="labels")
+    source = Source(name="bench", topics=[topic], format=Format.JSON, mapping=mapping, entity_labels=["host"])
+    kafka = Kafka(bootstrap=bootstrap, client=dict(CLIENT), start="earliest", group_prefix=f"bench-{time.time_ns()}")
+    return Config(kafka=kafka, sources=[source])
+
+
+class Timed(Bounded):
+    """A bounded source that notes when its first record came."""
+
+    first = 0.0
+
+    def poll(self, timeout_seconds: float) -> Polled:
+        """As its parent's."""
+        polled = super().poll(timeout_seconds)
+        if polled.records and not self.first:
+            self.first = time.perf_counter()
+        return polled
+
+
+def foreshock(bootstrap: str, topic: str, expected: int, ends: dict[Shard, int]) -> float:
+    """Seconds for the whole detect stage."""
+    config = configuration(bootstrap, topic)
+    telemetry = build_telemetry(config)
+    source = Timed(KafkaSource([topic], group=f"{config.kafka.group_prefix}-detect", kafka=config.kafka), ends)
+    with TemporaryDirectory() as folder:
+        runner = Runner(
+            "detect",
+            source,
+            KafkaPublisher(config.kafka),
+            FolderStore(Path(folder)),
+            machine_factories(config)["detect"],
+            RunnerOptions(start="earliest"),
+            observe=telemetry.publish,
+            log=get_logger("bench"),
+            clock=SystemClock(),
+        )
+        if runner.run(threading.Event()):
+            raise SystemExit(f"the runner failed after {expected} messages: {runner.health.ended}")
+    return time.perf_counter() - source.first
+
+
+def consume(bootstrap: str, topic: str, expected: int) -> float:
+    """Seconds for a loop that only counts."""
+    settings = {**CLIENT, "bootstrap.servers": bootstrap, "group.id": f"bare-{time.time_ns()}", "auto.offset.reset": "earliest"}
+    consumer = Consumer({**settings, "fetch.queue.backoff.ms": 50, "enable.auto.commit": False})
+    consumer.subscribe([topic])
+    seen, first = 0, 0.0
+    while seen < expected:
+        message = consumer.poll(1.0)
+        if message is None:
+            continue
+        first = first or time.perf_counter()
+        seen += 1 + len(consumer.consume(499, 0))
+    seconds = time.perf_counter() - first
+    consumer.close()
+    return seconds
+
+
+def _ends(bootstrap: str, topic: str) -> dict[Shard, int]:
+    from confluent_kafka import TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "ends"})
+    ends = {Shard(topic, n): consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=10)[1] for n in range(PARTITIONS)}
+    consumer.close()
+    return ends
+
+
+def main() -> None:
+    name, bootstrap, topic, expected = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+    if name == "foreshock":
+        seconds = foreshock(bootstrap, topic, expected, _ends(bootstrap, topic))
+    else:
+        seconds = consume(bootstrap, topic, expected)
+    sys.stdout.write(orjson.dumps({"messages": expected, "seconds": seconds}).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main()

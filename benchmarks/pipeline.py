@@ -1,0 +1,71 @@
+"""End to end: messages a second from a topic to alerts, beside a bare consume loop and two rivals, on one embedded broker.
+
+Every contender reads the same messages in a process of its own, in turn, several rounds; medians and ratios are reported.
+The rivals run in their own environment (`make rivals`) and are left out, and named, where it is missing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+
+from benchmarks.contender import PARTITIONS
+from benchmarks.load import produce
+from benchmarks.report import machine, spread
+from connectors.broker.embedded import EmbeddedBroker
+
+ROOT = Path(__file__).parents[1]
+RIVALS_PYTHON = ROOT / ".venv-rivals" / "bin" / "python"
+RIVALS = {"quix": "quix.py", "bytewax": "bytewax_flow.py"}
+TOPIC = "bench.in"
+SEED = 1
+
+
+def run(*, quick: bool, options: list[str]) -> dict[str, object]:
+    """Figures of all contenders. No options."""
+    if options:
+        raise SystemExit(f"pipeline takes no options: {' '.join(options)}")
+    count, rounds = (60_000, 1) if quick else (300_000, 5)
+    with EmbeddedBroker() as broker:
+        for name, partitions in ((TOPIC, PARTITIONS), ("bench.alerts", 1), *((f"foreshock.{t}", 1) for t in _own())):
+            broker.create_topic(name, partitions)
+        size = produce(broker.bootstrap, TOPIC, count, SEED)
+        names = ["consume", "foreshock", *(RIVALS if RIVALS_PYTHON.exists() else ())]
+        seconds: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(rounds):
+            for name in names:
+                seconds[name].append(_timed(name, broker.bootstrap, count))
+    rates = {name: spread(count / s for s in values) for name, values in seconds.items()}
+    ours = rates["foreshock"]["median"]
+    return {
+        "messages": count,
+        "rounds": rounds,
+        "bytes_per_message": round(size / count, 1),
+        "seed": SEED,
+        "messages_per_second": rates,
+        "foreshock_ratio_to": {name: round(ours / rate["median"], 2) for name, rate in rates.items() if name != "foreshock"},
+        "left_out": [] if RIVALS_PYTHON.exists() else sorted(RIVALS),
+        "machine": machine(),
+    }
+
+
+def _own() -> list[str]:
+    from engine.records import Topic
+
+    return [str(topic) for topic in Topic]
+
+
+def _timed(name: str, bootstrap: str, count: int) -> float:
+    if name in RIVALS:
+        command = [str(RIVALS_PYTHON), str(ROOT / "benchmarks" / "rivals" / RIVALS[name])]
+    else:
+        command = [sys.executable, "-m", "benchmarks.contender", name]
+    done = subprocess.run(
+        [*command, bootstrap, TOPIC, str(count)], capture_output=True, text=True, timeout=600, check=False, cwd=ROOT
+    )
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
+    return float(orjson.loads(done.stdout.strip().splitlines()[-1])["seconds"])
