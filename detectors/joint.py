@@ -1,0 +1,119 @@
+"""One score for an entity of several metrics, and alarms that do not repeat themselves.
+
+The joint surprise of a moment is the mean of its most surprising metrics' scores, each clipped softly: an incident
+moves several metrics a little or one a lot, and one broken sensor among forty must not speak for all of them for ever. The
+mean's own tail is learned, as that of the detectors' sum is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, NamedTuple
+
+import numpy as np
+from annotated_types import Gt
+from numpy.typing import NDArray
+
+from detectors import tails
+from detectors.contract import Row
+from detectors.kernel import device, kernel
+from detectors.portable import log10
+
+STATE: Final = np.dtype(
+    [
+        ("threshold", np.float64),
+        ("excess", np.float64),
+        ("last_ns", np.int64),
+        ("step", np.float64),  # usual seconds between rows
+        ("seen", np.float64),
+    ],
+    align=True,
+)
+TOP: Final = 5
+"""How many metrics speak for their entity."""
+CLIP: Final = 1.5
+"""A metric's score counts in full up to here."""
+PRIOR_THRESHOLD: Final = 0.6
+PRIOR_EXCESS: Final = 0.12
+NEEDED_MIN: Final = 2.5
+
+
+class Params(NamedTuple):
+    """Times in seconds."""
+
+    budget_seconds: Annotated[float, Gt(0)] = 2_592_000.0
+    tail_seconds: Annotated[float, Gt(0)] = 2_592_000.0
+
+
+@device
+def top_mean(scores: NDArray[np.float64]) -> float:
+    """The mean of the TOP highest clipped scores of one moment; NaN when no metric has an opinion."""
+    best = (0.0, 0.0, 0.0, 0.0, 0.0)
+    known = 0
+    for j in range(scores.shape[0]):
+        if not scores[j] >= 0.0:
+            continue
+        known += 1
+        s = tails.soft_clip(scores[j], CLIP)
+        a, b, c, d, e = best
+        if s > a:
+            best = (s, a, b, c, d)
+        elif s > b:
+            best = (a, s, b, c, d)
+        elif s > c:
+            best = (a, b, s, c, d)
+        elif s > d:
+            best = (a, b, c, s, d)
+        elif s > e:
+            best = (a, b, c, d, s)
+    if known == 0:
+        return np.nan
+    a, b, c, d, e = best
+    return (a + b + c + d + e) / min(known, TOP)
+
+
+@device
+def learn(row: Row, y: float, dt: float, params: Params) -> None:
+    if row.seen == 0.0:
+        row.threshold = PRIOR_THRESHOLD
+        row.excess = PRIOR_EXCESS
+    alpha = tails.tail_alpha(dt, params.tail_seconds, row.seen)
+    threshold = tails.learned_threshold(row.threshold, row.excess, y, alpha)
+    row.excess = tails.learned_excess(row.threshold, row.excess, y, alpha)
+    row.threshold = threshold
+    row.seen += 1.0
+
+
+@kernel
+def score_jointly(
+    state: NDArray[np.void], ts_ns: NDArray[np.int64], scores: NDArray[np.float64], params: Params, out: NDArray[np.float64]
+) -> None:
+    """Write the joint score of each row of `scores` (n, m); NaN where no metric has one. `state` has one row: the entity."""
+    row = state[0]
+    for i in range(ts_ns.shape[0]):
+        y = top_mean(scores[i])
+        out[i] = np.nan
+        if not y >= 0.0:
+            continue
+        dt = 0.0
+        if row.seen > 0.0:
+            dt = (ts_ns[i] - row.last_ns) * 1e-9
+            row.step = row.step + 0.1 * (min(dt, 3.0 * row.step) - row.step) if row.step > 0.0 else dt
+            needed = max(log10(params.budget_seconds / max(row.step, 1e-3)), NEEDED_MIN)
+            out[i] = tails.tail_surprise(row.threshold, row.excess, y) / needed
+        row.last_ns = ts_ns[i]
+        learn(row, y, dt, params)
+
+
+@kernel
+def alarms(ts_ns: NDArray[np.int64], score: NDArray[np.float64], quiet_seconds: float, out: NDArray[np.float64]) -> None:
+    """Write the score where it is higher than all that was told in the last `quiet_seconds`, else 0: each alarm starts once."""
+    best = -1.0
+    best_ns = np.int64(0)
+    for i in range(ts_ns.shape[0]):
+        out[i] = 0.0
+        if not score[i] >= 0.0:
+            continue
+        if score[i] > best or (ts_ns[i] - best_ns) * 1e-9 > quiet_seconds:
+            out[i] = score[i]
+            best = score[i]
+            best_ns = ts_ns[i]
