@@ -84,7 +84,8 @@ class Runner:
         self._store = store
         self._factory = factory
         self._options = options
-        self._observe, self._log, self._clock = watch
+        self._watch = watch
+        self._observe, self._log, self._clock = watch.observe, watch.log, watch.clock
         self._tenures: dict[Shard, Tenure] = {}
         self._saver = Saver(stage, store, watch, options.snapshot_interval_s) if store is not None else None
         self._blocked = False  # outputs wait to be acknowledged: nothing more is read
@@ -156,7 +157,7 @@ class Runner:
         stats, topic = result.stats, shard.topic
         stats.count(Metric.RECORDS_CONSUMED, len(records), self._stage, topic)
         stats.count(Metric.BYTES_CONSUMED, sum(len(r.value) for r in records if r.value), self._stage, topic)
-        stats.count(Metric.STEP_SECONDS, took, self._stage)
+        stats.observe(Metric.STEP_SECONDS, took, self._stage)
         stats.gauge(Metric.EVENT_LAG, (self._clock.now_ns() - records[-1].ts_ns) / 1e9, self._stage, topic)
         stats.gauge(Metric.CONSUMER_LAG, self._source.lag(shard), self._stage, topic, str(shard.partition))
         self._told(tenure, stats)
@@ -307,6 +308,7 @@ class Runner:
         tenure.leave()
         if self._saver is not None:
             self._saver.remove(shard)
+        self._watch.forget(shard)
         self._log.info("shard_left", stage=self._stage, shard=str(shard), lost=lost, committed=tenure.committed)
 
     def _hand_over(self, shards: Sequence[Shard]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from engine.ports import Clock, StepStats
+from engine.records import Shard
 
 
 class Log(Protocol):
@@ -18,9 +19,14 @@ class Log(Protocol):
     def error(self, event: str, /, **fields: Any) -> Any: ...
 
 
+def _keep(_shard: Shard) -> None:
+    """Nothing is to be taken back."""
+
+
 class Watch(NamedTuple):
-    """A histogram metric takes one observation for each StepStats that counts it: its amount."""
+    """`observe` publishes what was counted; `forget` takes back the gauges of a shard that has left."""
 
     observe: Callable[[StepStats], None]
     log: Log
     clock: Clock
+    forget: Callable[[Shard], None] = _keep

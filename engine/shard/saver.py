@@ -103,7 +103,7 @@ class Saver:
                 continue
             pending.tenure.snapshot_offset = pending.offset
             stats = StepStats()
-            stats.count(Metric.SNAPSHOT_SECONDS, written.seconds)
+            stats.observe(Metric.SNAPSHOT_SECONDS, written.seconds)
             stats.gauge(Metric.SNAPSHOT_BYTES, written.bytes, self._stage, str(shard))
             stats.gauge(Metric.SNAPSHOT_TIME, self._watch.clock.now_ns() / 1e9, self._stage, str(shard))
             self._watch.observe(stats)

@@ -159,3 +159,4 @@ def _add(total: StepStats, part: StepStats) -> None:
     for place, amount in part.counts.items():
         total.counts[place] = total.counts.get(place, 0) + amount
     total.gauges.update(part.gauges)
+    total.observations.extend(part.observations)
