@@ -78,9 +78,13 @@ class Source(Model):
     """Where records come from, what they look like and how they get an identity."""
 
     name: Name
+    """A name of your own for it."""
     topics: Annotated[list[str], MinLen(1)]
+    """Kafka topics that it reads. One topic belongs to one source."""
     format: Format
+    """How its messages are written."""
     mapping: Mapping = Mapping()
+    """For `json`: where things are in the document."""
     entity_labels: list[str] = [
         "entity",
         "service",
@@ -101,22 +105,32 @@ class Source(Model):
     counters: list[str] = []
     """Metric names (a trailing * matches any ending) that are cumulative counters beyond what naming rules see."""
     domain: Name = "default"
+    """The correlation domain: only alerts of one domain can become one incident."""
     tenant: Name = "default"
+    """Whose data it is; part of every id."""
     record_bytes_max: Size = 1_048_576
+    """Larger records go to the dead letters."""
     line_bytes_max: Size = 65_536
+    """Longer log lines are cut."""
 
 
 class Kafka(Model):
     """The broker. TLS and SASL go into `client` under librdkafka's own names."""
 
     bootstrap: str = "localhost:9092"
+    """Addresses of brokers, separated by commas."""
     group_prefix: str = "foreshock"
+    """Consumer groups are called `<prefix>-<stage>`."""
     topic_prefix: str = "foreshock."
+    """Put before the role of each of our own topics."""
     client: dict[str, str | int | bool | SecretStr] = {}
+    """Settings of librdkafka for every client: security.protocol, sasl.mechanism, ssl.ca.location, …"""
     start: Literal["earliest", "latest"] = "latest"
     """Where a shard without a committed offset and without a snapshot begins."""
     partitions: dict[str, Positive] = {"alerts": 1, "incidents": 1, "actions": 1, "control": 1, "dead-letters": 1, "audit": 1}
+    """With how many partitions each of our own topics is made."""
     batch_records_max: Positive = 500
+    """The most records of one step."""
     commit_interval: Duration = 1.0
     """Wall time between commits; it never changes what comes out."""
 
@@ -125,18 +139,24 @@ class State(Model):
     """Where snapshots are kept."""
 
     path: str = "state"
+    """A folder. In Kubernetes, of a volume that outlives the pod."""
     snapshot_interval: Duration = 15.0
+    """Wall time between snapshots of a shard: how much is replayed after a crash."""
     keep: Annotated[int, Ge(1), Le(100)] = 3
+    """Snapshots kept of each shard."""
 
 
 class Window(Model):
     """A maintenance window: alerts on these entities with onset inside it are suppressed, then looked at again."""
 
     name: str
+    """What people call it."""
     entities: Annotated[list[str], MinLen(1)]
+    """Entities it covers; * matches any run of characters."""
     start: str
     """RFC 3339."""
     end: str
+    """RFC 3339; after the start."""
 
 
 class Rule(Model):
@@ -145,6 +165,7 @@ class Rule(Model):
     match: str
     """Metric name; * matches any run of characters."""
     direction: Literal["both", "up", "down"] = "both"
+    """Which side of expected matters."""
     deviation_min: float = 0.0
     """Smallest absolute distance from expected that matters, in the series' unit."""
     relative_min: Share | None = None
@@ -152,7 +173,9 @@ class Rule(Model):
     floor: float | None = None
     """Values below are never anomalous."""
     tier: Literal["light", "standard", "full"] | None = None
+    """How much state such a series is worth; unset takes the general one."""
     ignore: bool = False
+    """Never score these series."""
 
 
 class Detect(Model):
@@ -161,6 +184,7 @@ class Detect(Model):
     false_alarm_every: Duration = 2_592_000.0
     """The budget of one series: at most one false alert in this long. Score 1.0 is set to meet it."""
     tier: Literal["light", "standard", "full"] = "standard"
+    """How much state a series is worth: light at most 256 B, standard 2 kB, full more."""
     warm_up: Duration = 3600.0
     """Event time for which a new series only learns."""
     samples_min: Positive = 30
@@ -168,6 +192,7 @@ class Detect(Model):
     relative_min: Share = 0.2
     """Materiality: a deviation of less than this share of what was expected is nobody's business."""
     confirm: Annotated[int, Ge(1), Le(32)] = 3
+    """How many of the latest `confirm_of` samples must be anomalies."""
     confirm_of: Annotated[int, Ge(1), Le(32)] = 5
     """An alert fires on `confirm` anomalies in `confirm_of` samples, at once on a very strong one."""
     recover: Annotated[int, Ge(1), Le(64)] = 5
@@ -177,19 +202,27 @@ class Detect(Model):
     lease: Duration = 300.0
     """A firing alert is told again each third of this."""
     lateness: Duration = 30.0
+    """Event time for which a sample may come after a later one and still be scored in order."""
     log_lateness: Duration = 120.0
+    """The same for lines and events."""
     future_max: Duration = 300.0
+    """Samples further ahead of the log are refused."""
     past_max: Duration = 86_400.0
+    """Samples further behind the log are refused."""
     series_max: Positive = 100_000
     """Series of one shard; when full, new ones are refused and live ones kept."""
     idle_after: Duration = 86_400.0
     """A series silent for this long gives its place back."""
     templates_max: Positive = 20_000
+    """Log templates of one shard."""
     templates_per_service_max: Positive = 2_000
+    """Log templates of one service."""
     count_bucket: Duration = 60.0
     """Lines and events are counted in buckets of this length."""
     rules: list[Rule] = []
+    """Policies by metric name; the first that matches decides."""
     seed: int = 0
+    """The only source of randomness."""
 
 
 class Correlate(Model):
@@ -210,25 +243,32 @@ class Correlate(Model):
     changes_window: Duration = 1800.0
     """Changes before an onset that may have caused it."""
     incidents_max: Positive = 10_000
+    """Incidents that are not closed; beyond it new candidates are refused and counted."""
     members_max: Positive = 200
+    """Alerts of one incident; beyond it they are counted only."""
     hints_max: Annotated[int, Ge(1), Le(20)] = 5
+    """Hints of one incident."""
     abstain_below: Share = 0.0
     """A best hint of less probability is not named."""
     topology: list[tuple[str, str]] = []
     """Known dependencies: [caller, callee]."""
     topology_file: str = ""
+    """A JSON file {"edges": [[caller, callee], …]}, added to `topology`."""
     runs_on: list[tuple[str, str]] = []
     """Known placement: [service or pod, node]."""
     maintenance: list[Window] = []
+    """Times in which alerts on some entities are expected."""
 
 
 class ActionRule(Model):
     """When to trigger what. Targets are entities that are in the inventory, never text from a log."""
 
     name: Name
+    """A name of your own; audit records carry it."""
     action: Name
     """What the receiver of the trigger is to do: rollback, restart, scale, …"""
     mode: Literal["off", "observe", "dry_run", "approve", "auto"] = "observe"
+    """`observe` records what would be done, `dry_run` asks the receiver to pretend, `approve` waits for a person, `auto` triggers."""
     entities: list[str] = ["*"]
     """Entities that may be a target; * matches any run of characters."""
     kinds: list[str] = []
@@ -240,9 +280,13 @@ class ActionRule(Model):
     needs_event: str = ""
     """Only when such an event (such as k8s.OOMKilling) is among the incident's evidence."""
     probability_min: Share = 0.5
+    """Least probability of the hint."""
     age_min: Duration = 120.0
+    """Least age of the incident, in event time."""
     cooldown: Duration = 1800.0
+    """Time in which the same action on the same target is not triggered again."""
     parameters: dict[str, str] = {}
+    """Passed on to the receiver."""
 
 
 class Respond(Model):
@@ -251,46 +295,63 @@ class Respond(Model):
     enabled: bool = True
     """The global kill switch."""
     targets_max: Positive = 1
+    """Targets of one incident."""
     per_action_per_hour: Positive = 3
+    """Triggers of one action in any hour."""
     per_hour: Positive = 10
+    """Triggers altogether in any hour."""
     storm_incidents: Positive = 5
     """With more open incidents than this in a domain, automation stops."""
     inventory: list[str] = []
     """Entities that may be acted on; empty: the entities of the topology."""
     rules: list[ActionRule] = []
+    """When to trigger what; without one nothing is ever triggered."""
 
 
 class ConsoleSink(Model):
     type: Literal["console"]
+    """Which kind of sink."""
     name: Name = "console"
+    """A name of your own; its consumer group carries it."""
 
 
 class JsonLinesSink(Model):
     type: Literal["jsonl"]
+    """Which kind of sink."""
     name: Name = "jsonl"
+    """A name of your own; its consumer group carries it."""
     path: str
+    """The file; lines are added at its end."""
 
 
 class KafkaSink(Model):
     """Incidents as CloudEvents in binary mode on another topic."""
 
     type: Literal["kafka"]
+    """Which kind of sink."""
     name: Name = "kafka"
+    """A name of your own; its consumer group carries it."""
     topic: str
+    """Where they go."""
 
 
 class WebhookSink(Model):
     """CloudEvents 1.0 structured JSON, signed as Standard Webhooks."""
 
     type: Literal["webhook"]
+    """Which kind of sink."""
     name: Name = "webhook"
+    """A name of your own; its consumer group carries it."""
     url: str
+    """http or https; redirects are not followed."""
     secret: SecretStr | None = None
     """`whsec_…`; several separated by a space while a secret is being rotated."""
     timeout: Duration = 15.0
+    """For the whole exchange."""
     allow_private: bool = False
     """Let it reach loopback and private addresses (a receiver in the same cluster)."""
     severity_min: Annotated[int, Ge(0), Le(24)] = 0
+    """Incidents below this OpenTelemetry severity number are not sent."""
 
 
 AnySink = Annotated[ConsoleSink | JsonLinesSink | KafkaSink | WebhookSink, Field(discriminator="type")]
@@ -298,32 +359,51 @@ AnySink = Annotated[ConsoleSink | JsonLinesSink | KafkaSink | WebhookSink, Field
 
 class Deliver(Model):
     sinks: list[AnySink] = []
+    """Who is told about incidents."""
     retry_first: Duration = 1.0
+    """Wait before the first repetition; it doubles each time."""
     retry_max: Duration = 300.0
+    """The longest wait."""
     give_up_after: Duration = 86_400.0
+    """A delivery older than this goes to the dead letters."""
     breaker_failures: Positive = 5
+    """Failures in a row after which a sink is left alone."""
     breaker_probe: Duration = 30.0
+    """Time after which a sink left alone is tried once."""
 
 
 class Admin(Model):
     host: str = "127.0.0.1"
+    """Address that /metrics and the probes listen on; 0.0.0.0 in a pod."""
     port: Annotated[int, Ge(0), Le(65535)] = 8080
+    """0 takes any free one."""
 
 
 class Log(Model):
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity of our own log lines."""
     format: Literal["auto", "json", "console"] = "auto"
+    """`auto` is JSON lines, and columns on a terminal."""
 
 
 class Config(Model):
     """The whole configuration."""
 
     kafka: Kafka = Kafka()
+    """The broker."""
     sources: list[Source] = []
+    """What is read."""
     detect: Detect = Detect()
+    """From samples to alerts."""
     correlate: Correlate = Correlate()
+    """From alerts to incidents."""
     respond: Respond = Respond()
+    """From incidents to remediation triggers."""
     deliver: Deliver = Deliver()
+    """From incidents to people."""
     state: State = State()
+    """Snapshots."""
     admin: Admin = Admin()
+    """Metrics and probes."""
     log: Log = Log()
+    """Log lines about ourselves."""
