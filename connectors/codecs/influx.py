@@ -20,13 +20,13 @@ from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog
 from engine.records import Decoded, Record
+from engine.times import EARLIEST_NS, LATEST_NS
 
 HEADS_MAX = 200_000
 """Series heads remembered; when full, all are forgotten (a working set larger than this is read the slow way)."""
 _FIELD = re.compile(
     rb"([^,=]+)=(-?\d{1,18}(?=i)|\d{1,18}(?=u)|-?\d{1,18}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?(?=,|$))[iu]?(?=,|$)"
 )
-_EARLIEST, _LATEST = -(2**63), 2**63 - 1
 _TIME = re.compile(rb"-?\d{1,19}")
 _SCALES = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1, "auto_iso": 1}
 _Keys = dict[bytes, bytes]
@@ -74,7 +74,7 @@ class InfluxCodec:
             found = {keys[name]: float(number) for name, number in fields}
         except KeyError:
             return False
-        if len(found) != len(fields) or not _EARLIEST <= ts_ns <= _LATEST:
+        if len(found) != len(fields) or not EARLIEST_NS < ts_ns < LATEST_NS:
             return False
         out.sample_rows.extend([row] * len(found))
         out.sample_keys.extend(found)
@@ -93,7 +93,7 @@ class InfluxCodec:
         measurement, tags = parsed["measurement"], parsed["tags"]
         time = parsed["time"]
         ts_ns = record_ts_ns if time is None else time * self._scale
-        if not _EARLIEST <= ts_ns <= _LATEST:
+        if not EARLIEST_NS <= ts_ns <= LATEST_NS:
             out.reject(row, Reject.BAD_TIME, "beyond 64 bits of nanoseconds")
             return
         for field, value in reversed(parsed["fields"].items()):  # the library gives them last first

@@ -26,7 +26,7 @@ import orjson
 from engine.config.tree import Format, Mapping, Source
 from engine.errors import DecodeError, UsageError
 from engine.records import Record
-from engine.times import TimeReader, epoch_ns, unit_by_magnitude
+from engine.times import EARLIEST_NS, LATEST_NS, TimeReader, epoch_ns, unit_by_magnitude
 
 START_NS = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z: where the time of a file begins that tells none."""
@@ -168,9 +168,11 @@ class FileTimes:
     @staticmethod
     def of_influx(line: bytes) -> int | None:
         """The trailing nanoseconds of an influx line."""
-        last = line.rsplit(b" ", 1)[-1]
-        digits = last.removeprefix(b"-")
-        return int(last) if digits.isdigit() and len(digits) <= 18 and b" " in line else None
+        parts = line.rsplit(b" ", 1)
+        if len(parts) < 2 or len(parts[1]) > 20 or not parts[1].removeprefix(b"-").isdigit():
+            return None
+        ts_ns = int(parts[1])
+        return ts_ns if EARLIEST_NS < ts_ns < LATEST_NS else None
 
 
 def _number(text: str) -> float | None:
