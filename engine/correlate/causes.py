@@ -10,6 +10,7 @@ One pure function, `rank`, for the stage (alerts of an incident) and for `foresh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from engine.correlate.words import clock, span
 from engine.records import Evidence, Hint
 
 _NS = 1_000_000_000
+_NAME_PARTS = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class Weights:
     strength_max: float = 3.0
     against_direction: float = 0.4  # a move in the harmless direction
     explained: float = 0.75  # share of a symptom that a callee with as strong a one takes away
+    kin: float = 0.5  # how much another symptom (latency for errors) of a callee explains
+    proxy: float = 0.5  # of the score of what only passes requests on
+    unreachable: float = 0.5  # of the score of what the alerting entry does not need
     by_load: float = 0.5  # share of a resource's move that the entity's own load takes away
     second: float = 0.25  # of the second-best family
     coverage: float = 0.6
@@ -65,6 +70,8 @@ class Weights:
     change_window_seconds: float = 1800.0
     event: float = 0.9
     silent: float = 1.2
+    silent_in_part: float = 0.3  # where other series of the entity still come: it was not asked, rather than down
+    unfelt: float = 0.7  # of the score of symptoms that no caller shows
     sharpness: float = 3.0  # of the softmax: one decade more is e³ times as likely
     family: Mapping[Family, float] = field(
         default_factory=lambda: {
@@ -99,6 +106,12 @@ class _Account:
     against: list[Evidence] = field(default_factory=list)
     change: str = ""
 
+    def scale(self, share: float, text: str) -> None:
+        """Keep only a share of the score."""
+        lost = self.score * (share - 1.0)
+        if lost < 0:
+            self.add("place", lost, text)
+
     def add(self, kind: str, weight: float, text: str) -> None:
         self.score += weight
         (self.evidence if weight >= 0 else self.against).append(Evidence(kind=kind, text=text, weight=round(weight, 3)))
@@ -125,6 +138,7 @@ def rank(
         _weigh_coverage(account, shown, topology, weights)
         _weigh_onset(account, symptoms, first, weights)
         _weigh_happenings(account, happenings, shown, first, weights)
+    _weigh_place(accounts, shown, topology, weights)
     accounts.sort(key=lambda a: (-a.score, a.entity))
     shares = softmax([a.score * weights.sharpness for a in accounts])
     hints = tuple(_hint(a, p, topology, shown) for a, p in zip(accounts[:hints_max], shares, strict=False))
@@ -148,6 +162,7 @@ Shown = dict[str, dict[Family, tuple[float, Symptom]]]
 
 def _strengths(symptoms: Sequence[Symptom], weights: Weights) -> Shown:
     shown: Shown = {}
+    quiet = {s.entity for s in symptoms if s.silent} - {s.entity for s in symptoms if not s.silent}
     for symptom in symptoms:
         strength = min(weights.strength_max, decades(1.0 + max(0.0, symptom.strength)))
         bad = bad_direction(symptom.family)
@@ -155,7 +170,7 @@ def _strengths(symptoms: Sequence[Symptom], weights: Weights) -> Shown:
             strength *= weights.against_direction
         strength *= weights.family.get(symptom.family, 1.0)
         if symptom.silent:
-            strength = weights.silent
+            strength = weights.silent if symptom.entity in quiet else weights.silent_in_part
         families = shown.setdefault(symptom.entity, {})
         if symptom.family not in families or strength > families[symptom.family][0]:
             families[symptom.family] = (strength, symptom)
@@ -191,8 +206,11 @@ def _unexplained(
     for other in others:
         for kin in SYMPTOMS if family in SYMPTOMS else (family,):
             theirs = shown.get(other, {}).get(kin)
-            if theirs is not None and theirs[0] > best:
-                best, by = theirs[0], f"{other} shows the same: {theirs[1].text}"
+            if theirs is None:
+                continue
+            weight = theirs[0] if kin is family else weights.kin * theirs[0]
+            if weight > best:
+                best, by = weight, f"{other} shows the same: {theirs[1].text}"
     if family in RESOURCES:
         load = shown.get(entity, {}).get(Family.LOAD)
         if load is not None and load[1].direction > 0 and load[0] * weights.by_load > best * share:
@@ -211,6 +229,33 @@ def _weigh_coverage(account: _Account, shown: Shown, topology: Topology, weights
         names = ", ".join(covered[:4]) + (" and more" if len(covered) > 4 else "")
         text = f"{len(covered)} of {len(others)} other entities with symptoms depend on {account.entity}: {names}"
         account.add("topology", weights.coverage * len(covered) / len(others), text)
+
+
+_PASSING_ON = frozenset(
+    {"elb", "alb", "nlb", "lb", "loadbalancer", "proxy", "haproxy", "envoy", "ingress", "remote", "client", "sidecar"}
+)
+
+
+def _weigh_place(accounts: list[_Account], shown: Shown, topology: Topology, weights: Weights) -> None:
+    """Who only passes requests on, and who is not needed by the entry where the trouble is felt, is less likely the cause."""
+    entries = [e for e in shown if topology.callees(e) and not topology.callers(e) and not SYMPTOMS.isdisjoint(shown[e])]
+    needed: set[str] = set().union(*(topology.downstream(e) for e in entries))
+    has_graph = bool(topology.entities())
+    for account in accounts:
+        if not _PASSING_ON.isdisjoint(_NAME_PARTS.split(account.entity.lower())):
+            account.scale(weights.proxy, f"{account.entity} only passes requests on")
+        callers = topology.callers(account.entity)
+        if (
+            callers
+            and account.best is not None
+            and account.best.family in SYMPTOMS
+            and not any(c in shown and not SYMPTOMS.isdisjoint(shown[c]) for c in callers)
+        ):
+            account.scale(weights.unfelt, f"no caller of {account.entity} shows symptoms")
+        if entries and topology.knows(account.entity) and account.entity not in needed:
+            account.scale(weights.unreachable, f"{entries[0]}, where the trouble is felt, does not need {account.entity}")
+        elif has_graph and not topology.knows(account.entity) and shown.get(account.entity, {}).keys() <= SYMPTOMS:
+            account.scale(weights.unreachable, f"{account.entity} is not in the topology and shows symptoms only")
 
 
 def _weigh_onset(account: _Account, symptoms: Sequence[Symptom], first: int, weights: Weights) -> None:

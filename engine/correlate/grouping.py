@@ -5,7 +5,7 @@ One pass, no look-ahead, bounded work for each alert. The stage and `foreshock c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +24,7 @@ _BY_DISTANCE = (1.0, 1.0, 0.95, 0.85, 0.8, 0.7, 0.65)
 _FAR = 0.3
 _UNKNOWN = 0.75
 _NS = 1_000_000_000
+_FORGET_NS = 86_400 * _NS
 
 
 class Onset(NamedTuple):
@@ -35,6 +36,7 @@ class Onset(NamedTuple):
     domain: str
     series: str
     silent: bool = False  # a gap: data missing, not bad
+    score: float = 1.0
 
 
 class Touch(msgspec.Struct, array_like=True):
@@ -134,3 +136,46 @@ def candidates(onset: Onset, clusters: Iterable[tuple[str, Cluster]], topology: 
         if tie.value >= JOIN:
             placed.append(Placed(key, tie))
     return sorted(placed, key=lambda p: -p.tie.value)
+
+
+def to_merge(placed: Sequence[Placed]) -> list[str]:
+    """The keys of clusters that are one with the first of `placed`: both are tied to the same alert, and not by time alone."""
+    if not placed or not placed[0].tie.linked:
+        return []
+    return [p.key for p in placed[1:] if p.tie.value >= MERGE and p.tie.linked]
+
+
+class Grouper:
+    """Grouping alone, without the life of incidents: for recorded alerts. Keys are those of the first alerts."""
+
+    def __init__(self, topology: Topology, window_seconds: float) -> None:
+        self._topology = topology
+        self._window = window_seconds
+        self._clusters: dict[str, Cluster] = {}  # most recently active last
+        self._merged: dict[str, str] = {}
+
+    def place(self, onset: Onset, key: str) -> str:
+        """The key of the cluster that the onset joins; `key` when it begins one."""
+        recent = ((name, self._clusters[name]) for name in reversed(self._clusters))
+        placed = candidates(onset, recent, self._topology, self._window)
+        name = placed[0].key if placed else key
+        cluster = self._clusters.pop(name, None) or Cluster(onset.domain, onset.ts_ns)
+        for other in to_merge(placed):
+            cluster.absorb(self._clusters.pop(other))
+            self._merged[other] = name
+        cluster.add(onset)
+        self._clusters[name] = cluster
+        self._forget(onset.ts_ns)
+        return name
+
+    def _forget(self, now_ns: int) -> None:
+        """Let go of clusters that nothing can join any more."""
+        oldest = next(iter(self._clusters))
+        if now_ns - self._clusters[oldest].last_ns > _FORGET_NS:
+            self._clusters.pop(oldest)
+
+    def survivor(self, key: str) -> str:
+        """The cluster behind a key, through any number of merges."""
+        while key in self._merged:
+            key = self._merged[key]
+        return key

@@ -6,7 +6,8 @@ from engine.correlate.causes import Happening, Symptom, rank
 from engine.correlate.families import Family, family_of
 from engine.correlate.incidents import Book
 from engine.correlate.state import LiveIncident, MemberState
-from engine.correlate.words import clean, clock, number, what
+from engine.correlate.titles import what
+from engine.correlate.words import clean, clock, number
 from engine.records import AnomalyKind, IncidentState, Signal
 
 _SETTLED = (IncidentState.CLOSED, IncidentState.MERGED, IncidentState.SUPPRESSED)

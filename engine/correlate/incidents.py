@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 
 from engine.config.tree import Correlate
-from engine.correlate.grouping import MERGE, Cluster, Onset, candidates
+from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
 from engine.correlate.topology import Topology
 from engine.metrics import Metric
@@ -112,9 +112,9 @@ class Book:
         if not placed:
             return None, ""
         incident = live[placed[0].key]
-        for other in placed[1:]:
-            if other.tie.value >= MERGE and other.tie.linked and placed[0].tie.linked and other.key in live:
-                incident = self.merge(incident, live[other.key])
+        for key in to_merge(placed):
+            if key in live:
+                incident = self.merge(incident, live[key])
         return incident, placed[0].tie.because
 
     def _same_trouble(self, alert: Alert) -> tuple[LiveIncident, str] | None:

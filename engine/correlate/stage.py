@@ -20,8 +20,8 @@ from engine.correlate.incidents import Book
 from engine.correlate.reorder import Reorder, Waiting
 from engine.correlate.state import CorrelateState, LiveIncident
 from engine.correlate.suppress import Suppression, windows_from
+from engine.correlate.titles import title
 from engine.correlate.topology import RUNS_ON, Topology, read_edges
-from engine.correlate.words import title
 from engine.errors import Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Snapshot, StepResult, StepStats

@@ -1,53 +1,11 @@
-"""Words for people: titles, sizes and times. Everything here is for reading, nothing is parsed again."""
+"""Words for people: sizes, times and movements. Everything here is for reading, nothing is parsed again."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from engine.correlate.families import in_words
-from engine.correlate.state import LiveIncident, MemberState
-from engine.records import AnomalyKind
-
 _NS = 1_000_000_000
 _TEXT_MAX = 80
-
-
-def title(incident: LiveIncident) -> str:
-    """One line that says where, what and how much: `checkout: request latency up 4.2x (7 alerts in 4 services)`."""
-    lead = leading_member(incident)
-    if lead is None:
-        return "nothing is known of this incident"
-    entities = len(incident.cluster.entities)
-    where = lead.entity or "unknown entity"
-    alerts = f"{incident.alerts_total} alert{'s' if incident.alerts_total != 1 else ''}"
-    spread = f" in {entities} entities" if entities > 1 else ""
-    return f"{where}: {what(lead)} ({alerts}{spread})"
-
-
-def leading_member(incident: LiveIncident) -> MemberState | None:
-    """The member that speaks for the incident: of the likeliest cause when there is one, else the strongest."""
-    members = [m for m in incident.members.values() if not m.suppressed] or list(incident.members.values())
-    if incident.hints and not incident.abstained:
-        named = [m for m in members if m.entity == incident.hints[0].entity]
-        members = [m for m in named if m.name == incident.hints[0].metric] or named or members
-    return max(members, key=lambda m: (m.score, -m.onset_ts_ns, m.id), default=None)
-
-
-def what(member: MemberState) -> str:
-    """What happened to one series, without saying where."""
-    name = in_words(member.name)
-    text = clean(member.text)
-    if member.kind is AnomalyKind.GAP:
-        return "silent, no data any more"
-    if member.kind is AnomalyKind.NEW_TEMPLATE:
-        return f"new log message '{text}'" if text else "new log message"
-    if member.kind is AnomalyKind.RARE_EVENT:
-        return f"event '{text}'" if text else f"event {name}"
-    if member.kind is AnomalyKind.FLAT:
-        return f"{name} stands still"
-    if text:
-        name = f"log message '{text}'"
-    return f"{name} {moved(member.direction, member.value, member.expected)}"
 
 
 def moved(direction: int, value: float | None, expected: float | None) -> str:

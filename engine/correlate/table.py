@@ -1,0 +1,205 @@
+"""From a wide table of series to symptoms: how far did each series move, for how long, and since when?
+
+Robust statistics against the time before: the median of the window so far (a move must be sustained), over a scale that
+is floored by the series' own resolution, by its level and by the scale that the same metric has on other entities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.correlate.causes import Symptom
+from engine.correlate.families import Family, family_of, in_words
+from engine.correlate.words import clock, moved, number
+
+Floats = NDArray[np.float64]
+_NS = 1_000_000_000
+_MAD = 1.4826
+_BEFORE_MIN = 4
+_LEVEL_FLOOR = 0.03
+_PEERS_FLOOR = 0.5
+_ZERO = 1e-12
+_USUAL_MOST = 3.0
+_LATELY_ROWS = 8
+_SHARE_FLOOR = 0.0025
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Series of one system. `values` has shape (times, columns), NaN where nothing was measured; times are seconds, ascending."""
+
+    times: Floats
+    entities: tuple[str, ...]
+    metrics: tuple[str, ...]
+    values: Floats
+
+    @property
+    def step_seconds(self) -> float:
+        """The usual distance between rows."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What each column did after `at`. Arrays have one element for each column; NaN: too little is known of it."""
+
+    center: Floats
+    scale: Floats
+    after: Floats
+    deviation: Floats
+    onset: Floats  # seconds
+    silent: NDArray[np.bool_]
+
+
+def moves(table: Table, at: float) -> Moves:
+    """How each series moved at `at`, against all the time before."""
+    values = _as_failures(table)
+    before = values[table.times < at]
+    window = values[table.times >= at]
+    enough = np.isfinite(before).sum(axis=0) >= _BEFORE_MIN
+    center = np.where(enough, _median(before), np.nan)
+    scale = _scale(before, center, table.metrics)
+    after = _median(window)
+    deviation = np.where(enough, (after - center) / scale, np.nan) * _trust(before, center, scale, len(window))
+    lately = _median(before[-_LATELY_ROWS:][: -_LATELY_ROWS // 4])
+    deviation = deviation * np.where(np.isfinite(lately), _news(center, lately, after), 1.0)
+    recent = before[-max(3, min(len(before), 3 * len(window))) :]
+    silent = enough & (np.isfinite(window).sum(axis=0) == 0) & (np.isfinite(recent).mean(axis=0) > 0.8 if len(recent) else False)
+    return Moves(center, scale, after, deviation, _onsets(table, values, at, (center, scale, deviation)), silent)
+
+
+def _as_failures(table: Table) -> Floats:
+    """The table with every availability as its distance from the top (1 or 100), so that 100 to 98 is seen for what it is."""
+    values = table.values.copy()
+    for k, metric in enumerate(table.metrics):
+        if family_of(metric) is Family.AVAILABILITY:
+            top = _top(values[:, k])
+            values[:, k] = top - values[:, k]
+    return values
+
+
+def _top(column: Floats) -> float:
+    """The greatest value a share can have, 1 or 100; for what is no share the greatest seen."""
+    there = column[np.isfinite(column)]
+    most = float(there.max()) if len(there) else 1.0
+    return next((top for top in (1.0, 100.0) if most <= top), most)
+
+
+def _median(values: Floats) -> Floats:
+    """Median of each column over what is there; NaN where nothing is."""
+    if not len(values):
+        return np.full(values.shape[1], np.nan)
+    ordered = np.sort(values, axis=0)  # NaN sort last
+    count = np.isfinite(values).sum(axis=0)
+    columns = np.arange(values.shape[1])
+    low = ordered[np.maximum(count - 1, 0) // 2, columns]
+    high = ordered[np.minimum(count // 2, len(values) - 1), columns]
+    return np.asarray(np.where(count > 0, (low + high) / 2, np.nan))
+
+
+def _scale(before: Floats, center: Floats, metrics: tuple[str, ...]) -> Floats:
+    """Usual deviation of each column, never less than what its resolution, its level and its peers allow."""
+    spread = _MAD * _median(np.abs(before - center))
+    step = np.abs(np.diff(before, axis=0))
+    wobble = _MAD * _median(step) / np.sqrt(2.0)
+    own = np.fmax(spread, wobble)
+    level = np.abs(center)
+    relative = own / np.maximum(level, _ZERO)
+    floor = _LEVEL_FLOOR * level
+    for name in set(metrics):
+        peers = np.array([k for k, metric in enumerate(metrics) if metric == name])
+        usual = relative[peers][np.isfinite(relative[peers]) & (level[peers] > _ZERO)]
+        if len(usual) >= 3:
+            floor[peers] = np.fmax(floor[peers], _PEERS_FLOOR * np.median(usual) * level[peers])
+            floor[peers] = np.fmax(floor[peers], 0.1 * np.nanmedian(own[peers]))
+    moved_step = np.where(step > 0, step, np.inf)
+    smallest = moved_step.min(axis=0) if len(step) else np.full(before.shape[1], np.inf)
+    resolution = np.where(np.isfinite(smallest), smallest, 0.0) / 2
+    shares = np.array([_SHARE_FLOOR if family_of(metric) is Family.AVAILABILITY else 0.0 for metric in metrics])
+    floor = np.fmax(floor, shares * np.where(np.nanmax(np.nan_to_num(before), axis=0, initial=0.0) > 1.0, 100.0, 1.0))
+    return np.asarray(np.fmax(np.fmax(np.fmax(own, floor), resolution), _ZERO))
+
+
+def _trust(before: Floats, center: Floats, scale: Floats, rows: int) -> Floats:
+    """How far a deviation of each column may be believed, 0..1: less for one that had moved as far before, or was seldom there."""
+    there = np.isfinite(before).mean(axis=0)
+    rows = max(1, min(rows, len(before) // 4))
+    kept = len(before) // rows * rows
+    blocks = before[len(before) - kept :].reshape(-1, rows, before.shape[1])
+    sustained = np.stack([_median(block) for block in blocks]) if len(blocks) else before[:0]
+    apart = np.sort(np.nan_to_num(np.abs(sustained - center) / scale), axis=0)
+    usual_most = apart[int(0.975 * (len(apart) - 1))] if len(apart) else np.zeros(before.shape[1])
+    return np.asarray(there / np.maximum(1.0, usual_most / _USUAL_MOST))
+
+
+def _news(center: Floats, lately: Floats, after: Floats) -> Floats:
+    """How much of a move is new, 0.3..1: a series that had moved as far shortly before `at` has trouble of its own, older one."""
+    whole = after - center
+    share = np.divide(after - lately, whole, out=np.ones_like(whole), where=np.abs(whole) > _ZERO)
+    return np.clip(share, 0.3, 1.0)
+
+
+def _onsets(table: Table, values: Floats, at: float, usual: tuple[Floats, Floats, Floats]) -> Floats:
+    """When each series left its range: the first row from a little before `at` on that goes the way of the whole move."""
+    center, scale, deviation = usual
+    first = int(np.searchsorted(table.times, at - table.step_seconds))
+    window = (values[first:] - center) / scale
+    beyond = window * np.sign(deviation) > np.maximum(3.0, np.abs(deviation) / 4)
+    there = beyond.any(axis=0)
+    times = table.times[first:]
+    return np.where(there, times[beyond.argmax(axis=0)], at)
+
+
+def symptoms(table: Table, at: float, least: float = 1.0) -> list[Symptom]:
+    """The series that moved by at least `least` usual deviations, or went silent."""
+    found = moves(table, at)
+    out = []
+    for k, (entity, metric) in enumerate(zip(table.entities, table.metrics, strict=True)):
+        deviation = float(found.deviation[k])
+        silent = bool(found.silent[k])
+        if not silent and not abs(deviation) >= least:
+            continue
+        direction = 0 if silent else (1 if deviation > 0 else -1)
+        center, after = float(found.center[k]), float(found.after[k])
+        if family_of(metric) is Family.AVAILABILITY:
+            top = _top(table.values[:, k])
+            direction, center, after = -direction, top - center, top - after
+        onset = int(found.onset[k] * _NS)
+        if silent:
+            text = f"{entity}: {in_words(metric)} silent, no data since {clock(onset)} UTC"
+        else:
+            text = (
+                f"{entity}: {in_words(metric)} {moved(direction, after, center)}, {number(after)} where {number(center)} is usual, "
+                f"{abs(deviation):.1f} usual deviations, since {clock(onset)} UTC"
+            )
+        out.append(
+            Symptom(
+                entity,
+                metric,
+                family_of(metric),
+                abs(deviation) if not silent else 0.0,
+                direction,
+                onset,
+                table.step_seconds,
+                text,
+                silent,
+            )
+        )
+    return out
+
+
+def find_onset(table: Table) -> float:
+    """The time at which most series leave their range together, when nobody said when it began. Raises ValueError for a table of under 8 rows."""
+    if len(table.times) < 8:
+        raise ValueError("fewer than 8 rows")
+    half = len(table.times) // 2
+    head = table.values[: max(half, 8)]
+    center = _median(head)
+    scale = _scale(head, center, table.metrics)
+    beyond = np.minimum(np.abs((table.values - center) / scale), 10.0)
+    trouble = np.nan_to_num(np.nanmean(np.where(np.isfinite(beyond), beyond, np.nan), axis=1))
+    rise = np.array([trouble[k : k + 3].mean() - trouble[max(0, k - 6) : k].mean() for k in range(4, len(trouble) - 1)])
+    return float(table.times[4 + int(rise.argmax())])
