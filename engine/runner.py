@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Unpack
 
 from engine.errors import ForeshockError, Unreachable
 from engine.health import Health
@@ -35,7 +35,7 @@ from engine.records import Output, Record, Shard
 from engine.shard.restore import begin_shard
 from engine.shard.saver import Saver
 from engine.shard.shard import Phase, Tenure
-from engine.watch import Watch
+from engine.watch import Watch, Watching
 
 EXIT_FAILED: Final = 1
 
@@ -69,13 +69,12 @@ class Runner:
     def __init__(
         self,
         stage: str,
-        options: RunnerOptions,
-        *,
-        factory: MachineFactory,
         source: Source,
         publisher: Publisher,
         store: StateStore | None,
-        watch: Watch,
+        factory: MachineFactory,
+        options: RunnerOptions,
+        **watching: Unpack[Watching],
     ) -> None:
         self.health = Health(stage)
         self._stage = stage
@@ -84,7 +83,7 @@ class Runner:
         self._store = store
         self._factory = factory
         self._options = options
-        self._watch = watch
+        self._watch = watch = Watch(**watching)
         self._observe, self._log, self._clock = watch.observe, watch.log, watch.clock
         self._tenures: dict[Shard, Tenure] = {}
         self._saver = Saver(stage, store, watch, options.snapshot_interval_s) if store is not None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
 from engine.ports import Clock, StepStats
 from engine.records import Shard
@@ -30,3 +30,12 @@ class Watch(NamedTuple):
     log: Log
     clock: Clock
     forget: Callable[[Shard], None] = _keep
+
+
+class Watching(TypedDict):
+    """The same as keyword arguments."""
+
+    observe: Callable[[StepStats], None]
+    log: Log
+    clock: Clock
+    forget: NotRequired[Callable[[Shard], None]]

@@ -20,6 +20,7 @@ from engine.records import ALL_PARTITIONS, Output, Record, Topic
 
 FULL_SECONDS: Final = 1.0
 """How long `publish` waits for room in the producer's buffer before it says that there is none."""
+FEED_SECONDS: Final = 60.0
 METADATA_SECONDS: Final = 5.0
 PARTITIONS_FOR_SECONDS: Final = 60.0
 """How long a known number of partitions is believed."""
@@ -56,16 +57,20 @@ class KafkaPublisher:
         if not self._push(time.monotonic() + FULL_SECONDS):
             raise Unreachable(f"{len(self._pending)} outputs wait: the producer's buffer is full", "Is Kafka reachable?")
 
-    def send(self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
-        """One message to any topic, by its physical name (the Kafka sink). Stamped with the present time."""
-        self._pending.append(_Message(topic, key, value, tuple(headers), -1, 0))
-        self._push(time.monotonic() + FULL_SECONDS)
+    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """One message to any topic, by its physical name, at the present time. Raises Unreachable, and has not kept it, when full."""
+        self._send(_Message(topic, key, value, tuple(headers), -1, 0), FULL_SECONDS)
 
     def send_record(self, record: Record) -> None:
-        """A record as it is: its topic, partition, key, value, headers and time (to the millisecond)."""
-        place = (record.topic, record.key or b"", record.value, record.headers, record.partition, max(1, record.ts_ns // 1_000_000))
-        self._pending.append(_Message(*place))
-        self._push(time.monotonic() + FULL_SECONDS)
+        """A record to its own topic and partition, with its time (feeding files in): waits for room. Raises as `send`."""
+        ts_ms = max(1, record.ts_ns // 1_000_000)
+        self._send(_Message(record.topic, record.key, record.value, record.headers, record.partition, ts_ms), FEED_SECONDS)
+
+    def _send(self, message: _Message, seconds: float) -> None:
+        self._pending.append(message)
+        if not self._push(time.monotonic() + seconds):
+            self._pending.pop()  # the last one: the pushing goes in order
+            raise Unreachable(f"{message.topic} does not take more: the producer's buffer is full", "Is Kafka reachable?")
 
     def flush(self, deadline_seconds: float) -> None:
         """See `ports.Publisher`."""

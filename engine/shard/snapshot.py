@@ -42,6 +42,8 @@ class ColumnSchema(msgspec.Struct, frozen=True):
 
 
 class ChunkSum(msgspec.Struct, frozen=True):
+    """Length and checksum of one chunk."""
+
     bytes: int
     crc32: int
 

@@ -28,7 +28,6 @@ from engine.ports import Revoked, StepResult, StepStats
 from engine.records import Output, Record, Shard
 from engine.runner import Runner, RunnerOptions
 from engine.shard.commit import read_mark
-from engine.watch import Watch
 
 FIRST, SECOND = Shard("numbers", 0), Shard("numbers", 1)
 OPTIONS = RunnerOptions(kernel_id="tally-1", start="earliest", commit_interval_s=1.0, snapshot_interval_s=4.0)
@@ -56,12 +55,14 @@ class Life:
         self.clock = StillClock()
         self.runner = Runner(
             "detect",
+            self.source,
+            self.publisher,
+            self.store,
+            machine,
             options,
-            factory=machine,
-            source=self.source,
-            publisher=self.publisher,
-            store=self.store,
-            watch=Watch(self._observe, self.told, self.clock),
+            observe=self._observe,
+            log=self.told,
+            clock=self.clock,
         )
 
     def _observe(self, stats: StepStats) -> None:
