@@ -23,6 +23,8 @@ from detectors.tokens import LETTERS, MASKED, ONE, TOKENS_MAX, ZERO
 
 CROWDED: Final = 32  # flag: many words were seen where this token stands
 SOFT: Final = 64  # flag: the token may be a value
+NAMED: Final = 256  # flag: it follows a word that says so (`user root`)
+KNOWN: Final = 512  # flag: the service used the word as a value before
 POLAR: Final = 128  # flag: the token holds a polar word
 PLAIN: Final = MASKED | LETTERS  # a word without digits has LETTERS alone of these two
 
@@ -40,17 +42,20 @@ TEMPLATE: Final = np.dtype(
         ("first", np.int32),  # its first slot
         ("length", np.int32),  # its slots
         ("parent", np.int32),  # the template it was merged into; itself while it stands
+        ("open", np.int32),  # its slots whose small digits never varied
+        ("digits", np.uint64),  # hash of the small digits of its first line
         ("next", np.int32),  # the next template of the same service and length, -1 none
     ],
     align=True,
 )
+# `digits` of a slot are the small digits that every line had there so far, 0 when they vary or there are none.
 SLOT: Final = np.dtype(
-    [("hash", np.uint64), ("key", np.uint64), ("repeats", np.int32), ("flags", np.uint8)],
+    [("hash", np.uint64), ("key", np.uint64), ("digits", np.uint64), ("flags", np.uint16)],
     align=True,
 )
 
 # Places in `Index.count`.
-TEMPLATES, SLOTS, CACHED, HOLES, FANS, OVERFLOWED, SEARCHED, COMPARED, SERVICE_MAX, COUNTS = range(10)
+TEMPLATES, SLOTS, CACHED, HOLES, FANS, OVERFLOWED, SEARCHED, COMPARED, SERVICE_MAX, VALUES, COUNTS = range(11)
 
 
 class Index(NamedTuple):
@@ -70,6 +75,7 @@ class Index(NamedTuple):
     fan_key: NDArray[np.uint64]  # hash of service, length, place and the token before
     fan_size: NDArray[np.uint8]
     fan_token: NDArray[np.uint32]  # FAN_WORDS each, half of the hash
+    value_word: NDArray[np.uint64]  # hash of service and a word it used as a value
     count: NDArray[np.int64]  # COUNTS
 
 
@@ -91,6 +97,7 @@ def make_index(templates_max: int) -> Index:
         fan_key=np.zeros(four, np.uint64),
         fan_size=np.zeros(four, np.uint8),
         fan_token=np.zeros(four * FAN_WORDS, np.uint32),
+        value_word=np.zeros(twice, np.uint64),
         count=np.zeros(COUNTS, np.int64),
     )
 

@@ -11,9 +11,21 @@ from detectors.tokens import LETTERS, ONE, TOKENS_MAX, ZERO, Tokens, fold
 
 
 @device
+def _loosen_by(i: int, other: int, index: Index) -> None:
+    """Note which small digits of template `i` another one, merged into it, does not have."""
+    first, others = index.template[i].first, index.template[other].first
+    for j in range(index.template[i].length):
+        slot = index.slot[first + j]
+        if slot.digits != ZERO and slot.digits != index.slot[others + j].digits:
+            slot.digits = ZERO
+            index.template[i].open -= 1
+
+
+@device
 def _merge(index: Index, away: int, into: int) -> None:
     index.template[away].parent = into
     index.template[into].lines += index.template[away].lines
+    _loosen_by(into, away, index)
 
 
 @device
@@ -122,3 +134,14 @@ def generalise(i: int, tokens: Tokens, index: Index) -> None:
     for j in range(index.template[i].length):
         if index.slot[first + j].hash != tokens.hash[j]:
             index.slot[first + j].hash = WILD
+
+
+@device
+def loosen(i: int, tokens: Tokens, index: Index) -> None:
+    """Note which small digits of template `i` the line does not have: they are values, then."""
+    first = index.template[i].first
+    for j in range(index.template[i].length):
+        slot = index.slot[first + j]
+        if slot.digits != ZERO and slot.digits != tokens.digits[j]:
+            slot.digits = ZERO
+            index.template[i].open -= 1

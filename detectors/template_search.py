@@ -6,26 +6,98 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import device
-from detectors.template_index import CROWDED, FAN_WORDS, FANS, COMPARED, PLAIN, POLAR, SIMILAR, SOFT, WILD, Index, place_of
-from detectors.tokens import DOTTED, LETTERS, MASKED, ODD, ONE, PATH, SEED, TOKENS_MAX, ZERO, Tokens, fold
-from detectors.words import IS_DATE, IS_POLAR, kind_of_token
+from detectors.template_index import (
+    COMPARED,
+    CROWDED,
+    FAN_WORDS,
+    FANS,
+    KNOWN,
+    NAMED,
+    PLAIN,
+    POLAR,
+    SIMILAR,
+    SOFT,
+    VALUES,
+    WILD,
+    Index,
+    place_of,
+)
+from detectors.tokens import (
+    CLASS,
+    HEX,
+    LETTER,
+    PRIME,
+    finish,
+    LETTERS,
+    MASKED,
+    ODD,
+    ONE,
+    SEED,
+    SMALL,
+    TOKENS_MAX,
+    ZERO,
+    Tokens,
+    fold,
+)
+from detectors.words import IS_NAMING, IS_POLAR, NEITHER, kind_of_token
 
 LOW_HALF = np.uint64(0xFFFFFFFF)
 
 
 @device
 def judge_tokens(buffer: NDArray[np.uint8], length: int, seed: np.uint64, tokens: Tokens, index: Index) -> None:
-    """Add to the flags of a line's tokens what only a search needs: POLAR, SOFT, CROWDED."""
+    """Add to the flags of a line's tokens what only a search needs: POLAR, SOFT, NAMED, KNOWN, CROWDED."""
+    naming = False
     for j in range(length):
         flags = tokens.flags[j]
         kind = kind_of_token(buffer, tokens.start[j], tokens.end[j])
         if kind == IS_POLAR:
             flags |= POLAR
-        if kind == IS_DATE or flags & (MASKED | ODD | DOTTED | PATH):
+        elif naming and kind == NEITHER and flags & (MASKED | LETTERS) == LETTERS:
+            flags |= NAMED | SOFT
+            learn_word(seed, tokens.hash[j], index)
+        if flags & ODD or flags & (MASKED | SMALL) == MASKED:
             flags |= SOFT
         elif _is_crowded(seed, length, j, tokens, index):
             flags |= CROWDED
+        if is_known(seed, tokens.hash[j], index):
+            flags |= KNOWN
         tokens.flags[j] = flags
+        naming = kind == IS_NAMING and tokens.key[j] == ZERO
+        if kind != IS_POLAR and tokens.key[j] != ZERO:
+            learn_value(buffer, tokens.start[j], tokens.end[j], seed, index)
+
+
+@device
+def is_known(seed: np.uint64, word: np.uint64, index: Index) -> bool:
+    """Whether the service used this word as a value before."""
+    return index.value_word[place_of(index.value_word, fold(seed, word) | ONE)] != ZERO
+
+
+@device
+def learn_word(seed: np.uint64, word: np.uint64, index: Index) -> None:
+    """Remember a word that a service used as a value; a table that is half full learns no more."""
+    key = fold(seed, word) | ONE
+    at = place_of(index.value_word, key)
+    if index.value_word[at] == ZERO and 2 * index.count[VALUES] < index.value_word.size:
+        index.value_word[at] = key
+        index.count[VALUES] += 1
+
+
+@device
+def learn_value(buffer: NDArray[np.uint8], start: int, end: int, seed: np.uint64, index: Index) -> None:
+    """Remember the word after `user=` and the like, when it is letters only."""
+    at = start
+    while at < end and buffer[at] != 61:
+        at += 1
+    if kind_of_token(buffer, start, at) != IS_NAMING:
+        return
+    h = SEED
+    for i in range(at + 1, end):
+        if CLASS[buffer[i]] != HEX and CLASS[buffer[i]] != LETTER:
+            return
+        h = (h ^ np.uint64(buffer[i])) * PRIME
+    learn_word(seed, finish(h) | ONE, index)
 
 
 @device
@@ -64,11 +136,11 @@ def note_fans(seed: np.uint64, length: int, tokens: Tokens, index: Index) -> Non
 
 
 @device
-def _similarity(first: int, length: int, tokens: Tokens, slot: NDArray[np.void]) -> float:
+def _similarity(first: int, length: int, seed: np.uint64, tokens: Tokens, index: Index) -> float:
     """How well a line fits the template whose slots begin at `first`: -1 not at all, > 10 without any change."""
     equal, differ, anchors = 0.0, 0.0, 0
     for j in range(length):
-        s = slot[first + j]
+        s = index.slot[first + j]
         if s.hash == tokens.hash[j]:
             plain = s.flags & PLAIN == LETTERS
             anchors += plain
@@ -78,6 +150,8 @@ def _similarity(first: int, length: int, tokens: Tokens, slot: NDArray[np.void])
         elif s.hash == WILD:
             continue
         elif (s.flags | tokens.flags[j]) & (SOFT | CROWDED) or (s.key != ZERO and s.key == tokens.key[j]):
+            differ += 0.5
+        elif tokens.flags[j] & KNOWN and is_known(seed, s.hash, index):
             differ += 0.5
         else:
             return -1.0
@@ -89,7 +163,7 @@ def _similarity(first: int, length: int, tokens: Tokens, slot: NDArray[np.void])
 
 
 @device
-def search(bucket: int, length: int, tokens: Tokens, index: Index) -> tuple[int, float]:
+def search(bucket: int, length: int, seed: np.uint64, tokens: Tokens, index: Index) -> tuple[int, float]:
     """The best template of a bucket and its similarity; drops merged templates from the list on the way."""
     best, best_similarity = -1, 0.0
     before, i = -1, index.bucket_head[bucket]
@@ -102,7 +176,7 @@ def search(bucket: int, length: int, tokens: Tokens, index: Index) -> tuple[int,
                 index.template[before].next = following
         else:
             before = i
-            similarity = _similarity(index.template[i].first, length, tokens, index.slot)
+            similarity = _similarity(index.template[i].first, length, seed, tokens, index)
             index.count[COMPARED] += 1
             if similarity > best_similarity:
                 best, best_similarity = i, similarity

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+import re
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.tokens import LINE_BYTES_MAX, MASK, VALUES_MAX, Tokens, tokenise
+from detectors.tokens import DATE, LINE_BYTES_MAX, MASK, SMALL, VALUES_MAX, Tokens, tokenise
 
 TEXT_BYTES_MAX: Final = 4_096
 """Bytes of a masked line that are kept as the text of its template."""
 EXAMPLE_BYTES_MAX: Final = 512
 """Bytes of the first line of a template that are kept as its example."""
+
+_DIGIT: Final = re.compile(rb"[0-9]")
 
 # Control characters could clear a terminal, and bidirectional ones could make a line read as another; tabs are spaces by now.
 _CONTROLS: Final = dict.fromkeys(
@@ -26,30 +29,45 @@ def readable(raw: bytes) -> str:
     return raw.decode("utf-8", "replace").translate(_CONTROLS)
 
 
-def masked_text(line: bytes, room: Tokens) -> bytes:
-    """The masked spelling of a line, tokens separated by one space, at most TEXT_BYTES_MAX."""
+def slot_texts(line: bytes, room: Tokens) -> bytes:
+    """The masked spelling of a line, one text line for each token, at most TEXT_BYTES_MAX. Small digits stay."""
     line = line[:LINE_BYTES_MAX]
-    count, _, values = tokenise(np.frombuffer(line, np.uint8), 0, len(line), room)
-    if not count:
-        return b""
-    end, at, pieces = int(room.end[count - 1]), 0, []
-    for start, stop in room.value[: 2 * min(values, VALUES_MAX)].reshape(-1, 2).tolist():
-        if start >= end:
-            break
-        pieces += (line[at:start], MASK)
-        at = stop
-    pieces.append(line[at:end])
-    return b" ".join(b"".join(pieces).split())[:TEXT_BYTES_MAX]
+    count, _, values, _ = tokenise(np.frombuffer(line, np.uint8), 0, len(line), room)
+    spans = room.value[: 2 * min(values, VALUES_MAX)].reshape(-1, 2).tolist()
+    texts, at = [], 0
+    for k in range(count):
+        start, end, flags = int(room.start[k]), int(room.end[k]), int(room.flags[k])
+        mine = []
+        while at < len(spans) and spans[at][0] < end:
+            mine.append(spans[at])
+            at += 1
+        texts.append(MASK if flags & DATE else line[start:end] if flags & SMALL else _spliced(line, start, end, mine))
+    return b"\n".join(b" ".join(text.split()) for text in texts)[:TEXT_BYTES_MAX]
 
 
-def template_text(masked: bytes, repeats: NDArray[np.int32], wild: NDArray[np.bool_]) -> str:
-    """The text of a template: the masked spelling of its first line, with `<*>` where it has become general since.
+def _spliced(line: bytes, start: int, end: int, spans: list[list[int]]) -> bytes:
+    pieces = []
+    for first, stop in spans:
+        pieces += (line[start:first], MASK)
+        start = stop
+    return b"".join((*pieces, line[start:end]))
 
-    `repeats` says for how many tokens of the spelling each slot stands.
-    """
-    tokens = masked.split(b" ")
-    for k in np.flatnonzero(np.repeat(wild, repeats)[: len(tokens)]).tolist():
-        tokens[k] = MASK
+
+class SlotTexts(NamedTuple):
+    """What is known of the slots of a template beyond the spelling of its first line. All of one length."""
+
+    wild: NDArray[np.bool_]  # shown as `<*>`
+    varies: NDArray[np.bool_]  # its small digits are shown as `<*>`
+
+
+def template_text(spelling: bytes, slots: SlotTexts) -> str:
+    """The text of a template: the masked spelling of its first line, with `<*>` where it has become general since."""
+    tokens = spelling.split(b"\n")
+    for k, token in enumerate(tokens):
+        if slots.wild[k]:
+            tokens[k] = MASK
+        elif slots.varies[k]:
+            tokens[k] = _DIGIT.sub(MASK, token)
     return readable(b" ".join(tokens))
 
 

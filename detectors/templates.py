@@ -22,6 +22,8 @@ from detectors.kernel import as_state, device, kernel
 from detectors.template_index import (
     CACHED,
     CROWDED,
+    KNOWN,
+    NAMED,
     OVERFLOWED,
     SEARCHED,
     SERVICE_MAX,
@@ -34,10 +36,11 @@ from detectors.template_index import (
     survivor,
     survivors,
 )
-from detectors.template_merge import absorb, generalise, meet
+from detectors.template_merge import absorb, generalise, loosen, meet
 from detectors.template_search import judge_tokens, note_fans, search
-from detectors.template_text import EXAMPLE_BYTES_MAX, masked_text, readable, template_id, template_text
-from detectors.tokens import LINE_BYTES_MAX, ONE, SEED, TOKENS_MAX, ZERO, Tokens, fold, tokenise, tokens_room
+from detectors.template_text import EXAMPLE_BYTES_MAX, SlotTexts, readable, slot_texts, template_id, template_text
+from detectors.template_state import VERSION, index_columns, index_from, pack, unpack
+from detectors.tokens import LINE_BYTES_MAX, ONE, SEED, SMALL, TOKENS_MAX, ZERO, Tokens, fold, tokenise, tokens_room
 
 NO_TEMPLATE: Final = -1
 AS_IS: Final = 10.0  # a similarity from here on: the line fits without any change
@@ -55,15 +58,18 @@ def _bear(service: int, length: int, bucket: int, tokens: Tokens, index: Index) 
     born.first = first
     born.length = length
     born.parent = i
+    born.open = 0
     born.next = index.bucket_head[bucket]
     index.bucket_head[bucket] = i
     for j in range(length):
         slot = index.slot[first + j]
         slot.hash = tokens.hash[j]
         slot.key = tokens.key[j]
-        slot.repeats = tokens.repeats[j]
-        slot.flags = tokens.flags[j] & ~CROWDED
+        slot.digits = tokens.digits[j]
+        born.open += slot.digits != ZERO
+        slot.flags = tokens.flags[j] & ~(CROWDED | KNOWN)
     return i
+
 
 @device
 def _learn(i: int, seed: np.uint64, bucket: int, index: Index) -> int:
@@ -83,7 +89,7 @@ def _find(buffer: NDArray[np.uint8], service: int, seed: np.uint64, length: int,
     key = fold(seed, np.uint64(length)) | ONE
     bucket = place_of(index.bucket_key, key)
     if index.bucket_key[bucket] != ZERO:
-        best, similarity = search(bucket, length, tokens, index)
+        best, similarity = search(bucket, length, seed, tokens, index)
         if best >= 0 and similarity >= AS_IS:
             return best
         if best >= 0:
@@ -137,7 +143,7 @@ def mine_lines(
     """Give each line `buffer[offset[r]:offset[r + 1]]` its template; `born[i - first]` is the row that template i was born in."""
     before = index.count[TEMPLATES]
     for r in range(out.size):
-        length, line, _ = tokenise(buffer, offset[r], offset[r + 1], tokens)
+        length, line, _, small = tokenise(buffer, offset[r], offset[r + 1], tokens)
         seed = fold(SEED, np.uint64(service[r])) | ONE
         key = fold(seed, line) | ONE
         at = place_of(index.cache_key, key)
@@ -150,10 +156,13 @@ def mine_lines(
             i = _find(buffer, service[r], seed, length, tokens, index)
             if index.count[TEMPLATES] > known:
                 born[known - before] = r
+                index.template[known].digits = small
             _remember(key, i, index)
         out[r] = i
         if i >= 0:
             index.template[i].lines += 1
+            if index.template[i].open and index.template[i].digits != small:
+                loosen(i, tokens, index)
         else:
             index.count[OVERFLOWED] += 1
 
@@ -161,7 +170,7 @@ def mine_lines(
 class Template(NamedTuple):
     """A template as it stands. `text` shows each slot as `<*>`."""
 
-    id: str  # 16 hex digits, the hash of the text
+    id: str  # 16 hex digits, the hash of the text with all digits beside letters masked
     text: str
     service: int
     lines: int
@@ -181,13 +190,13 @@ class TemplateMiner:
         self._room = tokens_room()
         self._index = make_index(templates_max)
         self._index.count[SERVICE_MAX] = per_service_max
-        self._masked: list[bytes] = []
+        self._spelling: list[bytes] = []
         self._example: list[bytes] = []
         self._born_id: list[int] = []
 
     def __len__(self) -> int:
         """Templates ever born, merged ones too."""
-        return len(self._masked)
+        return len(self._spelling)
 
     @property
     def overflowed(self) -> int:
@@ -209,10 +218,12 @@ class TemplateMiner:
         return out
 
     def _name(self, line: bytes) -> None:
-        masked = masked_text(line, self._room)
-        self._masked.append(masked)
+        row = self._index.template[len(self)]
+        spelling = slot_texts(line, self._room)
+        small = (self._room.flags[: row["length"]] & SMALL) != 0
+        self._spelling.append(spelling)
         self._example.append(line[:EXAMPLE_BYTES_MAX])
-        self._born_id.append(template_id(readable(masked)))
+        self._born_id.append(template_id(template_text(spelling, SlotTexts(np.zeros_like(small), small))))
 
     def resolve(self, index: NDArray[np.int32]) -> NDArray[np.int32]:
         """The templates that stand for these now; -1 stays."""
@@ -225,12 +236,34 @@ class TemplateMiner:
         i = int(self.resolve(np.array([index], np.int32))[0])
         row = self._index.template[i]
         slots = self._index.slot[row["first"] : row["first"] + row["length"]]
-        text = template_text(self._masked[i], slots["repeats"], slots["hash"] == WILD)
+        wild, small = (slots["hash"] == WILD) | ((slots["flags"] & NAMED) != 0), (slots["flags"] & SMALL) != 0
         return Template(
-            id=f"{template_id(text):016x}",
-            text=text,
+            id=f"{template_id(template_text(self._spelling[i], SlotTexts(wild, small))):016x}",
+            text=template_text(self._spelling[i], SlotTexts(wild, small & (slots["digits"] == 0))),
             service=int(row["service"]),
             lines=int(row["lines"]),
             example=readable(self._example[i]),
             born_id=f"{self._born_id[index]:016x}",
         )
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """A copy of the whole state as named one-dimensional arrays."""
+        columns = index_columns(self._index)
+        columns["limits"] = np.array((VERSION, *self._limits), np.int64)
+        columns["spelling"], columns["spelling_end"] = pack(self._spelling)
+        columns["example"], columns["example_end"] = pack(self._example)
+        columns["born_id"] = np.array(self._born_id, np.uint64)
+        return columns
+
+    def restore(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Become the miner that was saved. Raises ValueError, and is unchanged, when it had other limits or is damaged."""
+        limits = columns.get("limits")
+        if limits is None or limits.tolist() != [VERSION, *self._limits]:
+            raise ValueError(f"templates of another version or with other limits than {self._limits}")
+        index = index_from(columns, self._limits[0])
+        spelling = unpack(columns["spelling"], columns["spelling_end"])
+        example = unpack(columns["example"], columns["example_end"])
+        born_id = columns["born_id"].tolist()
+        if not len(spelling) == len(example) == len(born_id) == index.count[TEMPLATES]:
+            raise ValueError("texts and templates do not fit together")
+        self._index, self._spelling, self._example, self._born_id = index, spelling, example, born_id

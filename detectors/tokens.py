@@ -56,14 +56,35 @@ SEED: Final = np.uint64(0xCBF29CE484222325)
 PRIME: Final = np.uint64(0x100000001B3)
 GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 VALUE_BYTE: Final = np.uint64(0x1F3)  # stands for a whole value; no byte has this code
-ZERO, ONE, FOUR, SIX = np.uint64(0), np.uint64(1), np.uint64(4), np.uint64(6)
+ZERO, ONE, THREE, FOUR, SIX = (np.uint64(n) for n in (0, 1, 3, 4, 6))
 HALF: Final = np.uint64(32)
 SHIFT: Final = np.uint64(29)
 
+
+def _dates() -> NDArray[np.uint64]:
+    """Raw hashes of days, months and zones as dates have them, by open addressing on the lowest bits."""
+    words = (
+        "Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec UTC GMT CET EST EDT CST CDT MST MDT PST PDT"
+    )
+    table = np.zeros(128, np.uint64)
+    for word in words.split():
+        h = int(SEED)
+        for code in word.encode():
+            h = (h ^ code) * int(PRIME) % (1 << 64)
+        place = h % table.size
+        while table[place]:
+            place = (place + 1) % table.size
+        table[place] = h
+    return table
+
+
+_DATES: Final = _dates()
+_DATE_PLACES: Final = np.uint64(_DATES.size - 1)
+
 MASKED: Final = 1  # flag: the token holds a value
-PATH: Final = 2  # flag: letters and a slash
-DOTTED: Final = 4  # flag: two dots or more between words: host names, packages
-ODD: Final = 8  # flag: an at sign or a backslash
+ODD: Final = 2  # flag: it looks like a value: a path, a host name or package, an at sign, a backslash
+SMALL: Final = 4  # flag: all it holds of values are single digits beside letters, which may belong to a name: ssh2, eth0
+DATE: Final = 8  # flag: a date, or another value of several words, taken as one token
 LETTERS: Final = 16  # flag: two letters or more outside values
 
 
@@ -72,17 +93,17 @@ class Tokens(NamedTuple):
 
     hash: NDArray[np.uint64]  # TOKENS_MAX, of the masked spelling
     key: NDArray[np.uint64]  # TOKENS_MAX, hash of what stands before the first `=`, 0 none
-    flags: NDArray[np.uint8]  # TOKENS_MAX
+    digits: NDArray[np.uint64]  # TOKENS_MAX, the digits of a SMALL token, 0 otherwise
     start: NDArray[np.int64]  # TOKENS_MAX
-    end: NDArray[np.int64]  # TOKENS_MAX
-    repeats: NDArray[np.int32]  # TOKENS_MAX, equal neighbours that this token stands for
+    end: NDArray[np.int64]  # TOKENS_MAX, with the equal neighbours that the token stands for
+    flags: NDArray[np.uint16]  # TOKENS_MAX
     value: NDArray[np.int64]  # 2 * VALUES_MAX, start and end of each masked span
 
 
 def tokens_room() -> Tokens:
     """Empty room for one line."""
-    counts = (np.uint64, np.uint64, np.uint8, np.int64, np.int64, np.int32)
-    columns = [np.zeros(TOKENS_MAX, dtype) for dtype in counts]
+    dtypes = (np.uint64, np.uint64, np.uint64, np.int64, np.int64, np.uint16)
+    columns = [np.zeros(TOKENS_MAX, dtype) for dtype in dtypes]
     return Tokens(*columns, np.zeros(2 * VALUES_MAX, np.int64))  # type: ignore[arg-type]
 
 
@@ -120,12 +141,12 @@ def _letters(
 @device
 def _mixed(
     buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, h: np.uint64
-) -> tuple[np.uint64, np.uint64, np.uint64, np.int64, np.int64, bool]:
+) -> tuple[np.uint64, np.uint64, np.uint64, np.int64, np.int64, np.int64, bool]:
     """The rest of a word from its first digit, each run of digits hashed as one value.
 
-    (where it ends, hash, how many letters, how many of them not hexadecimal, runs of digits, whether a digit is last)
+    (where it ends, hash, how many letters, how many of them not hexadecimal, digits, runs of digits, whether a digit is last)
     """
-    letters, others, runs, digit = ZERO, 0, 0, False
+    letters, others, digits, runs, digit = ZERO, 0, 0, 0, False
     while i < end:
         c = buffer[i]
         kind = CLASS[c]
@@ -133,6 +154,7 @@ def _mixed(
             if not digit:
                 runs += 1
                 h = (h ^ VALUE_BYTE) * PRIME
+            digits += 1
             digit = True
         elif kind == HEX or kind == LETTER:
             h = (h ^ np.uint64(c)) * PRIME
@@ -142,24 +164,7 @@ def _mixed(
         else:
             break
         i += ONE
-    return i, h, letters, others, runs, digit
-
-
-@device
-def _cut_digits(buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, value: NDArray[np.int64], values: int) -> int:
-    """Remember each run of digits in a word whose letters stay; the new number of masked spans."""
-    while i < end:
-        first = i
-        while i < end and CLASS[buffer[i]] == DIGIT:
-            i += ONE
-        if i > first:
-            if values < VALUES_MAX:
-                value[2 * values] = first
-                value[2 * values + 1] = i
-            values += 1
-        else:
-            i += ONE
-    return values
+    return i, h, letters, others, digits, runs, digit
 
 
 @device
@@ -173,13 +178,71 @@ def _is_value(length: np.uint64, letters: np.uint64, others: int, runs: int, pre
 
 
 @device
+def _word(
+    buffer: NDArray[np.uint8], at: np.uint64, end: np.uint64, h: np.uint64, joined: bool
+) -> tuple[np.uint64, np.uint64, np.uint64, np.int64, np.int64, bool, bool]:
+    """A word from `at`: (where it ends, hash, letters, digits, runs of digits, whether a digit is last, whether it is a value)."""
+    i, h, letters, others = _letters(buffer, at, end, h)
+    if i >= end or CLASS[buffer[i]] != DIGIT:
+        return i, h, letters, 0, 0, False, joined and others == 0
+    i, h, more, more_others, digits, runs, digit_last = _mixed(buffer, i, end, h)
+    letters += more
+    others += more_others
+    prefixed = i - at > ONE and buffer[at] == 48 and (buffer[at + ONE] | 32) == 120
+    is_value = _is_value(i - at, letters, others, runs, prefixed) or (joined and others == 0)
+    return i, h, letters, digits, runs, digit_last, is_value
+
+
+@device
+def _cut(value: NDArray[np.int64], values: int, start: np.uint64, stop: np.uint64) -> int:
+    """Remember one more masked span; the new number of them."""
+    if values < VALUES_MAX:
+        value[2 * values] = start
+        value[2 * values + 1] = stop
+    return values + 1
+
+
+@device
+def _cut_digits(
+    buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, value: NDArray[np.int64], values: int
+) -> tuple[int, np.uint64]:
+    """Remember each run of digits in a word whose letters stay: (number of masked spans, hash of the last digit and its place)."""
+    at, spelled = i, ZERO
+    while i < end:
+        first = i
+        while i < end and CLASS[buffer[i]] == DIGIT:
+            spelled = np.uint64(buffer[i]) + (i - at) * HALF
+            i += ONE
+        if i > first:
+            values = _cut(value, values, first, i)
+        else:
+            i += ONE
+    return values, spelled
+
+
+@device
+def _flags(masked: bool, small: bool, odd: bool, letters: np.uint64) -> int:
+    flags = 0
+    if masked:
+        flags |= MASKED
+    if small:
+        flags |= SMALL
+    if odd:
+        flags |= ODD
+    if letters > ONE:
+        flags |= LETTERS
+    return flags
+
+
+@device
 def _token(
     buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, values: int, tokens: Tokens
-) -> tuple[np.uint64, np.uint64, np.uint64, int, int]:
-    """One token from `i`: (where it ends, raw hash, key, flags, masked spans of the line so far)."""
-    first, h, before_join, before_sign, key = i, SEED, SEED, SEED, ZERO
-    after_value, joined, signed, after_word, after_dot = False, False, False, False, False
-    sign_at, dots, letters_kept, slash, odd, masked = i, 0, ZERO, False, False, False
+) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64, int, int]:
+    """One token from `i`: (where it ends, raw hash, key, digits if small, flags, masked spans of the line so far)."""
+    first, first_value, h, key, digits = i, values, SEED, ZERO, ZERO
+    before_join, before_sign, sign_at, last, last_is_value = SEED, SEED, i, np.int64(0), False
+    after_value, joined, after_word, slash, odd, large, host = False, False, False, False, False, False, True
+    dots, letters = 0, ZERO
     while i < end:
         c = buffer[i]
         kind = CLASS[c]
@@ -188,84 +251,98 @@ def _token(
         if kind == PUNCTUATION:
             slash |= c == 47
             odd |= c == 64 or c == 92
+            host &= c == 46 or c == 58 or c == 45 or c == 95
             if c == 61 and key == ZERO and i > first:
                 key = h | ONE
-            after_dot = c == 46 and after_word
             joined = after_value and JOINS[c]
+            last = np.int64(c)
+            if not (after_word or joined):
+                last = -last  # it follows other punctuation or begins the token
             if joined:
                 before_join = h
-            signed = (c == 43 or c == 45) and not after_word and not joined
-            if signed:
-                before_sign, sign_at = h, i
+            before_sign, sign_at = h, i
             h = (h ^ np.uint64(c)) * PRIME
             after_value, after_word = False, False
             i += ONE
             continue
-        dots += after_dot
-        after_dot = False
+        dots += last == 46
         at = i
-        i, spelled, letters, others = _letters(buffer, i, end, h)
-        runs, digit_last = 0, False
-        if i < end and CLASS[buffer[i]] == DIGIT:
-            i, spelled, more, more_others, runs, digit_last = _mixed(buffer, i, end, spelled)
-            letters, others = letters + more, others + more_others
-            prefixed = i - at > ONE and buffer[at] == 48 and (buffer[at + ONE] | 32) == 120
-            is_value = _is_value(i - at, letters, others, runs, prefixed)
-        else:
-            is_value = False
-        is_value |= joined and others == 0
-        masked |= is_value or runs > 0
-        if not is_value:
+        i, spelled, more, count, runs, digit_last, last_is_value = _word(buffer, at, end, h, joined)
+        if not last_is_value:
+            h, letters, after_value = spelled, letters + more, digit_last
             if runs:
-                values = _cut_digits(buffer, at, i, tokens.value, values)
-            h, letters_kept, after_value = spelled, letters_kept + letters, digit_last
+                values, spelled = _cut_digits(buffer, at, i, tokens.value, values)
+                digits = fold(digits, spelled)
+                large |= count > 1
         elif joined:
-            h, after_value = before_join, True
+            h, after_value, large = before_join, True, True
             if values <= VALUES_MAX:
                 tokens.value[2 * values - 1] = i
         else:
-            if signed:
+            if last == -43 or last == -45:
                 h, at = before_sign, sign_at
             h = (h ^ VALUE_BYTE) * PRIME
-            if values < VALUES_MAX:
-                tokens.value[2 * values] = at
-                tokens.value[2 * values + 1] = i
-            values, after_value = values + 1, True
-        joined, signed, after_word = False, False, True
-    flags = MASKED * masked | PATH * (slash and letters_kept > ZERO) | DOTTED * (dots >= 2) | ODD * odd
-    flags |= LETTERS * (letters_kept > ONE)
-    return i, h, key, flags, values
+            values, after_value, large = _cut(tokens.value, values, at, i), True, True
+        joined, after_word = False, True
+    if host and dots >= 2 and last == 58 and last_is_value:
+        h, letters, values = (SEED ^ VALUE_BYTE) * PRIME, ZERO, _cut(tokens.value, first_value, first, i)
+    small = digits != ZERO and not large
+    odd |= dots >= 2 or (slash and letters > ZERO)
+    return i, h, key, (digits | ONE) if small else ZERO, _flags(values > first_value, small, odd, letters), values
+
+
+@device
+def _begins_date(buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, h: np.uint64, after_date: bool) -> bool:
+    """Whether a word of three letters that ends at `i` with hash `h` is part of a date, judged by what stands beside it."""
+    place = h & _DATE_PLACES
+    while _DATES[place] != ZERO and _DATES[place] != h:
+        place = (place + ONE) & _DATE_PLACES
+    if _DATES[place] == ZERO:
+        return False
+    if after_date:
+        return True
+    while i < end and CLASS[buffer[i]] == SPACE:
+        i += ONE
+    if i >= end:
+        return False
+    return CLASS[buffer[i]] == DIGIT or (i + FOUR <= end and buffer[i] <= 90 and CLASS[buffer[i + FOUR - ONE]] == SPACE)
 
 
 @kernel
-def tokenise(buffer: NDArray[np.uint8], begin: int, finish_at: int, tokens: Tokens) -> tuple[int, np.uint64, int]:
-    """Cut `buffer[begin:finish_at]` into `tokens`: (how many, hash of the masked line, masked spans).
+def tokenise(buffer: NDArray[np.uint8], begin: int, finish_at: int, tokens: Tokens) -> tuple[int, np.uint64, int, np.uint64]:
+    """Cut `buffer[begin:finish_at]` into `tokens`: (how many, hash of the masked line, masked spans, hash of its small digits).
 
     Unsigned places spare the compiler the care for negative indices; each byte is read once, those of mixed words twice.
     """
     i, end = np.uint64(begin), np.uint64(min(finish_at, begin + LINE_BYTES_MAX))
-    count, values, line, previous = 0, 0, ZERO, ZERO
+    count, values, line, small, previous, dated = 0, 0, ZERO, ZERO, ZERO, False
     while True:
         while i < end and CLASS[buffer[i]] == SPACE:
             i += ONE
         if i >= end:
             break
         start = i
-        i, h, key, flags, values = _token(buffer, i, end, values, tokens)
+        i, h, key, digits, flags, values = _token(buffer, i, end, values, tokens)
+        if i - start == THREE and flags == LETTERS and _begins_date(buffer, i, end, h, dated):
+            h, flags = (SEED ^ VALUE_BYTE) * PRIME, MASKED | DATE
+            values = _cut(tokens.value, values, start, i)
         h = finish(h) | ONE
         if flags & MASKED and h == previous:
-            tokens.repeats[count - 1] += 1
+            dated |= flags & DATE != 0
             tokens.end[count - 1] = i
+            tokens.flags[count - 1] |= flags
             continue
         if count == TOKENS_MAX:
             break
-        previous = h
+        previous, dated = h, flags & DATE != 0
         tokens.hash[count] = h
         tokens.key[count] = key
+        tokens.digits[count] = digits
         tokens.flags[count] = flags
         tokens.start[count] = start
         tokens.end[count] = i
-        tokens.repeats[count] = 1
         line = fold(line, h)
+        if digits != ZERO:
+            small = fold(small, digits)
         count += 1
-    return count, line, values
+    return count, line, values, small

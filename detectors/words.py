@@ -1,7 +1,8 @@
 """Words with a meaning of their own in log lines, as tables that kernels can look into.
 
 POLAR words flip what a line says: a template never generalises over one of them, so that "VM started" and "VM paused"
-stay two templates however many virtual machines there are. DATE words (days, months, zones) are values.
+stay two templates however many virtual machines there are. A NAMING word says that a name follows ("user root"), unless a
+FUNCTION word does.
 """
 
 from __future__ import annotations
@@ -31,13 +32,17 @@ POLAR_WORDS: Final = """
     degraded restored fatal warning critical
 """.split()
 
-DATE_WORDS: Final = """
-    mon tue wed thu fri sat sun jan feb mar apr may jun jul aug sep oct nov dec
-    monday tuesday wednesday thursday friday saturday sunday january february march april june july august september
-    october november december utc gmt cet cest est edt cst cdt mst mdt pst pdt am pm
+NAMING_WORDS: Final = "user username account principal host hostname".split()
+
+FUNCTION_WORDS: Final = """
+    a an the and or nor but not is are was were be been being has have had do does did can cannot could will would shall should
+    may might must of in on at by to from for with without into onto as than then that this these those it its if when while
+    during after before because via per against about between through over under
+    name names id ids info data mode space level agent process request requests session sessions list count limit key keys
+    interface table group groups input space program adapter controller bus bridge port ports address addresses file files
 """.split()
 
-NEITHER, IS_POLAR, IS_DATE = 0, 1, 2
+NEITHER, IS_POLAR, IS_NAMING, IS_FUNCTION = 0, 1, 2, 3
 
 _BITS: Final = 10
 
@@ -52,13 +57,15 @@ def _hash(word: str) -> int:
 def _table() -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
     """Open addressing on the lowest bits, at most half full."""
     keys, kinds = np.zeros(1 << _BITS, np.uint64), np.zeros(1 << _BITS, np.uint8)
-    for words, kind in ((POLAR_WORDS, IS_POLAR), (DATE_WORDS, IS_DATE)):
+    lists = ((POLAR_WORDS, IS_POLAR), (NAMING_WORDS, IS_NAMING), (FUNCTION_WORDS, IS_FUNCTION))
+    for words, kind in lists:
         for word in dict.fromkeys(words):
             h = _hash(word)
             place = h % keys.size
-            while keys[place]:
+            while keys[place] not in (0, h):
                 place = (place + 1) % keys.size
-            keys[place], kinds[place] = h, kind
+            if not keys[place]:
+                keys[place], kinds[place] = h, kind
     return keys, kinds
 
 
@@ -80,7 +87,7 @@ def kind_of_word(h: np.uint64) -> int:
 
 @device
 def kind_of_token(buffer: NDArray[np.uint8], start: int, end: int) -> int:
-    """IS_POLAR when a token holds a polar word anywhere (`state=up`, `(failed)`), IS_DATE when it holds a date word."""
+    """IS_POLAR when a token holds a polar word anywhere (`state=up`, `(failed)`), else the kind of its last word."""
     found, h, letters, pure = NEITHER, SEED, 0, True
     for i in range(start, end + 1):
         kind = CLASS[buffer[i]] if i < end else SPACE
@@ -91,9 +98,8 @@ def kind_of_token(buffer: NDArray[np.uint8], start: int, end: int) -> int:
             pure = False
         else:
             if letters and pure:
-                word = kind_of_word(h)
-                if word == IS_POLAR:
+                found = kind_of_word(h)
+                if found == IS_POLAR:
                     return IS_POLAR
-                found = max(found, word)
             h, letters, pure = SEED, 0, True
     return found
