@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from detectors import absence, flat, level, rate, season
+from detectors import absence, flat, level, projection, rate, reach, season
 from detectors.contract import Detector, Tier
 
 _SPIKE: Final = ("dip", "spike", "spike")
@@ -65,6 +65,28 @@ DETECTORS: Final[dict[str, Detector]] = {
         lasting=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
         weight=1.0,
         source="Winters 1960, additive seasonal smoothing, with bounded influence",
+    ),
+    "reach": Detector(
+        name="reach",
+        tier=Tier.STANDARD,
+        params=reach.Params(),
+        state=reach.STATE,
+        kernel=reach.score_reach,
+        kinds=_SPIKE,
+        lasting=_LEVEL,
+        weight=1.0,
+        source="Renyi 1962, the theory of records",
+    ),
+    "projection": Detector(
+        name="projection",
+        tier=Tier.STANDARD,
+        params=projection.Params(),
+        state=projection.STATE,
+        kernel=projection.score_projection,
+        kinds=("shape", "shape", "shape"),
+        lasting=("shape", "shape", "shape"),
+        weight=1.0,
+        source="Pevny 2016, Loda, with fixed bins",
     ),
 }
 

@@ -73,4 +73,4 @@ def soft_clip(decades: float, limit: float) -> float:
     """Held near `limit`, yet strictly growing: the larger of two huge surprises stays the larger, so there are no ties."""
     if decades <= limit:
         return decades
-    return limit + 0.25 * log10(1.0 + (decades - limit))
+    return limit + log10(1.0 + (decades - limit))

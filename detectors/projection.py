@@ -1,0 +1,177 @@
+"""Surprise at the shape of the last few samples: histograms of random projections (LODA).
+
+The last four samples, in units of the series' own spread, are projected onto sixteen sparse random directions; each direction keeps a
+histogram, and the mean of -log10 of the bins' shares is how unfamiliar the shape is. That mean is judged against its own
+usual size, so neither a restless nor a rigid series is at a disadvantage.
+
+After: Pevny 2016, "Loda: lightweight on-line detector of anomalies". His histograms adapt their bins; ours have sixteen fixed ones
+over z / (|z| + 2), so that the state is small, bounded and needs no search, and the tails still have bins of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, NamedTuple
+
+import numpy as np
+from annotated_types import Gt
+from numpy.typing import NDArray
+
+from detectors import tails
+from detectors.contract import Row
+from detectors.kernel import device, kernel
+from detectors.portable import log10, tail_decades
+
+LAGS: Final = 4
+CUTS: Final = 16
+BINS: Final = 16
+STATE: Final = np.dtype(
+    [
+        ("counts", np.float32, CUTS * BINS),  # of each direction and bin
+        ("total", np.float64),  # samples that the counts stand for
+        ("recent", np.float64, LAGS),  # the last samples, newest first
+        ("centre", np.float64),
+        ("spread", np.float64),  # mean absolute distance from the centre
+        ("usual", np.float64),  # usual unfamiliarity
+        ("unrest", np.float64),  # and how far it usually is from that
+        ("threshold", np.float64),
+        ("excess", np.float64),
+    ],
+    align=True,
+)
+SEEN_MIN: Final = 60.0
+
+
+def _directions() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Two lags and two weights for each cut, from splitmix64 of a fixed seed: integers only, so equal everywhere."""
+    lags = np.zeros((CUTS, 2), np.int64)
+    weights = np.zeros((CUTS, 2), np.float64)
+    state = 0x1234_5678_9ABC_DEF0
+    mask = (1 << 64) - 1
+    for cut in range(CUTS):
+        lags[cut] = (0, 1 + cut % (LAGS - 1))  # the newest sample takes part in each
+        for j in range(2):
+            state = (state + 0x9E3779B97F4A7C15) & mask
+            z = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+            z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+            weights[cut, j] = ((z ^ (z >> 31)) >> 11) / (1 << 52) - 1.0
+        weights[cut] /= np.sqrt(weights[cut, 0] * weights[cut, 0] + weights[cut, 1] * weights[cut, 1])
+    return lags, weights
+
+
+_LAG, _WEIGHT = _directions()
+
+
+class Params(NamedTuple):
+    """Times in seconds."""
+
+    memory_seconds: Annotated[float, Gt(0)] = 1_209_600.0
+    spread_seconds: Annotated[float, Gt(0)] = 604_800.0
+    tail_seconds: Annotated[float, Gt(0)] = 2_592_000.0
+
+
+@device
+def bin_of(row: Row, cut: int, value: float) -> int:
+    """The place in `counts` of the projection of `value` and the samples before it."""
+    unit = 1.25 * row.spread + 1e-9 * abs(row.centre) + 1e-12
+    first = (value - row.centre) / unit
+    second = (row.recent[_LAG[cut, 1] - 1] - row.centre) / unit
+    z = _WEIGHT[cut, 0] * first + _WEIGHT[cut, 1] * second
+    place = int((z / (abs(z) + 2.0) + 1.0) * 0.5 * BINS)
+    return cut * BINS + min(max(place, 0), BINS - 1)
+
+
+@device
+def unfamiliarity(row: Row, value: float) -> float:
+    """Mean of -log10 of the shares of the bins, a bin without a count standing at half of one."""
+    shares = 1.0
+    for cut in range(CUTS):
+        shares *= (float(row.counts[bin_of(row, cut, value)]) + 0.5) / (row.total + 0.5 * BINS)
+    return -log10(shares) / CUTS
+
+
+@device
+def nominal(row: Row, strange: float) -> float:
+    return tail_decades(max(strange - row.usual, 0.0) / (1.25 * row.unrest + 0.02))
+
+
+@device
+def observe(row: Row, value: float) -> None:
+    for lag in range(LAGS - 1, 0, -1):
+        row.recent[lag] = row.recent[lag - 1]
+    row.recent[0] = value
+
+
+@device
+def learn_spread(row: Row, value: float, dt: float, seen: float, params: Params) -> None:
+    deviation = value - row.centre
+    limit = 6.0 * row.spread
+    if seen > SEEN_MIN and row.spread > 0.0:
+        deviation = min(max(deviation, -limit), limit)
+    alpha = max(min(dt / (params.spread_seconds + dt), 0.2), 1.0 / (seen + 1.0))
+    row.centre += alpha * deviation
+    row.spread += alpha * (abs(deviation) - row.spread)
+    if row.spread < 1e-30:
+        row.spread = 0.0
+
+
+@device
+def learn_shape(row: Row, sample: Row, params: Params) -> None:
+    strange = unfamiliarity(row, sample.value)
+    alpha = tails.tail_alpha(sample.dt, params.tail_seconds, sample.seen)
+    if sample.seen > SEEN_MIN:
+        y = nominal(row, strange)
+        threshold = tails.learned_threshold(row.threshold, row.excess, y, alpha)
+        row.excess = tails.learned_excess(row.threshold, row.excess, y, alpha)
+        row.threshold = threshold
+        strange = min(strange, row.usual + 6.0 * row.unrest + 0.05)
+    row.usual += alpha * (strange - row.usual)
+    row.unrest += alpha * (abs(strange - row.usual) - row.unrest)
+    for cut in range(CUTS):
+        row.counts[bin_of(row, cut, sample.value)] += np.float32(1.0)
+    row.total += 1.0
+    if row.total > max(params.memory_seconds / max(sample.step, 1e-3), 1000.0) or row.total > 4_000_000.0:
+        row.total *= 0.5
+        for k in range(CUTS * BINS):
+            row.counts[k] *= np.float32(0.5)
+            if row.counts[k] < np.float32(1e-3):
+                row.counts[k] = np.float32(0.0)
+
+
+@device
+def learn(row: Row, sample: Row, params: Params) -> None:
+    if sample.seen == 0.0:
+        row.threshold = tails.THRESHOLD_FIRST
+        row.excess = tails.EXCESS_FIRST
+        row.centre = sample.value
+        for lag in range(LAGS):
+            row.recent[lag] = sample.value
+    else:
+        if sample.seen > 20.0:
+            learn_shape(row, sample, params)
+        learn_spread(row, sample.value, sample.dt, sample.seen, params)
+    observe(row, sample.value)
+
+
+@kernel
+def score_projection(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
+    """See contract.py."""
+    for i in range(feed.shape[0]):
+        sample = feed[i]
+        if sample.read < 0:
+            continue
+        row = state[sample.read]
+        out = verdict[i]
+        out.expected = np.nan
+        out.scale = np.nan
+        out.since = 0.0
+        out.decades = 0.0
+        out.direction = 1 if sample.value > row.centre else (-1 if sample.value < row.centre else 0)
+        if sample.seen > SEEN_MIN:
+            y = nominal(row, unfamiliarity(row, sample.value))
+            out.decades = tails.tail_surprise(row.threshold, row.excess, y)
+        if sample.write == sample.read:
+            learn(row, sample, params)
+            continue
+        observe(row, sample.value)
+        if sample.write >= 0:
+            learn(state[sample.write], sample, params)
