@@ -84,7 +84,7 @@ class InfluxCodec:
 
     def _escaped(self, line: bytes, row: int, record_ts_ns: int, out: ColumnsBuilder, catalog: Catalog) -> None:
         try:
-            parsed = parse_line(line)
+            parsed = parse_line(line.decode())  # never bytes: 2.0.1 ends the process on a quoted string that is not UTF-8
         except (LineFormatError, ValueError) as error:
             out.reject(row, Reject.MALFORMED, f"not line protocol: {type(error).__name__}")
             return

@@ -143,11 +143,10 @@ class MetricReader:
                     out.sample(row, key, ts_ns, value)
                 elif field not in skip:
                     self._put(row, ts_ns, value, field, out, group)
-            elif kind is dict:
-                if field not in skip:
-                    left = self._read_leaves(row, ts_ns, value, f"{field}.", out, group, left)
-                    if left < 0:
-                        return left
+            elif kind is dict and field not in skip:
+                left = self._read_leaves(row, ts_ns, value, f"{field}.", out, group, left)
+                if left < 0:
+                    return left
             elif (kind is bool or (kind is str and self._means_number(value))) and field not in skip:
                 left -= 1
                 self._put(row, ts_ns, value, field, out, group)

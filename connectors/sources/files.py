@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator
 from io import BufferedReader, TextIOWrapper
 from math import isfinite
@@ -25,7 +26,7 @@ import orjson
 
 from engine.config.tree import Format, Mapping, Source
 from engine.errors import DecodeError, UsageError
-from engine.records import Record
+from engine.records import Record, Shard
 from engine.times import EARLIEST_NS, LATEST_NS, TimeReader, epoch_ns, unit_by_magnitude
 
 START_NS = 1_767_225_600_000_000_000
@@ -94,8 +95,16 @@ def read_records(path: Path, topic: str, partition: int = 0, *, start_ns: int = 
     """The records of one file, in its order. `ts_ns` is the event time where the line tells it.
 
     A line that tells none has the time of the one before it; while none has told any, lines are one second apart from
-    `start_ns` on (`.log` and `.txt` never tell). Raises UsageError for an unknown ending and a CSV without a header.
+    `start_ns` on (`.log` and `.txt` never tell). Raises UsageError for an unknown ending, a CSV without a header, and a file
+    that cannot be read or whose compression is damaged.
     """
+    try:
+        yield from _read(path, Shard(topic, partition), start_ns)
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise UsageError(f"{path.name}: cannot be read: {error}") from error
+
+
+def _read(path: Path, shard: Shard, start_ns: int) -> Iterator[Record]:
     kind = ending(path)
     key = stem(path).encode()
     timed = _rows(path) if kind == ".csv" else _timed_lines(path, kind)
@@ -105,7 +114,7 @@ def read_records(path: Path, topic: str, partition: int = 0, *, start_ns: int = 
             ts_ns, told = own_ns, True
         elif not told:
             ts_ns += SECOND_NS
-        yield Record(topic, partition, offset, ts_ns, key, value)
+        yield Record(shard.topic, shard.partition, offset, ts_ns, key, value)
 
 
 def _open(path: Path) -> gzip.GzipFile | BufferedReader:

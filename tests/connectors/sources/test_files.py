@@ -160,6 +160,18 @@ def test_json_lines_that_tell_none_stay_near_their_neighbours(read):
     assert [r.value.decode() for r in records] == lines
 
 
+@pytest.mark.parametrize(
+    "content", [b"no gzip at all", gzip.compress(b"{}\n" * 9999)[:-20], gzip.compress(b"{}\n" * 9)[:12] + b"\xff" * 40]
+)
+def test_a_damaged_or_missing_file_is_an_error_of_use(tmp_path, content):
+    path = tmp_path / "a.jsonl.gz"
+    with pytest.raises(UsageError, match="cannot be read"):
+        list(read_records(path, "topic"))
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="cannot be read"):
+        list(read_records(path, "topic"))
+
+
 def test_reading_twice_gives_the_same(read):
     content = "{}\n" * 3 + '{"ts":1795218870}\n'
     assert read("a.jsonl", content) == read("a.jsonl", content)
