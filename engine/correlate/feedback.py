@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from engine.correlate.incidents import Book
 from engine.correlate.state import LiveIncident
-from engine.correlate.suppress import Maintenance, Silence, parse_time
+from engine.correlate.suppress import Maintenance, Silence
 from engine.correlate.topology import CALLS
+from engine.errors import DecodeError
 from engine.metrics import Metric
 from engine.records import Control, IncidentState
+from engine.times import rfc3339_ns
 
 _TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
 
@@ -61,8 +63,8 @@ def _unsilence(control: Control, book: Book) -> None:
 def _window(control: Control, book: Book) -> None:
     """`object` is the window's name; `details` have `entities` (separated by commas), `start` and `end` in RFC 3339."""
     try:
-        start, end = (parse_time(control.details[key]) for key in ("start", "end"))
-    except (KeyError, ValueError):
+        start, end = (rfc3339_ns(control.details[key]) for key in ("start", "end"))
+    except (KeyError, DecodeError):
         return
     entities = tuple(e.strip() for e in control.details.get("entities", "").split(",") if e.strip())
     if not book.state.suppression.announce(Maintenance(control.object, entities, start, end)):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 
 from engine.config.tree import Correlate
+from engine.correlate.evidence import BAD_SEVERITY, Evidence
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
 from engine.correlate.topology import Topology
@@ -19,8 +20,6 @@ from engine.ports import StepStats
 from engine.records import Alert, AlertState, AnomalyKind, Change, IncidentState, digest
 
 ALERTS_MAX = 200_000
-RECENT_MAX = 5_000
-CHANGES_MAX = 20
 ENTITIES_MAX = 60
 """A merge that would span more entities than this does not happen: chains stop here."""
 LEASE_NS = 3_600 * 1_000_000_000
@@ -31,7 +30,6 @@ _PACE_NS = 10 * 1_000_000_000
 _NS = 1_000_000_000
 _TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
 _OVER = (IncidentState.CLOSED, IncidentState.MERGED)
-_WARN = 13
 _ERROR = 17
 
 
@@ -43,6 +41,7 @@ class Book:
         self.config = config
         self.topology = topology
         self.stats = StepStats()
+        self.evidence = Evidence(state, config, topology)
         self._by_entity: dict[str, dict[str, None]] = {}
         for incident in state.incidents.values():
             self._index(incident)
@@ -178,7 +177,7 @@ class Book:
         if verdict is None:
             incident.peak_score = max(incident.peak_score, alert.peak_score)
             incident.severity = max(incident.severity, alert.severity)
-        self._gather(incident)
+        self.evidence.gather(incident)
         if incident.state is IncidentState.RESOLVED and verdict is None:
             self._set_state(incident, IncidentState.OPEN, "reopened: " + because)
         elif incident.state in _TOLD:
@@ -265,7 +264,7 @@ class Book:
         if not live:
             return False
         told = incident.alerts_total - incident.suppressed
-        bad_events = sum(not c.is_change and c.severity >= _WARN for c in incident.changes.values())
+        bad_events = sum(not c.is_change and c.severity >= BAD_SEVERITY for c in incident.changes.values())
         if told + bad_events >= self.config.alerts_min or incident.peak_score >= self.config.severe_score:
             return True
         return any(m.severity >= _ERROR and m.kind in (AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_EVENT) for m in live)
@@ -330,7 +329,7 @@ class Book:
         kept.suppressed += gone.suppressed
         kept.peak_score = max(kept.peak_score, gone.peak_score)
         kept.severity = max(kept.severity, gone.severity)
-        self._gather(kept)
+        self.evidence.gather(kept)
         if len(self.state.redirects) >= self.config.incidents_max:
             self.state.redirects.pop(next(iter(self.state.redirects)))
         self.state.redirects[gone.id] = kept.id
@@ -348,38 +347,13 @@ class Book:
     # ------------------------------------------------------------------------------------------------ events
     def event(self, change: Change) -> None:
         """Remember an event that may be evidence, and let the incidents it touches know."""
-        if not change.is_change and change.severity < _WARN:
+        if not self.evidence.remember(change):
             return
-        if not change.is_change and self.state.suppression.planned(change.entity, change.ts_ns):
-            return
-        horizon = change.ts_ns - int((self.config.changes_window + self.config.close_after) * _NS)
-        recent = self.state.recent
-        while recent and (recent[0].ts_ns < horizon or len(recent) >= RECENT_MAX):
-            recent.pop(0)
-        recent.append(change)
         for incident in self._with(change.entity, change.domain):
-            if self._gather(incident):
+            if self.evidence.gather(incident):
                 if incident.state in _TOLD:
                     self._tell(incident, f"event {change.name}")
                 self.review(incident)
-
-    def _gather(self, incident: LiveIncident) -> bool:
-        """Attach recent events on the incident's entities and on what these need. True: something was added."""
-        since = incident.started_ns - int(self.config.changes_window * _NS)
-        before = len(incident.changes)
-        for change in reversed(self.state.recent):
-            if len(incident.changes) >= CHANGES_MAX:
-                break
-            fits = change.domain == incident.domain and change.ts_ns >= since and change.id not in incident.changes
-            if fits and incident.state is not IncidentState.RESOLVED and self._concerns(change, incident):
-                incident.changes[change.id] = change
-        return len(incident.changes) > before
-
-    def _concerns(self, change: Change, incident: LiveIncident) -> bool:
-        entities = incident.cluster.entities
-        if change.entity in entities:
-            return True
-        return any(e in entities for e in (*self.topology.callers(change.entity), *self.topology.guests(change.entity)))
 
     # ------------------------------------------------------------------------------------------------ leases
     def _sweep_at(self, at_ns: int) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 import msgspec
 
 from engine.config.tree import Window
 from engine.records import Alert
+from engine.times import rfc3339_ns
 
 SILENCES_MAX = 10_000
 WINDOWS_MAX = 10_000
@@ -112,18 +112,5 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def windows_from(config: Iterable[Window]) -> list[Maintenance]:
-    """The configured windows. Raises ValueError for a time that is not RFC 3339."""
-    return [Maintenance(w.name, tuple(w.entities), parse_time(w.start), parse_time(w.end)) for w in config]
-
-
-def parse_time(text: str) -> int:
-    """Nanoseconds UTC of an RFC 3339 time; one without an offset is UTC. Raises ValueError.
-
-    >>> parse_time("2026-03-05T01:00:00Z")
-    1772672400000000000
-    """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    whole = moment.replace(microsecond=0)
-    return int(whole.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
+    """The configured windows. Raises DecodeError for a time that is not RFC 3339."""
+    return [Maintenance(w.name, tuple(w.entities), rfc3339_ns(w.start), rfc3339_ns(w.end)) for w in config]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import orjson
 
 from engine.correlate.causes import Happening
 from engine.correlate.table import Table
-from engine.errors import UsageError
+from engine.errors import DecodeError, UsageError
+from engine.times import TimeReader, epoch_ns, unit_by_magnitude
 
 _NS = 1_000_000_000
-_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-"""From which size on an epoch number is in nanoseconds, microseconds or milliseconds."""
+_READER = TimeReader(naive_is_utc=True)
 COLUMNS_MAX = 100_000
 
 
@@ -57,22 +56,19 @@ def _number(cell: str) -> float:
 
 
 def parse_seconds(text: str) -> float:
-    """Seconds since 1970 of an ISO time, or of an epoch in s, ms, µs or ns. Raises UsageError.
+    """Seconds since 1970 of an ISO time, or of an epoch in s, ms, µs or ns (its size tells). Raises UsageError.
 
     >>> parse_seconds("1772672400"), parse_seconds("1772672400000"), parse_seconds("2026-03-05T01:00:00Z")
     (1772672400.0, 1772672400.0, 1772672400.0)
     """
     try:
-        number = float(text)
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise UsageError(f"not a time: {text!r}", "write an ISO time or an epoch in s, ms or ns") from None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    if not abs(number) < 1e19:
-        raise UsageError(f"not a time: {text!r}")
-    return number / next((unit for least, unit in _UNITS if number >= least), 1.0)
+        return epoch_ns(text, unit_by_magnitude(float(text))) / _NS
+    except (ValueError, DecodeError):
+        pass
+    try:
+        return _READER.rfc3339_ns(text) / _NS
+    except DecodeError as error:
+        raise UsageError(f"not a time: {text!r}", "write an ISO time or an epoch in s, ms or ns") from error
 
 
 def read_changes(path: Path) -> list[Happening]:

@@ -134,13 +134,11 @@ class Topology:
 
     def _spread(self, entity: str) -> dict[str, int]:
         distance = {entity: 0}
-        for reach in range(NEAR + 1):
-            for at in [e for e, d in distance.items() if d == reach]:
-                for other, cost in self._steps(at):
-                    far = reach + cost
-                    if far <= NEAR and far < distance.get(other, NEAR + 1):
-                        distance[other] = far
-        return distance
+        for reach in range(NEAR):
+            edge = [e for e, d in distance.items() if d == reach]
+            for other, cost in ((o, c) for at in edge for o, c in self._steps(at)):
+                distance[other] = min(distance.get(other, reach + cost), reach + cost)
+        return {other: far for other, far in distance.items() if far <= NEAR}
 
     def _steps(self, entity: str) -> Iterator[tuple[str, int]]:
         for other in self._callees.get(entity, ()):
