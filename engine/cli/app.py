@@ -33,7 +33,7 @@ COMMANDS: dict[str, Command] = {
     "rca": Command("engine.cli.rca:rca", "Rank the likely causes of an incident in a wide metric file."),
     "correlate": Command("engine.cli.correlate:correlate", "Group recorded alerts into incidents."),
     "schema": Command("engine.cli.schema:schema", "Print the JSON Schema of the configuration."),
-    "dashboards": Command("engine.cli.dashboards:dashboards", "Write the Grafana dashboard and the Prometheus rules."),
+    "dashboards": Command("engine.cli.dashboards:dashboards", "Write the Grafana dashboard, and rules and a scrape job for Prometheus."),
     "version": Command("engine.cli.version:version", "Print the version."),
 }
 

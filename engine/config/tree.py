@@ -365,7 +365,7 @@ class Deliver(Model):
     retry_max: Duration = 300.0
     """The longest wait."""
     give_up_after: Duration = 86_400.0
-    """A delivery older than this goes to the dead letters."""
+    """A delivery that has been failing for longer than this is given up, and counted."""
     breaker_failures: Positive = 5
     """Failures in a row after which a sink is left alone."""
     breaker_probe: Duration = 30.0
