@@ -235,6 +235,33 @@ def test_any_bytes_at_all_are_accounted_for(name, data):
     _holds(codec.decode(_records([SAMPLES[name], *values]), catalog), len(values) + 1)
 
 
+def _told(decoded):
+    """Everything a batch gave, record by record in order, without the record's place in the batch."""
+    samples, lines = decoded.samples, decoded.lines
+    told = [
+        (row, "sample", *rest) for row, *rest in zip(samples.row, samples.key, samples.ts_ns, samples.value.tolist(), strict=True)
+    ]
+    told += [
+        (row, "line", *rest) for row, *rest in zip(lines.row, lines.key, lines.ts_ns, lines.severity, lines.text, strict=True)
+    ]
+    told += [(event.row, "event", event.key, event.ts_ns, event.name, event.text) for event in decoded.events]
+    told += [(part.row, "rejected", part.reason) for part in decoded.rejected]
+    return [rest for _, *rest in sorted(told, key=lambda part: part[0])]
+
+
+@each_codec
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_neither_the_cut_nor_what_is_remembered_changes_what_is_read(name, data):
+    """A crash empties every cache: what is read after it must be what would have been read without it."""
+    values = data.draw(st.lists(st.one_of(st.just(SAMPLES[name]), _mutations(SAMPLES[name])), min_size=1, max_size=6))
+    catalog, records = OpenCatalog(), _records(values)
+    warm = build_codec(SOURCES[name])
+    at_once = _told(warm.decode(records, catalog))
+    assert _told(warm.decode(records, catalog)) == at_once
+    assert [part for record in records for part in _told(build_codec(SOURCES[name]).decode([record], catalog))] == at_once
+
+
 _json = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=5),
     lambda inner: (
