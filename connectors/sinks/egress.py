@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import httpcore2
@@ -23,8 +23,12 @@ Resolve = Callable[[str, int], list[str]]
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-_PLATFORM = frozenset({IPv4Address("168.63.129.16")})
-"""Public by number, but answered by a cloud's own host (Azure's wire server)."""
+_INSIDE_TOO = (
+    ip_network("168.63.129.16/32"),  # public by number, answered by a cloud's own host (Azure's wire server)
+    ip_network("192.0.0.0/24"),  # protocol assignments; a cloud's metadata lives here (Oracle's 192.0.0.192)
+    ip_network("64:ff9b:1::/48"),  # NAT64 with a local meaning
+)
+"""What `ipaddress` calls global, at least in some versions, and is not."""
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -45,7 +49,9 @@ def is_outside(address: str) -> bool:
             return is_outside(str(inner))
         if parsed.teredo is not None or parsed.is_site_local:
             return False
-    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved and parsed not in _PLATFORM
+    return (
+        parsed.is_global and not parsed.is_multicast and not parsed.is_reserved and not any(parsed in net for net in _INSIDE_TOO)
+    )
 
 
 def _inner(address: IPv6Address) -> IPv4Address | None:
