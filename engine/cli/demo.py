@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Annotated
 
@@ -69,7 +68,7 @@ def demo(
 
 def _configuration(bootstrap: str, story: Scenario, folder: str, port: int) -> Config:
     """The shop's configuration, with this run's broker, state folder and announced maintenance window."""
-    config = load_config(demo_configuration(), {"FORESHOCK_BOOTSTRAP": bootstrap})
+    config = load_config(demo_configuration(), {"FORESHOCK_BOOTSTRAP": bootstrap, "FORESHOCK_DEMO_FOLDER": folder})
     windows = []
     if story.window is not None:
         entity, start, end = story.window

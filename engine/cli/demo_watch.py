@@ -1,14 +1,13 @@
-"""What the demo shows while it runs: each incident once when it opens, what it triggers, and when it is over."""
+"""What the demo shows while it runs: each incident when it opens, what it triggers, and when it is over."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+from connectors.sinks.text import describe, escape, headline
 from engine.records import Action, ActionState, Incident, IncidentState
-
-_SEVERE = 17
 
 
 class Watcher:
@@ -39,32 +38,16 @@ class Watcher:
             self._latest[incident.id] = incident
         if incident.state is IncidentState.OPEN and incident.id not in self._told:
             self._told.add(incident.id)
-            self._say("\n".join(opening(incident)))
+            self._say("\n".join(describe(incident)))
         elif incident.id in self._told and incident.state in (IncidentState.RESOLVED, IncidentState.MERGED):
-            self._say(f"{clock(incident.ts_ns)}  {incident.state.upper():9} {short(incident.id)}  {incident.title}")
+            self._say(headline(incident))
 
     def action(self, action: Action) -> None:
-        """One message of the actions topic."""
+        """One message of the actions topic: shown once, and not at all when a gate blocked it."""
         if action.id in self._actions or action.state is ActionState.BLOCKED:
             return
         self._actions.add(action.id)
-        self._say(f"{clock(action.ts_ns)}  TRIGGER   {short(action.incident_id)}  {action.plan} [{action.mode}: {action.state}]")
-
-
-def opening(incident: Incident) -> Iterable[str]:
-    """The paragraph about a new incident: when, what, the first hint and its evidence."""
-    level = "severe" if incident.severity >= _SEVERE else "minor"
-    yield f"{clock(incident.opened_ts_ns)}  INCIDENT  {short(incident.id)}  {incident.title} ({level}, began {clock(incident.started_ts_ns)})"
-    if not incident.hints:
-        return
-    first = incident.hints[0]
-    unsure = " (not sure: the next is about as likely)" if incident.abstained else ""
-    named = f"{first.entity} {first.metric}".strip()
-    yield f"            likely cause: {named}, {first.probability:.0%}{unsure}"
-    for evidence in first.evidence[:4]:
-        yield f"              + {evidence.text}"
-    for evidence in first.against[:2]:
-        yield f"              - {evidence.text}"
+        self._say(f"    triggers: {escape(action.plan)} ({action.mode}, for incident {short(action.incident_id)})")
 
 
 def clock(ts_ns: int) -> str:
@@ -73,5 +56,5 @@ def clock(ts_ns: int) -> str:
 
 
 def short(identity: str) -> str:
-    """Enough of an id to tell incidents of one run apart."""
-    return identity[:6]
+    """Enough of an id to tell incidents of one run apart; the same digits as in an incident's headline."""
+    return identity[:7]
