@@ -58,7 +58,7 @@ def _directions() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return lags, weights
 
 
-_LAG, _WEIGHT = _directions()
+LAG, WEIGHT = _directions()
 
 
 class Params(NamedTuple):
@@ -74,8 +74,8 @@ def bin_of(row: Row, cut: int, value: float) -> int:
     """The place in `counts` of the projection of `value` and the samples before it."""
     unit = 1.25 * row.spread + 1e-9 * abs(row.centre) + 1e-12
     first = (value - row.centre) / unit
-    second = (row.recent[_LAG[cut, 1] - 1] - row.centre) / unit
-    z = _WEIGHT[cut, 0] * first + _WEIGHT[cut, 1] * second
+    second = (row.recent[LAG[cut, 1] - 1] - row.centre) / unit
+    z = WEIGHT[cut, 0] * first + WEIGHT[cut, 1] * second
     place = int((z / (abs(z) + 2.0) + 1.0) * 0.5 * BINS)
     return cut * BINS + min(max(place, 0), BINS - 1)
 
@@ -165,7 +165,9 @@ def score_projection(state: NDArray[np.void], feed: NDArray[np.void], params: Pa
         out.scale = np.nan
         out.since = 0.0
         out.decades = 0.0
-        out.direction = 1 if sample.value > row.centre else (-1 if sample.value < row.centre else 0)
+        out.direction = 0
+        if sample.seen > 0.0:
+            out.direction = 1 if sample.value > row.centre else (-1 if sample.value < row.centre else 0)
         if sample.seen > SEEN_MIN:
             y = nominal(row, unfamiliarity(row, sample.value))
             out.decades = tails.tail_surprise(row.threshold, row.excess, y)

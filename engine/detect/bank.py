@@ -164,7 +164,7 @@ class Bank:
                 self._state[name][row] = self._state[name][shadow - 1]
             self._state["calibration"]["onset_ns"][row] = 0
         self._return_shadow(slot)
-        self._clock(slot)["epoch"] += 1
+        self._clock(slot)["epoch"] = min(self.epoch(slot) + 1, clock.EPOCH_MAX)
 
     def epoch(self, slot: int) -> int:
         """How often this series' model was adopted anew."""

@@ -1,0 +1,278 @@
+"""Slow, obvious oracles: each detector again, for one series, in plain Python with the C library's logarithm.
+
+They follow the words of the detectors' docstrings, not their code, and take whole lists: what the kernels do row by row with
+state in a structured array must come out the same to rounding. Nothing but tests calls them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from detectors import absence, flat, level, projection, rate, reach, season
+
+NAN = float("nan")
+
+
+class Sample(NamedTuple):
+    """One usable sample of the series: `dt` seconds after the one before, `seen` samples before it."""
+
+    ts_ns: int
+    value: float
+    dt: float
+    step: float
+    seen: int
+
+
+class Verdict(NamedTuple):
+    decades: float
+    expected: float = NAN
+    scale: float = NAN
+    direction: int = 0
+
+
+def tail_decades(z: float) -> float:
+    return 3.0 * math.log10(1.0 + z * z / 6.0)
+
+
+def sign(x: float) -> int:
+    return (x > 0) - (x < 0)
+
+
+def clamp(x: float, limit: float) -> float:
+    return max(-limit, min(limit, x))
+
+
+class Tail:
+    """A 5 % threshold and the mean excess above it, learned one statistic at a time."""
+
+    def __init__(self) -> None:
+        self.threshold = math.log10(20.0)
+        self.excess = 1.0 / math.log(10.0)
+
+    def surprise(self, y: float) -> float:
+        at_threshold = math.log10(20.0)
+        if y <= self.threshold:
+            return at_threshold * y / self.threshold
+        return at_threshold + (y - self.threshold) / self.excess / math.log(10.0)
+
+    def learn(self, y: float, sample: Sample, tau: float) -> None:
+        alpha = max(1.0 / (sample.seen + 40.0), min(sample.dt / (tau + sample.dt), 0.05))
+        threshold, excess = self.threshold, self.excess
+        if y > threshold:
+            self.threshold = threshold + alpha * excess * 19.0
+            counted = min(y - threshold, 4.0 * excess)
+            self.excess = min(max(excess + min(20.0 * alpha, 0.2) * (counted - excess), 0.12), 6.0)
+        else:
+            self.threshold = threshold - alpha * excess
+        self.threshold = max(self.threshold, 0.05)
+
+
+def soft_clip(decades: float) -> float:
+    return decades if decades <= 3.0 else 3.0 + math.log10(decades - 2.0)
+
+
+def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
+    ages = [0.0, params.hours, params.days]
+    levels, scales, tails = [0.0] * 3, [0.0] * 3, [Tail(), Tail(), Tail()]
+    quantum = 0.0
+    verdicts = []
+    for s in samples:
+        if s.seen == 0:
+            levels = [s.value] * 3
+            verdicts.append(Verdict(0.0))
+            continue
+        floors = [0.1 * quantum + 1e-9 * abs(x) + 1e-12 for x in levels]
+        sizes = [1.25 * scales[a] + floors[a] for a in range(3)]
+        ys = [tail_decades(abs(s.value - levels[a]) / sizes[a]) for a in range(3)]
+        decades = sum(soft_clip(tails[a].surprise(ys[a])) for a in range(3)) / 3 if s.seen > 10 else 0.0
+        verdicts.append(Verdict(decades, levels[1], sizes[1], sign(s.value - levels[1])))
+        change = abs(s.value - levels[0])
+        if change > 0.0:
+            quantum = change if quantum == 0.0 else quantum + 0.02 * (min(change, 10.0 * quantum) - quantum)
+        # The first change sets the floor that its own lesson is bounded by, hence the sizes once more.
+        for a in range(3):
+            size = 1.25 * scales[a] + 0.1 * quantum + 1e-9 * abs(levels[a]) + 1e-12
+            deviation = s.value - levels[a]
+            if s.seen > 10:
+                tails[a].learn(tail_decades(abs(deviation) / size), s, params.tail_seconds)
+                deviation = clamp(deviation, params.bound * size)
+            memory = max(params.scale_seconds, 4.0 * ages[a])
+            scales[a] += max(min(s.dt / (memory + s.dt), 0.2), 1.0 / s.seen) * (abs(deviation) - scales[a])
+            scales[a] = 0.0 if scales[a] < 1e-30 else scales[a]
+            levels[a] = s.value if a == 0 else levels[a] + max(s.dt / (ages[a] + s.dt), 1.0 / (s.seen + 1)) * deviation
+    return verdicts
+
+
+def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
+    profile, weight = [0.0] * 24, [0.0] * 24
+    offset = plain = scale = plain_scale = age = 0.0
+    adopted = False
+    tail = Tail()
+    verdicts = []
+    for s in samples:
+        hours = (s.ts_ns % season.DAY_NS) / season.DAY_NS * 24.0 - 0.5
+        first, part = math.floor(hours) % 24, hours - math.floor(hours)
+        shape = profile[first] * (1.0 - part) + profile[(first + 1) % 24] * part
+        size = 1.25 * scale + 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
+        error, plain_error = s.value - offset - shape, s.value - plain
+        y = tail_decades(abs(error) / size)
+        verdicts.append(Verdict(tail.surprise(y), offset + shape, size, sign(error)) if adopted else Verdict(0.0))
+        if s.seen == 0:
+            offset = plain = s.value
+            continue
+        age += min(s.dt, 3600.0)
+        if s.seen > 10:
+            floor = 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
+            plain_error = clamp(plain_error, params.bound * 1.25 * plain_scale + floor)
+        if adopted:
+            error = clamp(error, params.bound * size)
+            tail.learn(y, s._replace(seen=age / max(s.step, 1.0)), params.tail_seconds)  # type: ignore[arg-type]
+        alpha = max(s.dt / (params.offset_seconds + s.dt), 1.0 / (s.seen + 1))
+        offset += alpha * error
+        plain += alpha * plain_error
+        slot = s.ts_ns // 3_600_000_000_000 % 24
+        weight[slot] += 1.0
+        spent = min(s.dt, 3600.0)
+        step = max(spent / (params.profile_days * 3600.0 + spent), 1.0 / (weight[slot] + 1.0))
+        profile[slot] += step * (1.0 - alpha) * error
+        memory = max(min(s.dt / (2.0 * params.prove_seconds + s.dt), 0.2), 1.0 / s.seen)
+        scale += memory * (abs(error) - scale)
+        plain_scale += memory * (abs(plain_error) - plain_scale)
+        scale, plain_scale = (0.0 if x < 1e-30 else x for x in (scale, plain_scale))
+        if age >= params.prove_seconds:
+            adopted = scale < (1.0 if adopted else params.gain) * plain_scale
+    return verdicts
+
+
+def naive_rate(samples: list[Sample], params: rate.Params) -> list[Verdict]:
+    fast = slow = run = scale = 0.0
+    tail = Tail()
+    verdicts = []
+    for s in samples:
+        if s.seen == 0:
+            fast = slow = s.value
+            verdicts.append(Verdict(0.0))
+            continue
+        fast += max(s.dt / (params.fast_seconds + s.dt), 1.0 / (s.seen + 1)) * (s.value - fast)
+        slow += max(s.dt / (params.slow_seconds + s.dt), 1.0 / (s.seen + 1)) * (s.value - slow)
+        toward = 1.0 if fast > slow else -1.0
+        run = run + toward * s.dt if (run > 0) == (toward > 0) else toward * s.dt
+        distance, rounding = abs(fast - slow), 1e-6 * abs(slow) + 1e-12
+        lasted = min(abs(run) / params.slow_seconds, 8.0)
+        y = tail_decades(distance / (1.25 * scale + rounding) * math.sqrt(0.5 + lasted))
+        verdicts.append(Verdict(tail.surprise(y) if s.seen > 30 else 0.0, direction=sign(run)))
+        if s.seen > 30:
+            distance = min(distance, 5.0 * scale + rounding)
+            tail.learn(y, s, params.tail_seconds)
+        scale += max(min(s.dt / (params.scale_seconds + s.dt), 0.2), 1.0 / s.seen) * (distance - scale)
+        scale = 0.0 if scale < 1e-30 else scale
+    return verdicts
+
+
+def naive_flat(samples: list[Sample], params: flat.Params) -> list[Verdict]:
+    last = samples[0].value if samples else 0.0
+    run = longest = changes = 0.0
+    verdicts = []
+    for s in samples:
+        if s.seen == 0:
+            verdicts.append(Verdict(0.0))
+            continue
+        longest *= 1.0 - min(s.dt / params.longest_seconds, 0.5)
+        if s.value != last:
+            samples_before = min(float(s.seen), params.samples)
+            probability = (min(changes, samples_before) + 1.0) / (samples_before + 2.0)
+            verdicts.append(Verdict(max(-math.log10(20.0 * probability), 0.0), direction=sign(s.value - last)))
+            longest = max(longest, run)
+            changes += 1.0 - changes / params.samples
+            last, run = s.value, 0.0
+            continue
+        run += s.dt
+        usual = longest + 4.0 * max(s.step, 1e-9)
+        stuck = changes >= flat.CHANGES_MIN and run > usual
+        verdicts.append(Verdict(params.slope * math.log10(run / usual) if stuck else 0.0))
+    return verdicts
+
+
+def naive_absence(samples: list[Sample], params: absence.Params) -> list[Verdict]:  # noqa: ARG001  # one shape for all oracles
+    return [Verdict(0.0) for _ in samples]
+
+
+def naive_reach(samples: list[Sample], params: reach.Params) -> list[Verdict]:
+    lowest = highest = samples[0].value if samples else 0.0
+    verdicts = []
+    for s in samples:
+        beyond = max(s.value - highest, lowest - s.value)
+        decades = 0.0
+        if beyond > 0.0 and s.seen >= 20:
+            share = params.margin * (highest - lowest)
+            distance = 0.25 * beyond / (share + 1e-12 + 1e-9 * abs(s.value))
+            decades = 0.5 * math.log10(min(s.seen, 10_000) / 2) * beyond / (beyond + share) + tail_decades(distance)
+        verdicts.append(Verdict(decades, direction=(s.value > highest) - (s.value < lowest)))
+        forget = min(s.dt / params.memory_seconds, 0.1)
+        lowest = min(lowest + forget * (s.value - lowest), s.value)
+        highest = max(highest + forget * (s.value - highest), s.value)
+    return verdicts
+
+
+def naive_projection(samples: list[Sample], params: projection.Params) -> list[Verdict]:
+    counts = [[0.0] * projection.BINS for _ in range(projection.CUTS)]
+    lags, weights = projection.LAG.tolist(), projection.WEIGHT.tolist()
+    past: list[float] = []
+    total = spread = usual = unrest = centre = 0.0
+    tail = Tail()
+    verdicts = []
+
+    def bins(value: float) -> list[int]:
+        unit = 1.25 * spread + 1e-9 * abs(centre) + 1e-12
+        places = []
+        for (_, lag), (a, b) in zip(lags, weights, strict=True):
+            before = past[-lag] if lag <= len(past) else past[0]
+            z = a * ((value - centre) / unit) + b * ((before - centre) / unit)
+            places.append(min(int((z / (abs(z) + 2.0) + 1.0) * 0.5 * projection.BINS), projection.BINS - 1))
+        return places
+
+    for s in samples:
+        if s.seen == 0:
+            centre = s.value
+            past.append(s.value)
+            verdicts.append(Verdict(0.0))
+            continue
+        here = bins(s.value)
+        shares = [(counts[c][k] + 0.5) / (total + 0.5 * projection.BINS) for c, k in enumerate(here)]
+        strange = -sum(math.log10(share) for share in shares) / projection.CUTS
+        y = tail_decades(max(strange - usual, 0.0) / (1.25 * unrest + 0.02))
+        verdicts.append(Verdict(tail.surprise(y) if s.seen > 60 else 0.0, direction=sign(s.value - centre)))
+        if s.seen > 20:
+            alpha = max(1.0 / (s.seen + 40.0), min(s.dt / (params.tail_seconds + s.dt), 0.05))
+            if s.seen > 60:
+                tail.learn(y, s, params.tail_seconds)
+                strange = min(strange, usual + 6.0 * unrest + 0.05)
+            usual += alpha * (strange - usual)
+            unrest += alpha * (abs(strange - usual) - unrest)
+            for c, k in enumerate(here):
+                counts[c][k] += 1.0
+            total += 1.0
+            if total > max(params.memory_seconds / max(s.step, 1e-3), 1000.0):
+                total /= 2.0
+                counts = [[n / 2.0 if n / 2.0 >= 1e-3 else 0.0 for n in row] for row in counts]
+        deviation = s.value - centre
+        if s.seen > 60 and spread > 0.0:
+            deviation = clamp(deviation, 6.0 * spread)
+        alpha = max(min(s.dt / (params.spread_seconds + s.dt), 0.2), 1.0 / (s.seen + 1))
+        centre += alpha * deviation
+        spread += alpha * (abs(deviation) - spread)
+        spread = 0.0 if spread < 1e-30 else spread
+        past.append(s.value)
+    return verdicts
+
+
+ORACLES: dict[str, Any] = {
+    "level": naive_level,
+    "rate": naive_rate,
+    "flat": naive_flat,
+    "absence": naive_absence,
+    "season": naive_season,
+    "reach": naive_reach,
+    "projection": naive_projection,
+}
