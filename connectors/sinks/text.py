@@ -86,7 +86,7 @@ def headline(incident: Incident) -> str:
     """Time, state, severity, title and a short id, on one line."""
     when = rfc3339(incident.ts_ns)[:19].replace("T", " ")
     state = str(incident.state).upper()
-    name = f"{escape(incident.id, 8).rstrip('…')}.{incident.revision}"
+    name = f"{escape(incident.id[:8])}.{incident.revision}"
     return f"{when}Z  {state:<9} {severity_word(incident.severity):<7}  {escape(incident.title)}  [{name}]"
 
 
