@@ -15,7 +15,7 @@ _SETTLED = (IncidentState.CLOSED, IncidentState.MERGED, IncidentState.SUPPRESSED
 
 def explain(incident: LiveIncident, book: Book) -> None:
     """Renew the hints of an incident; one that is over keeps what was last said."""
-    if incident.state in _SETTLED or (incident.state is IncidentState.RESOLVED and incident.hints):
+    if incident.state in _SETTLED:
         return
     symptoms = [_symptom(m) for m in incident.members.values() if not m.suppressed]
     happenings = [

@@ -7,7 +7,7 @@ candidate ──open_after and enough evidence──▶ open ──all healthy�
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from heapq import heappop, heappush
 
 from engine.config.tree import Correlate
@@ -36,8 +36,11 @@ _ERROR = 17
 class Book:
     """All live incidents of one shard. Every method moves `state` and nothing else."""
 
-    def __init__(self, state: CorrelateState, config: Correlate, topology: Topology) -> None:
+    def __init__(
+        self, state: CorrelateState, config: Correlate, topology: Topology, speak: Callable[[LiveIncident], None]
+    ) -> None:
         self.state = state
+        self._speak = speak  # told of every revision, at the moment it is made
         self.config = config
         self.topology = topology
         self.stats = StepStats()
@@ -72,7 +75,7 @@ class Book:
             at, key = heappop(due)
             self.state.now_ns = max(self.state.now_ns, at)
             if key == _SWEEP:
-                self._expire(ts_ns)
+                self._expire()
                 continue
             incident = self.state.incidents.get(key)
             if incident is not None:
@@ -282,7 +285,9 @@ class Book:
             incident.resolved_ns = 0
         incident.reason = reason
         self.stats.count(Metric.INCIDENTS, 1, str(state))
-        self.state.dirty[incident.id] = True
+        self._publish(incident)
+        if state in _OVER:
+            self._drop(incident)
 
     def set_state(self, incident: LiveIncident, state: IncidentState, reason: str) -> None:
         """A change of state that a person asked for."""
@@ -292,23 +297,24 @@ class Book:
         self._set_state(incident, state, reason)
 
     def _tell(self, incident: LiveIncident, reason: str) -> None:
-        if not self.state.dirty.get(incident.id):
-            incident.reason = reason
-            self.state.dirty.setdefault(incident.id, False)
+        """Growth is told soon, not at once: a storm of alerts must not become a storm of messages."""
+        incident.reason = reason
+        self.state.dirty.setdefault(incident.id, None)
 
-    def to_tell(self, *, hurry: bool = False) -> Iterator[LiveIncident]:
-        """Incidents whose revision is due: a change of state at once, growth at most every ten seconds of event time (or in a hurry)."""
-        for key, at_once in list(self.state.dirty.items()):
+    def tell_growth(self, *, hurry: bool = False) -> None:
+        """Tell of the incidents that grew or shrank, each at most every ten seconds of event time (or now, in a hurry)."""
+        for key in list(self.state.dirty):
             incident = self.state.incidents.get(key)
             if incident is None:
                 self.state.dirty.pop(key)
-            elif at_once or hurry or self.state.now_ns - incident.told_ns >= _PACE_NS:
-                self.state.dirty.pop(key)
-                yield incident
+            elif hurry or self.state.now_ns - incident.told_ns >= _PACE_NS:
+                self._publish(incident)
 
-    def forget(self, incident: LiveIncident) -> None:
-        """Let go of an incident that was told for the last time (closed or merged)."""
-        self._drop(incident)
+    def _publish(self, incident: LiveIncident) -> None:
+        self.state.dirty.pop(incident.id, None)
+        incident.revision += 1
+        incident.told_ns = self.state.now_ns
+        self._speak(incident)
 
     # ------------------------------------------------------------------------------------------------ merging
     def merge(self, one: LiveIncident, other: LiveIncident) -> LiveIncident:
@@ -360,7 +366,7 @@ class Book:
         self.state.sweep_ns = at_ns
         heappush(self.state.due, (at_ns, _SWEEP))
 
-    def _expire(self, ts_ns: int) -> None:
+    def _expire(self) -> None:
         """Alerts of which nothing was heard for a lease are over (their detector died or was changed)."""
         limit = self.state.now_ns - LEASE_NS
         for key in [key for key, route in self.state.routes.items() if route.seen_ns < limit]:
@@ -376,4 +382,5 @@ class Book:
             self.review(incident)
         self.state.sweep_ns = 0
         if self.state.routes:
-            self._sweep_at(max(self.state.now_ns, ts_ns) + _SWEEP_NS)
+            oldest = min(route.seen_ns for route in self.state.routes.values())
+            self._sweep_at(max(self.state.now_ns + _SWEEP_NS, oldest + LEASE_NS + 1))

@@ -74,6 +74,9 @@ class Reorder(msgspec.Struct):
     def promise(self, mark: Watermark) -> None:
         """Take a watermark. One that steps back is ignored; a source that speaks again after its end is live again."""
         source = self._source(mark.source)
+        if not self.lead_ns:  # the first promise of all: nobody has stood still yet
+            for other in self.sources.values():
+                other.moved_at_ns = mark.ts_ns
         self.lead_ns = max(self.lead_ns, mark.ts_ns)
         source.final = mark.final
         if mark.ts_ns > source.watermark_ns:

@@ -2,8 +2,7 @@
 
     record ─▶ decode ─▶ repeat? ─▶ wait for the slowest source ─▶ in order of event time ─▶ book of incidents ─▶ revisions
 
-Control messages act where they stand in the log; everything else waits (`reorder`). Revisions are told once a record at
-most for each incident, so that a storm does not become a storm of messages.
+Control messages act where they stand in the log; everything else waits (`reorder`).
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ class CorrelateMachine:
         for edge in state.observed:
             topology.observe(edge.caller, edge.callee, edge.kind, edge.ts_ns)
         state.observed = []
-        self._book = Book(state, config, topology)
+        self._book = Book(state, config, topology, self._speak)
         self._outputs: list[Output] = []
 
     # ------------------------------------------------------------------------------------------------ the contract
@@ -75,7 +74,7 @@ class CorrelateMachine:
         for record in records:
             self._book.state.offset, self._book.state.seq = record.offset, 0
             self._take(record)
-            self._publish()
+            self._book.tell_growth()
         return self._result()
 
     def finish(self) -> StepResult:
@@ -84,7 +83,7 @@ class CorrelateMachine:
         self._release(state.reorder.lead_ns + 1)
         while state.reorder.heap:
             self._release(state.reorder.heap[0].ts_ns + 1)
-        self._publish(hurry=True)
+        self._book.tell_growth(hurry=True)
         return self._result()
 
     def snapshot(self) -> Snapshot:
@@ -153,16 +152,10 @@ class CorrelateMachine:
             self._book.stats.count(Metric.LIMITS_REACHED, 1, "edges")
 
     # ------------------------------------------------------------------------------------------------ outputs
-    def _publish(self, *, hurry: bool = False) -> None:
-        book = self._book
-        for incident in book.to_tell(hurry=hurry):
-            explain(incident, book)
-            incident.revision += 1
-            incident.told_ns = book.state.now_ns
-            message = self._public(incident)
-            self._put(Topic.INCIDENTS, incident.id.encode(), encode(message), message.ts_ns)
-            if incident.state in (IncidentState.CLOSED, IncidentState.MERGED):
-                book.forget(incident)
+    def _speak(self, incident: LiveIncident) -> None:
+        explain(incident, self._book)
+        message = self._public(incident)
+        self._put(Topic.INCIDENTS, incident.id.encode(), encode(message), message.ts_ns)
 
     def _put(
         self, topic: Topic, key: bytes, value: bytes | None, ts_ns: int, headers: tuple[tuple[str, bytes], ...] = ()

@@ -133,7 +133,7 @@ class CorrelateState(msgspec.Struct):
     recent: list[Change] = []  # events that may be evidence, by time of arrival
     sweep_ns: int = 0  # when leases are looked through next, 0: no alert is live
     due: list[tuple[int, str]] = []  # heap: when to look at an incident again
-    dirty: dict[str, bool] = {}  # incidents that have something to tell; true: at once
+    dirty: dict[str, None] = {}  # incidents that grew or shrank since they were told of
     observed: list[Observed] = []  # filled for a snapshot only
     offset: int = -1
     seq: int = 0
