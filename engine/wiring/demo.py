@@ -12,6 +12,7 @@ from connectors.kafka_client import topic_name
 from connectors.sources.tail import Lags, follow
 from engine.config import Config
 from engine.config.load import load_config
+from engine.config.shipped import shipped
 from engine.errors import Unreachable
 from engine.records import Action, Incident, Topic, decode_action, decode_incident
 from engine.wiring.daemon import STAGES, build_admin, build_process, build_telemetry
@@ -21,8 +22,8 @@ _QUIET_ROUNDS = 15
 
 
 def demo_configuration() -> Path:
-    """The shop's configuration file, beside the packages in a checkout and in an installation alike."""
-    return Path(__file__).parents[2] / "configs" / "demo.yaml"
+    """The shop's configuration file."""
+    return shipped("demo.yaml")
 
 
 def embedded_settings() -> dict[str, str | int]:
