@@ -52,7 +52,13 @@ RESULT: Final = np.dtype(
 CLIP: Final = 3.0
 PRIOR_THRESHOLD: Final = 3.0
 PRIOR_EXCESS: Final = 0.9
-NEEDED_MIN: Final = 2.5
+NEEDED_SHARE: Final = 0.7
+"""An alert takes several anomalies in a few samples, so one sample needs fewer decades than the alert; measured."""
+HEATING: Final = 0.25
+"""How much one sample moves the average of the last few."""
+HEAT_SHARE: Final = 0.3
+"""That average's share in the sum: faults last, noise does not."""
+NEEDED_MIN: Final = 2.0
 """Decades that a score of 1.0 takes at least, however slow the series."""
 SURPRISING: Final = 2.0
 """Decades from which a sample belongs to an excursion."""
@@ -74,7 +80,7 @@ class Params(NamedTuple):
 @device
 def needed_decades(step: float, params: Params) -> float:
     """Decades of the sum that make a score of 1.0."""
-    return max(log10(params.budget_seconds / max(step, 1e-3)), NEEDED_MIN)
+    return max(NEEDED_SHARE * log10(params.budget_seconds / max(step, 1e-3)), NEEDED_MIN)
 
 
 @device
@@ -117,6 +123,60 @@ def band(out: Row, sample: Row, scale: float, reach: float) -> None:
     out.deviation = (sample.value - out.expected) / scale
 
 
+@device
+def no_opinion(out: Row, sample: Row, factors: NDArray[np.float64]) -> None:
+    out.score = np.nan
+    out.expected = np.nan
+    out.lower = np.nan
+    out.upper = np.nan
+    out.deviation = 0.0
+    out.kind = 0
+    out.onset_ns = sample.ts_ns
+    for d in range(factors.shape[0]):
+        factors[d] = 0.0
+
+
+@device
+def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArray[np.float64]) -> tuple[float, int]:
+    """The sum of the clipped surprises of one sample, and which detector gives most of it."""
+    y = 0.0
+    top = 0
+    most = -1.0
+    for d in range(verdicts.shape[0]):
+        factors[d] = verdicts[d].decades
+        share = table[d].weight * tails.soft_clip(verdicts[d].decades, CLIP)
+        y += share
+        if share > most:
+            most = share
+            top = d
+    return y, top
+
+
+@device
+def warmed(time: Row, y: float) -> float:
+    """The sum with the share of the last few samples' average, which may lower a lone surprise but never outlasts one."""
+    heat = float(time.heat) + HEATING * (y - float(time.heat))
+    time.heat = np.float32(heat)
+    return (1.0 - HEAT_SHARE) * y + HEAT_SHARE * min(y, heat)
+
+
+@device
+def expectation(out: Row, verdicts: NDArray[np.void]) -> float:
+    """Take over the last detector's expectation that has one; returns its scale, NaN when there is none."""
+    scale = np.nan
+    for d in range(verdicts.shape[0]):
+        if verdicts[d].scale > 0.0:
+            out.expected = verdicts[d].expected
+            scale = verdicts[d].scale
+    return scale
+
+
+@device
+def is_warm(time: Row, sample: Row, params: Params) -> bool:
+    lived = (sample.ts_ns - time.first_ns) * 1e-9
+    return bool(sample.seen >= params.samples_min and lived >= params.warm_up_seconds)
+
+
 @kernel
 def calibrate(
     rows: NDArray[np.void],
@@ -127,55 +187,34 @@ def calibrate(
     factors: NDArray[np.float64],
     result: NDArray[np.void],
 ) -> None:
-    """Write `factors` (n, D) and `result` (n) from `verdicts` (D, n). `rows` has the fields `clock` and `calibration`.
+    """Write `factors` (n, D) and `result` (n) from `verdicts` (n, D). `rows` has the fields `clock` and `calibration`.
 
     Rows that are skipped give NaN, zero factors and their own time as onset.
     """
-    detectors = verdicts.shape[0]
+    total = 0.0
+    for d in range(table.shape[0]):
+        total += table[d].weight
     for i in range(feed.shape[0]):
         sample = feed[i]
         out = result[i]
-        out.score = np.nan
-        out.expected = np.nan
-        out.lower = np.nan
-        out.upper = np.nan
-        out.deviation = 0.0
-        out.kind = 0
-        out.onset_ns = sample.ts_ns
-        for d in range(detectors):
-            factors[i, d] = 0.0
+        no_opinion(out, sample, factors[i])
         if sample.read < 0:
             continue
         row = rows[sample.read].calibration
         time = rows[sample.read].clock
-        y = 0.0
-        top = 0
-        most = -1.0
-        scale = np.nan
-        total = 0.0
-        for d in range(detectors):
-            verdict = verdicts[d, i]
-            factors[i, d] = verdict.decades
-            share = table[d].weight * tails.soft_clip(verdict.decades, CLIP)
-            total += table[d].weight
-            y += share
-            if share > most:
-                most = share
-                top = d
-            if verdict.scale > 0.0:
-                out.expected = verdict.expected
-                scale = verdict.scale
+        y, top = combine(verdicts[i], table, factors[i])
+        y = warmed(time, y)
         if sample.seen > 0.0:
+            verdict = verdicts[i, top]
             decades = tails.tail_surprise(row.threshold, row.excess, y)
             needed = needed_decades(sample.step, params)
-            since = verdicts[top, i].since
-            out.onset_ns = date_back(row, time, sample, decades, since)
-            toward = verdicts[top, i].direction + 1
+            out.onset_ns = date_back(row, time, sample, decades, verdict.since)
             lasts = (sample.ts_ns - out.onset_ns) * 1e-9 >= LASTING_STEPS * sample.step
+            toward = verdict.direction + 1
             out.kind = table[top].lasting[toward] if lasts else table[top].kinds[toward]
-            warm = sample.seen >= params.samples_min and (sample.ts_ns - time.first_ns) * 1e-9 >= params.warm_up_seconds
-            if warm:
+            if is_warm(time, sample, params):
                 out.score = decades / needed
+            scale = expectation(out, verdicts[i])
             if scale > 0.0:
                 band(out, sample, scale, tails.tail_boundary(row.threshold, row.excess, needed) / max(total, 1e-9))
         if sample.write == sample.read:

@@ -30,11 +30,14 @@ STATE: Final = np.dtype(
 )
 TOP: Final = 5
 """How many metrics speak for their entity."""
-CLIP: Final = 1.5
-"""A metric's score counts in full up to here."""
-PRIOR_THRESHOLD: Final = 0.6
-PRIOR_EXCESS: Final = 0.12
-NEEDED_MIN: Final = 2.5
+CLIP: Final = 12.0
+"""A metric's surprise counts in full up to here, in decades."""
+DECADES: Final = 4.0
+"""About how many decades a score of 1.0 stands for."""
+PRIOR_THRESHOLD: Final = 2.4
+PRIOR_EXCESS: Final = 0.5
+NEEDED_SHARE: Final = 0.7
+NEEDED_MIN: Final = 2.0
 
 
 class Params(NamedTuple):
@@ -53,7 +56,7 @@ def top_mean(scores: NDArray[np.float64]) -> float:
         if not scores[j] >= 0.0:
             continue
         known += 1
-        s = tails.soft_clip(scores[j], CLIP)
+        s = tails.soft_clip(DECADES * scores[j], CLIP)
         a, b, c, d, e = best
         if s > a:
             best = (s, a, b, c, d)
@@ -98,7 +101,7 @@ def score_jointly(
         if row.seen > 0.0:
             dt = (ts_ns[i] - row.last_ns) * 1e-9
             row.step = row.step + 0.1 * (min(dt, 3.0 * row.step) - row.step) if row.step > 0.0 else dt
-            needed = max(log10(params.budget_seconds / max(row.step, 1e-3)), NEEDED_MIN)
+            needed = max(NEEDED_SHARE * log10(params.budget_seconds / max(row.step, 1e-3)), NEEDED_MIN)
             out[i] = tails.tail_surprise(row.threshold, row.excess, y) / needed
         row.last_ns = ts_ns[i]
         learn(row, y, dt, params)

@@ -103,13 +103,13 @@ class Bank:
         n = len(slot)
         state = as_state(self._state)
         feed = as_state(np.zeros(n, FEED))
-        verdicts = as_state(np.zeros((len(self._chosen), n), VERDICT))
+        verdicts = as_state(np.zeros((n, len(self._chosen)), VERDICT))
         factors = np.empty((n, len(self._chosen)), np.float64)
         result = as_state(np.zeros(n, calibration.RESULT))
         rows = np.asarray(slot, np.int64) + self._shadows
         clock.read_clock(state["clock"], rows, np.asarray(ts_ns, np.int64), np.asarray(value, np.float64), feed)
-        for detector, verdict in zip(self._chosen, verdicts, strict=True):
-            detector.kernel(state[detector.name], feed, detector.params, verdict)
+        for place, detector in enumerate(self._chosen):
+            detector.kernel(state[detector.name], feed, detector.params, verdicts[:, place])
         calibration.calibrate(self._ends(state), feed, verdicts, self._table, self._params, factors, result)
         fields: Any = result
         return Scored(
