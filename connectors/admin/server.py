@@ -41,7 +41,7 @@ class Probes(Protocol):
         ...
 
     def started(self) -> Verdict:
-        """The first assignment has been restored."""
+        """Every worker has come round once; until then a silent one is no reason to restart."""
         ...
 
 

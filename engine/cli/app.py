@@ -32,8 +32,11 @@ COMMANDS: dict[str, Command] = {
     "templates": Command("engine.cli.templates:templates", "Mine the templates of a log file."),
     "rca": Command("engine.cli.rca:rca", "Rank the likely causes of an incident in a wide metric file."),
     "correlate": Command("engine.cli.correlate:correlate", "Group recorded alerts into incidents."),
+    "topics": Command("engine.cli.topics:topics", "Check the topics on the broker, and make our own."),
     "schema": Command("engine.cli.schema:schema", "Print the JSON Schema of the configuration."),
-    "dashboards": Command("engine.cli.dashboards:dashboards", "Write the Grafana dashboard, and rules and a scrape job for Prometheus."),
+    "dashboards": Command(
+        "engine.cli.dashboards:dashboards", "Write the Grafana dashboard, and rules and a scrape job for Prometheus."
+    ),
     "version": Command("engine.cli.version:version", "Print the version."),
 }
 
