@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench kafka docs dashboards lock clean
+.PHONY: help setup demo test check format bench rivals kafka docs dashboards lock clean
 
 help:  ## print these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,10 @@ format: $(STAMP)  ## format the code and fix what can be fixed
 
 bench: $(STAMP)  ## the benchmarks, quick form; python -m benchmarks --list names them
 	@$(BIN)/python -m benchmarks pipeline --quick
+
+rivals: $(STAMP)  ## the rivals' own environment, so that the pipeline benchmark can run them too
+	@test -x .venv-rivals/bin/python || $(PYTHON) -m venv .venv-rivals
+	@.venv-rivals/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/rivals.lock
 
 kafka: $(STAMP)  ## start a real Apache Kafka on this machine to play with (Java and Maven needed)
 	@$(BIN)/python tests/integration/kafka_server.py
