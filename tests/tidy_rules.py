@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,9 +64,14 @@ class Parsed(NamedTuple):
 
 
 def sources(*folders: str) -> list[Parsed]:
-    """Every Python file below the folders, parsed."""
-    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
-    return [Parsed(path.relative_to(ROOT).as_posix(), text := path.read_text(), ast.parse(text)) for path in paths]
+    """Every Python file below the folders."""
+    return [_parsed(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@cache
+def _parsed(path: Path) -> Parsed:
+    text = path.read_text()
+    return Parsed(path.relative_to(ROOT).as_posix(), text, ast.parse(text))
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
