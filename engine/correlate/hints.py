@@ -8,15 +8,11 @@ from engine.correlate.incidents import Book
 from engine.correlate.state import LiveIncident, MemberState
 from engine.correlate.titles import what
 from engine.correlate.words import clean, clock, number
-from engine.records import AnomalyKind, IncidentState, Signal
-
-_SETTLED = (IncidentState.CLOSED, IncidentState.MERGED, IncidentState.SUPPRESSED)
+from engine.records import AnomalyKind, Signal
 
 
 def explain(incident: LiveIncident, book: Book) -> None:
-    """Renew the hints of an incident; one that is over keeps what was last said."""
-    if incident.state in _SETTLED:
-        return
+    """Renew the hints of an incident."""
     symptoms = [_symptom(m) for m in incident.members.values() if not m.suppressed]
     happenings = [
         Happening(c.id, c.ts_ns, c.name, c.entity, c.is_change, clean(c.text))

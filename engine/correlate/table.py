@@ -19,12 +19,15 @@ Floats = NDArray[np.float64]
 _NS = 1_000_000_000
 _MAD = 1.4826
 _BEFORE_MIN = 4
+_ROWS_MIN = 8
+_STRONG = 0.7
+_NOISE = 2.0
 _LEVEL_FLOOR = 0.03
 _PEERS_FLOOR = 0.5
 _ZERO = 1e-12
 _USUAL_MOST = 3.0
 _LATELY_ROWS = 8
-_SHARE_FLOOR = 0.0025
+_SHARE_FLOOR = 0.0004
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +59,30 @@ class Moves:
 
 def moves(table: Table, at: float) -> Moves:
     """How each series moved at `at`, against all the time before."""
-    values = _as_failures(table)
+    values, tops = _as_failures(table)
     before = values[table.times < at]
     window = values[table.times >= at]
     enough = np.isfinite(before).sum(axis=0) >= _BEFORE_MIN
     center = np.where(enough, _median(before), np.nan)
-    scale = _scale(before, center, table.metrics)
+    scale = _scale(before, center, table.metrics, tops)
     after = _median(window)
     deviation = np.where(enough, (after - center) / scale, np.nan) * _trust(before, center, scale, len(window))
     lately = _median(before[-_LATELY_ROWS:][: -_LATELY_ROWS // 4])
     deviation = deviation * np.where(np.isfinite(lately), _news(center, lately, after), 1.0)
     recent = before[-max(3, min(len(before), 3 * len(window))) :]
-    silent = enough & (np.isfinite(window).sum(axis=0) == 0) & (np.isfinite(recent).mean(axis=0) > 0.8 if len(recent) else False)
+    silent = enough & (np.isfinite(window).sum(axis=0) == 0) & (np.isfinite(recent).sum(axis=0) > 0.8 * len(recent))
     return Moves(center, scale, after, deviation, _onsets(table, values, at, (center, scale, deviation)), silent)
 
 
-def _as_failures(table: Table) -> Floats:
-    """The table with every availability as its distance from the top (1 or 100), so that 100 to 98 is seen for what it is."""
+def _as_failures(table: Table) -> tuple[Floats, Floats]:
+    """The table with every availability as its distance from the top, so that 100 to 98 is seen for what it is; and the tops (0: none)."""
     values = table.values.copy()
+    tops = np.zeros(values.shape[1])
     for k, metric in enumerate(table.metrics):
         if family_of(metric) is Family.AVAILABILITY:
-            top = _top(values[:, k])
-            values[:, k] = top - values[:, k]
-    return values
+            tops[k] = _top(values[:, k])
+            values[:, k] = tops[k] - values[:, k]
+    return values, tops
 
 
 def _top(column: Floats) -> float:
@@ -90,7 +94,7 @@ def _top(column: Floats) -> float:
 
 def _median(values: Floats) -> Floats:
     """Median of each column over what is there; NaN where nothing is."""
-    if not len(values):
+    if len(values) == 0:
         return np.full(values.shape[1], np.nan)
     ordered = np.sort(values, axis=0)  # NaN sort last
     count = np.isfinite(values).sum(axis=0)
@@ -100,9 +104,11 @@ def _median(values: Floats) -> Floats:
     return np.asarray(np.where(count > 0, (low + high) / 2, np.nan))
 
 
-def _scale(before: Floats, center: Floats, metrics: tuple[str, ...]) -> Floats:
+def _scale(before: Floats, center: Floats, metrics: tuple[str, ...], tops: Floats) -> Floats:
     """Usual deviation of each column, never less than what its resolution, its level and its peers allow."""
     spread = _MAD * _median(np.abs(before - center))
+    if len(before) < 2:
+        return np.full(before.shape[1], _ZERO)
     step = np.abs(np.diff(before, axis=0))
     wobble = _MAD * _median(step) / np.sqrt(2.0)
     own = np.fmax(spread, wobble)
@@ -118,8 +124,7 @@ def _scale(before: Floats, center: Floats, metrics: tuple[str, ...]) -> Floats:
     moved_step = np.where(step > 0, step, np.inf)
     smallest = moved_step.min(axis=0) if len(step) else np.full(before.shape[1], np.inf)
     resolution = np.where(np.isfinite(smallest), smallest, 0.0) / 2
-    shares = np.array([_SHARE_FLOOR if family_of(metric) is Family.AVAILABILITY else 0.0 for metric in metrics])
-    floor = np.fmax(floor, shares * np.where(np.nanmax(np.nan_to_num(before), axis=0, initial=0.0) > 1.0, 100.0, 1.0))
+    floor = np.fmax(floor, _SHARE_FLOOR * tops)
     return np.asarray(np.fmax(np.fmax(np.fmax(own, floor), resolution), _ZERO))
 
 
@@ -148,8 +153,10 @@ def _onsets(table: Table, values: Floats, at: float, usual: tuple[Floats, Floats
     first = int(np.searchsorted(table.times, at - table.step_seconds))
     window = (values[first:] - center) / scale
     beyond = window * np.sign(deviation) > np.maximum(3.0, np.abs(deviation) / 4)
-    there = beyond.any(axis=0)
     times = table.times[first:]
+    if len(times) == 0:
+        return np.full(len(center), at)
+    there = beyond.any(axis=0)
     return np.where(there, times[beyond.argmax(axis=0)], at)
 
 
@@ -192,14 +199,23 @@ def symptoms(table: Table, at: float, least: float = 1.0) -> list[Symptom]:
 
 
 def find_onset(table: Table) -> float:
-    """The time at which most series leave their range together, when nobody said when it began. Raises ValueError for a table of under 8 rows."""
-    if len(table.times) < 8:
-        raise ValueError("fewer than 8 rows")
-    half = len(table.times) // 2
-    head = table.values[: max(half, 8)]
-    center = _median(head)
-    scale = _scale(head, center, table.metrics)
-    beyond = np.minimum(np.abs((table.values - center) / scale), 10.0)
-    trouble = np.nan_to_num(np.nanmean(np.where(np.isfinite(beyond), beyond, np.nan), axis=1))
-    rise = np.array([trouble[k : k + 3].mean() - trouble[max(0, k - 6) : k].mean() for k in range(4, len(trouble) - 1)])
-    return float(table.times[4 + int(rise.argmax())])
+    """When it began, if nobody said: the latest time at which about as many series jump together as ever do.
+
+    Compares the rows from each time on with those just before it, so that slow changes of the day do not count. The latest of
+    the strong jumps is taken, as people ask about what they have just seen. Raises ValueError for a table of under 8 rows.
+    """
+    rows = len(table.times)
+    if rows < _ROWS_MIN:
+        raise ValueError(f"fewer than {_ROWS_MIN} rows")
+    values, tops = _as_failures(table)
+    scale = _scale(values, _median(values), table.metrics, tops)
+    jumps = np.zeros(rows)
+    for k in range(4, rows - 2):
+        apart = np.abs(_median(values[k : k + 3]) - _median(values[max(0, k - 8) : k])) / scale
+        jumps[k] = np.log1p(np.clip(np.nan_to_num(apart) - _NOISE, 0.0, 100.0)).sum()
+    strong = np.flatnonzero(jumps >= _STRONG * jumps.max())
+    last = int(strong[-1])
+    first = last
+    while first - 1 in strong:
+        first -= 1
+    return float(table.times[first + int(jumps[first : last + 1].argmax())])

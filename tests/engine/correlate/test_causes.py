@@ -1,0 +1,233 @@
+"""Laws of the ranking: a symptom is not a cause, and every point has a sentence."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.correlate.causes import Happening, Symptom, rank
+from engine.correlate.decades import decades, exp, ln, softmax
+from engine.correlate.families import Family, bad_direction, family_of
+from engine.correlate.table import Table, find_onset, symptoms
+from engine.correlate.topology import NEAR, RUNS_ON, Topology
+
+NS = 1_000_000_000
+CHAIN = Topology([("web", "cart"), ("cart", "cart-db"), ("web", "users")], [("cart", "n1"), ("users", "n1"), ("cart-db", "n2")])
+
+
+def symptom(entity, family=Family.LATENCY, strength=20.0, onset=1000, *, silent=False, direction=1):
+    return Symptom(entity, str(family), family, strength, direction, onset * NS, 60.0, f"{entity} {family} 20 off", silent)
+
+
+def best(*shown, topology=CHAIN, happenings=()):
+    return rank(shown, happenings, topology).hints[0]
+
+
+def test_the_callee_explains_its_callers():
+    shown = [symptom("web", strength=40), symptom("cart", strength=30), symptom("cart-db", strength=20)]
+    hint = best(*shown)
+    assert hint.entity == "cart-db"
+    web = next(h for h in rank(shown, (), CHAIN).hints if h.entity == "web")
+    assert any(e.kind == "explained_by" for e in web.against)
+
+
+def test_without_a_topology_the_earliest_and_strongest_is_named():
+    assert best(symptom("a", onset=1000), symptom("b", onset=1900), topology=Topology()).entity == "a"
+    assert best(symptom("a", strength=200), symptom("b", strength=20), topology=Topology()).entity == "a"
+
+
+def test_a_pod_explains_its_nodes_resources():
+    assert best(symptom("n1", Family.CPU, 20), symptom("cart", Family.CPU, 20)).entity == "cart"
+
+
+def test_a_full_disk_explains_the_slow_database_on_it():
+    shown = [
+        symptom("n2", Family.DISK, 60, 700),
+        symptom("cart-db", strength=15, onset=1000),
+        symptom("cart", strength=10, onset=1060),
+    ]
+    assert best(*shown).entity == "n2"
+
+
+def test_a_harmless_direction_counts_less():
+    down, up = symptom("a", strength=40, direction=-1), symptom("b", strength=20)
+    assert best(down, up, topology=Topology()).entity == "b"
+
+
+def test_a_change_shortly_before_is_held_responsible_and_a_later_one_is_not():
+    before = Happening("d1", 940 * NS, "deploy", "cart", is_change=True, text="v2")
+    late = Happening("d2", 3000 * NS, "deploy", "users", is_change=True, text="v2")
+    shown = [symptom("cart"), symptom("users")]
+    hint = best(*shown, happenings=[before, late])
+    assert (hint.entity, hint.change) == ("cart", "d1")
+    assert all(h.change != "d2" for h in rank(shown, [before, late], CHAIN).hints)
+
+
+def test_equal_hypotheses_are_not_told_apart():
+    ranking = rank([symptom("a"), symptom("b")], (), Topology())
+    assert ranking.abstained
+    assert "cannot be told apart" in ranking.why
+
+
+def test_nothing_shown_means_nobody_is_named():
+    ranking = rank([], (), CHAIN)
+    assert (ranking.hints, ranking.abstained) == ((), True)
+
+
+def test_a_hint_below_the_stated_probability_is_not_acted_on():
+    shown = [symptom(f"e{n}", onset=1000 + n) for n in range(12)]
+    assert rank(shown, (), Topology(), abstain_below=0.9).abstained
+
+
+@given(
+    st.lists(
+        st.builds(
+            symptom,
+            st.sampled_from(["web", "cart", "cart-db", "users", "n1", "n2", "x"]),
+            st.sampled_from(list(Family)),
+            st.floats(0, 1e6),
+            st.integers(0, 5000),
+            silent=st.booleans(),
+            direction=st.sampled_from([-1, 0, 1]),
+        ),
+        min_size=1,
+        max_size=30,
+    ),
+    st.randoms(),
+)
+def test_the_order_in_which_symptoms_are_given_does_not_matter(shown, order):
+    shuffled = list(shown)
+    order.shuffle(shuffled)
+    one, other = rank(shown, (), CHAIN), rank(shuffled, (), CHAIN)
+    assert {h.entity: h.probability for h in one.hints} == pytest.approx({h.entity: h.probability for h in other.hints}, abs=1e-6)
+    assert sum(h.probability for h in one.hints) <= 1.001
+    assert all(0.0 <= h.probability <= 1.0 and h.evidence for h in one.hints)
+
+
+# ---------------------------------------------------------------------------------------------------- numbers
+@given(st.floats(1e-300, 1e300))
+def test_our_logarithm_is_the_logarithm(value):
+    assert ln(value) == pytest.approx(math.log(value), rel=1e-12, abs=1e-14)
+    assert decades(value) == pytest.approx(math.log10(value), rel=1e-12, abs=1e-14)
+
+
+@given(st.floats(-600, 600))
+def test_our_exponential_is_the_exponential(value):
+    assert exp(value) == pytest.approx(math.exp(value), rel=1e-11)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=20))
+def test_a_softmax_sums_to_one_and_keeps_the_order(scores):
+    shares = softmax(scores)
+    assert sum(shares) == pytest.approx(1.0)
+    assert shares[int(np.argmax(scores))] == max(shares)
+
+
+# ---------------------------------------------------------------------------------------------------- words in names
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("request_duration_seconds.p99", Family.LATENCY),
+        ("latency-p95", Family.LATENCY),
+        ("http_requests_total", Family.LOAD),
+        ("errors_total", Family.ERRORS),
+        ("error_ratio", Family.ERRORS),
+        ("availability", Family.AVAILABILITY),
+        ("cpu_cores", Family.CPU),
+        ("node_load1", Family.CPU),
+        ("container_memory_rss", Family.MEMORY),
+        ("memory_bytes", Family.MEMORY),
+        ("disk_used_percent", Family.DISK),
+        ("node_network_receive_bytes_total", Family.NETWORK),
+        ("connections", Family.SATURATION),
+        ("log_lines", Family.LOG),
+        ("log_errors", Family.ERRORS),
+        ("queue_length", Family.SATURATION),
+        ("frobnications", Family.OTHER),
+    ],
+)
+def test_a_metrics_name_says_what_it_is_about(name, family):
+    assert family_of(name) is family
+
+
+def test_falling_availability_and_rising_latency_are_bad():
+    assert (bad_direction(Family.AVAILABILITY), bad_direction(Family.LATENCY), bad_direction(Family.LOAD)) == (-1, 1, 0)
+
+
+# ---------------------------------------------------------------------------------------------------- topology
+def test_what_runs_where_moves_when_it_moves():
+    graph = Topology(runs_on=[("a", "n1")])
+    graph.observe("a", "n2", RUNS_ON, 5)
+    assert (graph.host("a"), graph.guests("n1"), graph.guests("n2")) == ("n2", (), ("a",))
+
+
+def test_upstream_is_who_needs_it_and_downstream_what_it_needs():
+    assert set(CHAIN.upstream("cart-db")) == {"cart-db", "cart", "web"}
+    assert set(CHAIN.downstream("web")) == {"web", "cart", "users", "cart-db", "n1", "n2"}
+    assert set(CHAIN.upstream("n1")) == {"n1", "cart", "users", "web"}
+
+
+edges = st.lists(st.tuples(st.sampled_from("abcdefg"), st.sampled_from("abcdefg")).filter(lambda e: e[0] != e[1]), max_size=14)
+
+
+@given(edges)
+def test_distance_is_that_of_the_shortest_path(calls):
+    """Against Floyd and Warshall's algorithm."""
+    graph = Topology(calls)
+    far = {(x, y): 0 if x == y else 99 for x in "abcdefg" for y in "abcdefg"}
+    for x, y in calls:
+        far[x, y] = far[y, x] = 2
+    for k in "abcdefg":
+        for x in "abcdefg":
+            for y in "abcdefg":
+                far[x, y] = min(far[x, y], far[x, k] + far[k, y])
+    for (x, y), steps in far.items():
+        assert graph.distance(x, y) == (steps if steps <= NEAR else None)
+
+
+# ---------------------------------------------------------------------------------------------------- tables
+def table(rows=60, at=40, size=8.0):
+    rng = np.random.default_rng(3)
+    names = [(e, m) for e in ("web", "cart", "users") for m in ("latency", "requests", "availability")]
+    values = np.abs(rng.normal(10, 0.5, (rows, len(names))))
+    values[:, [2, 5, 8]] = 100.0
+    values[at:, 3] += size
+    return Table(np.arange(rows) * 60.0 + 1_772_672_400, tuple(n[0] for n in names), tuple(n[1] for n in names), values)
+
+
+def test_a_series_that_jumped_is_the_strongest_symptom():
+    found = symptoms(table(), 1_772_672_400 + 40 * 60.0)
+    top = max(found, key=lambda s: s.strength)
+    assert (top.entity, top.metric, top.direction) == ("cart", "latency", 1)
+    assert top.onset_ts_ns == (1_772_672_400 + 40 * 60) * NS
+
+
+def test_a_small_loss_of_availability_is_seen():
+    shop = table()
+    shop.values[40:, 8] = 98.0
+    found = {(s.entity, s.metric): s for s in symptoms(shop, 1_772_672_400 + 40 * 60.0)}
+    assert found["users", "availability"].direction == -1
+    assert found["users", "availability"].strength > 3
+
+
+def test_a_series_that_ends_is_silent():
+    shop = table()
+    shop.values[40:, 6] = np.nan
+    silent = [s for s in symptoms(shop, 1_772_672_400 + 40 * 60.0) if s.silent]
+    assert [(s.entity, s.metric) for s in silent] == [("users", "latency")]
+
+
+def test_the_onset_is_found_when_nobody_says_it():
+    assert abs(find_onset(table()) - (1_772_672_400 + 40 * 60.0)) <= 120
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_a_table_that_is_too_short_gives_nothing_or_says_so(rows):
+    short = Table(np.arange(rows) * 60.0, ("a",), ("latency",), np.ones((rows, 1)))
+    assert symptoms(short, 60.0) == []
+    with pytest.raises(ValueError, match="rows"):
+        find_onset(short)
