@@ -32,6 +32,7 @@ STATE: Final = np.dtype(
 TABLE: Final = np.dtype(
     [
         ("weight", np.float64),
+        ("alone", np.float64),  # the share of its decades that needs nobody's agreement
         ("kinds", np.int64, 3),  # index of the kind for direction -1, 0, +1
         ("lasting", np.int64, 3),
     ],
@@ -137,19 +138,21 @@ def no_opinion(out: Row, sample: Row, factors: NDArray[np.float64]) -> None:
 
 
 @device
-def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArray[np.float64]) -> tuple[float, int]:
-    """The sum of the clipped surprises of one sample, and which detector gives most of it."""
+def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArray[np.float64]) -> tuple[float, float, int]:
+    """The sum of the clipped surprises of one sample, the most that one detector says alone, and which gives most."""
     y = 0.0
+    alone = 0.0
     top = 0
     most = -1.0
     for d in range(verdicts.shape[0]):
         factors[d] = verdicts[d].decades
         share = table[d].weight * tails.soft_clip(verdicts[d].decades, CLIP)
         y += share
+        alone = max(alone, table[d].alone * verdicts[d].decades)
         if share > most:
             most = share
             top = d
-    return y, top
+    return y, alone, top
 
 
 @device
@@ -202,11 +205,11 @@ def calibrate(
             continue
         row = rows[sample.read].calibration
         time = rows[sample.read].clock
-        y, top = combine(verdicts[i], table, factors[i])
+        y, alone, top = combine(verdicts[i], table, factors[i])
         y = warmed(time, y)
         if sample.seen > 0.0:
             verdict = verdicts[i, top]
-            decades = tails.tail_surprise(row.threshold, row.excess, y)
+            decades = max(tails.tail_surprise(row.threshold, row.excess, y), alone)
             needed = needed_decades(sample.step, params)
             out.onset_ns = date_back(row, time, sample, decades, verdict.since)
             lasts = (sample.ts_ns - out.onset_ns) * 1e-9 >= LASTING_STEPS * sample.step
@@ -217,12 +220,10 @@ def calibrate(
             scale = expectation(out, verdicts[i])
             if scale > 0.0:
                 band(out, sample, scale, tails.tail_boundary(row.threshold, row.excess, needed) / max(total, 1e-9))
-        if sample.write == sample.read:
+        if sample.write == sample.read:  # a shadow learns the series, not how surprising its model finds it
             learn(row, sample, y, params)
-        elif sample.write >= 0:
-            learn(rows[sample.write].calibration, sample, y, params)
 
 
-def table_of(kinds: list[tuple[float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:
+def table_of(kinds: list[tuple[float, float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:
     """The detectors' weights and kinds, one row each, in the order of the verdicts."""
     return np.array(kinds, TABLE)

@@ -71,4 +71,5 @@ class Detector:
     lasting: tuple[str, str, str]  # and once it has lasted
     weight: float  # its share in the sum of surprises
     source: str  # the paper or the reason behind it
+    alone: float = 0.0  # the share of its decades that counts without agreement: 1 where no other detector can see the fault
     portable: bool = True  # the same bits on every machine

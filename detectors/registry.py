@@ -42,6 +42,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("dip", "flat", "spike"),
         lasting=("level_down", "flat", "level_up"),
         weight=1.0,
+        alone=1.0,
         source="Laplace's rule of succession",
     ),
     "absence": Detector(

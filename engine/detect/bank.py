@@ -65,13 +65,13 @@ class Bank:
         self._state: NDArray[np.void] = np.zeros(self._shadows + min(_ROWS_FIRST, config.series_max), self._dtype)
         self.kernel_id: str = self._kernel_id()
 
-    def _table_row(self, detector: Detector) -> tuple[float, tuple[int, int, int], tuple[int, int, int]]:
+    def _table_row(self, detector: Detector) -> tuple[float, float, tuple[int, int, int], tuple[int, int, int]]:
         down, still, up = (self.KINDS.index(AnomalyKind(k)) for k in detector.kinds)
         low, lasting, high = (self.KINDS.index(AnomalyKind(k)) for k in detector.lasting)
-        return detector.weight, (down, still, up), (low, lasting, high)
+        return detector.weight, detector.alone, (down, still, up), (low, lasting, high)
 
     def _kernel_id(self) -> str:
-        described = [f"{d.name} {d.params!r} {d.weight!r} {d.state.descr!r}" for d in self._chosen]
+        described = [f"{d.name} {d.params!r} {d.weight!r} {d.alone!r} {d.state.descr!r}" for d in self._chosen]
         return digest(source_hash(), repr(self._params), *described)[:16]
 
     # ---------------------------------------------------------------------------------------------- slots
@@ -160,7 +160,7 @@ class Bank:
         shadow = int(self._clock(slot)["shadow"][0])
         if shadow > 0:
             row = self._shadows + slot
-            for name in ("calibration", *self.detectors):
+            for name in self.detectors:
                 self._state[name][row] = self._state[name][shadow - 1]
             self._state["calibration"]["onset_ns"][row] = 0
         self._return_shadow(slot)
