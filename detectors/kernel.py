@@ -73,7 +73,8 @@ if _FOLDER is not None:
 def _compile(function: Function) -> Function:
     # Without the reference counts of numba's runtime: nothing is allocated in kernels, and counting arrays in and out of each
     # device call cost the template scanner four fifths of its time (0.9 against 4.4 M lines/s). An allocation is a compile error.
-    compiled: Any = numba.njit(cache=_FOLDER is not None, nogil=True, _nrt=False, error_model="numpy")(function)
+    options: dict[str, Any] = {"cache": _FOLDER is not None, "nogil": True, "_nrt": False, "error_model": "numpy"}
+    compiled: Any = numba.njit(**options)(function)
     return compiled  # type: ignore[no-any-return]
 
 

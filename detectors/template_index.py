@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import as_state, device, kernel
-from detectors.tokens import LETTERS, MASKED, ONE, TOKENS_MAX, ZERO
+from detectors.tokens import I64, LETTERS, MASKED, ONE, TOKENS_MAX, U64, ZERO
 
 CROWDED: Final = 32  # flag: many words were seen where this token stands
 SOFT: Final = 64  # flag: the token may be a value
@@ -54,7 +54,7 @@ SLOT: Final = np.dtype(
     align=True,
 )
 
-# Places in `Index.count`.
+# Places in `Index.counts`.
 TEMPLATES, SLOTS, CACHED, HOLES, FANS, OVERFLOWED, SEARCHED, COMPARED, SERVICE_MAX, VALUES, COUNTS = range(11)
 
 
@@ -76,7 +76,7 @@ class Index(NamedTuple):
     fan_size: NDArray[np.uint8]
     fan_token: NDArray[np.uint32]  # FAN_WORDS each, half of the hash
     value_word: NDArray[np.uint64]  # hash of service and a word it used as a value
-    count: NDArray[np.int64]  # COUNTS
+    counts: NDArray[np.int64]  # COUNTS
 
 
 def make_index(templates_max: int) -> Index:
@@ -98,7 +98,7 @@ def make_index(templates_max: int) -> Index:
         fan_size=np.zeros(four, np.uint8),
         fan_token=np.zeros(four * FAN_WORDS, np.uint32),
         value_word=np.zeros(twice, np.uint64),
-        count=np.zeros(COUNTS, np.int64),
+        counts=np.zeros(COUNTS, np.int64),
     )
 
 
@@ -107,7 +107,7 @@ def _power_of_two(at_least: int) -> int:
 
 
 @device
-def place_of(keys: NDArray[np.uint64], key: np.uint64) -> np.int64:
+def place_of(keys: NDArray[np.uint64], key: U64) -> I64:
     """Where `key` is in an open-addressing table, or the empty place where it belongs."""
     last = np.uint64(keys.size - 1)
     at = key & last
@@ -117,7 +117,7 @@ def place_of(keys: NDArray[np.uint64], key: np.uint64) -> np.int64:
 
 
 @device
-def survivor(template: NDArray[np.void], i: int) -> int:
+def survivor(template: NDArray[np.void], i: int) -> I64:
     """The template that stands for template `i` now; shortens the way for the next call."""
     while template[i].parent != i:
         template[i].parent = template[template[i].parent].parent

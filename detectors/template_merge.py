@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.kernel import device
-from detectors.template_index import HOLES, HOLE_ROOM, HOLE_WORDS, PLAIN, POLAR, WILD, Index, place_of, survivor
-from detectors.tokens import LETTERS, ONE, TOKENS_MAX, ZERO, Tokens, fold
+from detectors.template_index import HOLE_ROOM, HOLE_WORDS, HOLES, PLAIN, POLAR, WILD, Index, place_of, survivor
+from detectors.tokens import I64, LETTERS, ONE, TOKENS_MAX, U64, ZERO, Tokens, fold
 
 
 @device
@@ -38,10 +37,8 @@ def absorb(bucket: int, general: int, index: Index) -> None:
             other, covered = index.template[i].first, True
             for j in range(length):
                 wanted = index.slot[first + j].hash
-                if wanted == WILD:
-                    covered = not index.slot[other + j].flags & POLAR
-                else:
-                    covered = wanted == index.slot[other + j].hash
+                polar = index.slot[other + j].flags & POLAR
+                covered = not polar if wanted == WILD else wanted == index.slot[other + j].hash
                 if not covered:
                     break
             if covered:
@@ -50,7 +47,7 @@ def absorb(bucket: int, general: int, index: Index) -> None:
 
 
 @device
-def _whole(seed: np.uint64, i: int, index: Index) -> tuple[np.uint64, int]:
+def _whole(seed: U64, i: int, index: Index) -> tuple[U64, int]:
     """A sum over the slots of a template from which one slot can be taken away again, and its anchor words."""
     first, length, total, anchors = index.template[i].first, index.template[i].length, seed, 0
     for j in range(length):
@@ -60,22 +57,22 @@ def _whole(seed: np.uint64, i: int, index: Index) -> tuple[np.uint64, int]:
 
 
 @device
-def _hole(key: np.uint64, index: Index) -> int:
+def _hole(key: U64, index: Index) -> I64:
     """The place of a hole; makes it when it is new, and empties a table that is half full first."""
     at = place_of(index.hole_key, key)
     if index.hole_key[at] == ZERO:
-        if 2 * index.count[HOLES] >= index.hole_key.size:
+        if 2 * index.counts[HOLES] >= index.hole_key.size:
             index.hole_key[:] = ZERO
-            index.count[HOLES] = 0
+            index.counts[HOLES] = 0
             at = place_of(index.hole_key, key)
         index.hole_key[at] = key
         index.hole_size[at] = 0
-        index.count[HOLES] += 1
+        index.counts[HOLES] += 1
     return at
 
 
 @device
-def _note_hole(at: int, i: int, place: int, index: Index) -> int:
+def _note_hole(at: int, i: int, place: int, index: Index) -> I64:
     """Count the word of template `i` at `place` among those of a hole; how many different ones there are."""
     size = index.hole_size[at]
     word = index.slot[index.template[i].first + place].hash
@@ -92,7 +89,7 @@ def _note_hole(at: int, i: int, place: int, index: Index) -> int:
 
 
 @device
-def _unite(at: int, i: int, place: int, bucket: int, index: Index) -> int:
+def _unite(at: int, i: int, place: int, bucket: int, index: Index) -> I64:
     """Make one template of all that met in a hole: the eldest survives, wild at `place`."""
     eldest = i
     for k in range(index.hole_size[at]):
@@ -112,7 +109,7 @@ def _unite(at: int, i: int, place: int, bucket: int, index: Index) -> int:
 
 
 @device
-def meet(seed: np.uint64, i: int, bucket: int, index: Index) -> int:
+def meet(seed: U64, i: int, bucket: int, index: Index) -> I64:
     """Let template `i` meet its siblings in each of its holes; the template that they became, or -1."""
     total, anchors = _whole(seed, i, index)
     first, length = index.template[i].first, index.template[i].length

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,19 +26,22 @@ from detectors.template_index import (
 )
 from detectors.tokens import (
     CLASS,
+    F64,
     HEX,
     LETTER,
-    PRIME,
-    finish,
     LETTERS,
     MASKED,
     ODD,
     ONE,
+    PRIME,
     SEED,
     SMALL,
     TOKENS_MAX,
+    U64,
     ZERO,
+    Flag,
     Tokens,
+    finish,
     fold,
 )
 from detectors.words import IS_NAMING, IS_POLAR, NEITHER, kind_of_token
@@ -45,7 +50,7 @@ LOW_HALF = np.uint64(0xFFFFFFFF)
 
 
 @device
-def judge_tokens(buffer: NDArray[np.uint8], length: int, seed: np.uint64, tokens: Tokens, index: Index) -> None:
+def judge_tokens(buffer: NDArray[np.uint8], length: int, seed: U64, tokens: Tokens, index: Index) -> None:
     """Add to the flags of a line's tokens what only a search needs: POLAR, SOFT, NAMED, KNOWN, CROWDED."""
     naming = False
     for j in range(length):
@@ -69,23 +74,23 @@ def judge_tokens(buffer: NDArray[np.uint8], length: int, seed: np.uint64, tokens
 
 
 @device
-def is_known(seed: np.uint64, word: np.uint64, index: Index) -> bool:
+def is_known(seed: U64, word: U64, index: Index) -> Flag:
     """Whether the service used this word as a value before."""
     return index.value_word[place_of(index.value_word, fold(seed, word) | ONE)] != ZERO
 
 
 @device
-def learn_word(seed: np.uint64, word: np.uint64, index: Index) -> None:
+def learn_word(seed: U64, word: U64, index: Index) -> None:
     """Remember a word that a service used as a value; a table that is half full learns no more."""
     key = fold(seed, word) | ONE
     at = place_of(index.value_word, key)
-    if index.value_word[at] == ZERO and 2 * index.count[VALUES] < index.value_word.size:
+    if index.value_word[at] == ZERO and 2 * index.counts[VALUES] < index.value_word.size:
         index.value_word[at] = key
-        index.count[VALUES] += 1
+        index.counts[VALUES] += 1
 
 
 @device
-def learn_value(buffer: NDArray[np.uint8], start: int, end: int, seed: np.uint64, index: Index) -> None:
+def learn_value(buffer: NDArray[np.uint8], start: int, end: int, seed: U64, index: Index) -> None:
     """Remember the word after `user=` and the like, when it is letters only."""
     at = start
     while at < end and buffer[at] != 61:
@@ -101,19 +106,19 @@ def learn_value(buffer: NDArray[np.uint8], start: int, end: int, seed: np.uint64
 
 
 @device
-def _fan_key(seed: np.uint64, length: int, j: int, tokens: Tokens) -> np.uint64:
+def _fan_key(seed: U64, length: int, j: int, tokens: Tokens) -> U64:
     before = tokens.hash[j - 1] if j > 0 else SEED
     return fold(fold(seed, np.uint64(length * TOKENS_MAX + j)), before) | ONE
 
 
 @device
-def _is_crowded(seed: np.uint64, length: int, j: int, tokens: Tokens, index: Index) -> bool:
+def _is_crowded(seed: U64, length: int, j: int, tokens: Tokens, index: Index) -> Flag:
     at = place_of(index.fan_key, _fan_key(seed, length, j, tokens))
     return index.fan_key[at] != ZERO and index.fan_size[at] >= FAN_WORDS
 
 
 @device
-def note_fans(seed: np.uint64, length: int, tokens: Tokens, index: Index) -> None:
+def note_fans(seed: U64, length: int, tokens: Tokens, index: Index) -> None:
     """Count the words of a new template among those seen in their places. A full table learns no new places."""
     for j in range(length):
         if tokens.flags[j] & SOFT:
@@ -121,11 +126,11 @@ def note_fans(seed: np.uint64, length: int, tokens: Tokens, index: Index) -> Non
         key = _fan_key(seed, length, j, tokens)
         at = place_of(index.fan_key, key)
         if index.fan_key[at] == ZERO:
-            if 2 * index.count[FANS] >= index.fan_key.size:
+            if 2 * index.counts[FANS] >= index.fan_key.size:
                 continue
             index.fan_key[at] = key
             index.fan_size[at] = 0
-            index.count[FANS] += 1
+            index.counts[FANS] += 1
         size, word = index.fan_size[at], np.uint32(tokens.hash[j] & LOW_HALF)
         known = size >= FAN_WORDS
         for k in range(size):
@@ -136,7 +141,17 @@ def note_fans(seed: np.uint64, length: int, tokens: Tokens, index: Index) -> Non
 
 
 @device
-def _similarity(first: int, length: int, seed: np.uint64, tokens: Tokens, index: Index) -> float:
+def _may_differ(slot: Any, j: int, seed: U64, tokens: Tokens, index: Index) -> Flag:
+    """Whether place `j` is soft: one side looks like a value, both follow the same `key=`, or both were values before."""
+    if (slot.flags | tokens.flags[j]) & (SOFT | CROWDED):
+        return True
+    if slot.key != ZERO and slot.key == tokens.key[j]:
+        return True
+    return bool(tokens.flags[j] & KNOWN) and is_known(seed, slot.hash, index)
+
+
+@device
+def _similarity(first: int, length: int, seed: U64, tokens: Tokens, index: Index) -> F64:
     """How well a line fits the template whose slots begin at `first`: -1 not at all, > 10 without any change."""
     equal, differ, anchors = 0.0, 0.0, 0
     for j in range(length):
@@ -149,9 +164,7 @@ def _similarity(first: int, length: int, seed: np.uint64, tokens: Tokens, index:
             return -1.0
         elif s.hash == WILD:
             continue
-        elif (s.flags | tokens.flags[j]) & (SOFT | CROWDED) or (s.key != ZERO and s.key == tokens.key[j]):
-            differ += 0.5
-        elif tokens.flags[j] & KNOWN and is_known(seed, s.hash, index):
+        elif _may_differ(s, j, seed, tokens, index):
             differ += 0.5
         else:
             return -1.0
@@ -163,7 +176,7 @@ def _similarity(first: int, length: int, seed: np.uint64, tokens: Tokens, index:
 
 
 @device
-def search(bucket: int, length: int, seed: np.uint64, tokens: Tokens, index: Index) -> tuple[int, float]:
+def search(bucket: int, length: int, seed: U64, tokens: Tokens, index: Index) -> tuple[int, float]:
     """The best template of a bucket and its similarity; drops merged templates from the list on the way."""
     best, best_similarity = -1, 0.0
     before, i = -1, index.bucket_head[bucket]
@@ -177,7 +190,7 @@ def search(bucket: int, length: int, seed: np.uint64, tokens: Tokens, index: Ind
         else:
             before = i
             similarity = _similarity(index.template[i].first, length, seed, tokens, index)
-            index.count[COMPARED] += 1
+            index.counts[COMPARED] += 1
             if similarity > best_similarity:
                 best, best_similarity = i, similarity
         i = following

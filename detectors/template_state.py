@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -28,9 +29,9 @@ Columns = Mapping[str, NDArray[Any]]
 def index_columns(index: Index) -> dict[str, NDArray[Any]]:
     """A copy of an index: as large as what it holds, not as what it has room for."""
     columns: dict[str, NDArray[Any]] = {
-        "count": index.count.copy(),
-        "template": np.array(index.template[: index.count[TEMPLATES]], TEMPLATE),
-        "slot": np.array(index.slot[: index.count[SLOTS]], SLOT),
+        "counts": index.counts.copy(),
+        "template": np.array(index.template[: index.counts[TEMPLATES]], TEMPLATE),
+        "slot": np.array(index.slot[: index.counts[SLOTS]], SLOT),
     }
     for keys, values in _TABLES.items():
         column = getattr(index, keys)
@@ -46,7 +47,7 @@ def index_from(columns: Columns, templates_max: int) -> Index:
     """The index that was saved. Raises ValueError when the columns do not fit together or the room is another."""
     index = make_index(templates_max)
     try:
-        index.count[:] = columns["count"]
+        index.counts[:] = columns["counts"]
         for name in ("template", "slot"):
             rows = columns[name]
             getattr(index, name)[: rows.size] = rows
@@ -69,4 +70,4 @@ def pack(texts: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def unpack(run: NDArray[np.uint8], ends: NDArray[np.int64]) -> list[bytes]:
     """The texts of `pack`."""
     raw, cuts = run.tobytes(), [0, *ends.tolist()]
-    return [raw[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [raw[a:b] for a, b in pairwise(cuts)]

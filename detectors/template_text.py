@@ -46,7 +46,7 @@ def slot_texts(line: bytes, room: Tokens) -> bytes:
 
 
 def _spliced(line: bytes, start: int, end: int, spans: list[list[int]]) -> bytes:
-    pieces = []
+    pieces: list[bytes] = []
     for first, stop in spans:
         pieces += (line[start:first], MASK)
         start = stop

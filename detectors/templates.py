@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernel import as_state, device, kernel
+from detectors.kernel import device, kernel
 from detectors.template_index import (
     CACHED,
     CROWDED,
@@ -38,20 +38,20 @@ from detectors.template_index import (
 )
 from detectors.template_merge import absorb, generalise, loosen, meet
 from detectors.template_search import judge_tokens, note_fans, search
-from detectors.template_text import EXAMPLE_BYTES_MAX, SlotTexts, readable, slot_texts, template_id, template_text
 from detectors.template_state import VERSION, index_columns, index_from, pack, unpack
-from detectors.tokens import LINE_BYTES_MAX, ONE, SEED, SMALL, TOKENS_MAX, ZERO, Tokens, fold, tokenise, tokens_room
+from detectors.template_text import EXAMPLE_BYTES_MAX, SlotTexts, readable, slot_texts, template_id, template_text
+from detectors.tokens import I64, LINE_BYTES_MAX, ONE, SEED, SMALL, U64, ZERO, Flag, Tokens, fold, tokenise, tokens_room
 
 NO_TEMPLATE: Final = -1
 AS_IS: Final = 10.0  # a similarity from here on: the line fits without any change
 
 
 @device
-def _bear(service: int, length: int, bucket: int, tokens: Tokens, index: Index) -> int:
+def _bear(service: int, length: int, bucket: int, tokens: Tokens, index: Index) -> I64:
     """A new template with the tokens of the line."""
-    i, first = index.count[TEMPLATES], index.count[SLOTS]
-    index.count[TEMPLATES] += 1
-    index.count[SLOTS] += length
+    i, first = index.counts[TEMPLATES], index.counts[SLOTS]
+    index.counts[TEMPLATES] += 1
+    index.counts[SLOTS] += length
     born = index.template[i]
     born.service = service
     born.lines = 0
@@ -72,7 +72,7 @@ def _bear(service: int, length: int, bucket: int, tokens: Tokens, index: Index) 
 
 
 @device
-def _learn(i: int, seed: np.uint64, bucket: int, index: Index) -> int:
+def _learn(i: int, seed: U64, bucket: int, index: Index) -> I64:
     """Let a new or changed template meet its siblings, and what they became theirs, until nothing changes."""
     met = i
     while met >= 0:
@@ -82,9 +82,9 @@ def _learn(i: int, seed: np.uint64, bucket: int, index: Index) -> int:
 
 
 @device
-def _find(buffer: NDArray[np.uint8], service: int, seed: np.uint64, length: int, tokens: Tokens, index: Index) -> int:
+def _find(buffer: NDArray[np.uint8], service: int, seed: U64, length: int, tokens: Tokens, index: Index) -> I64:
     """The template of a line that the cache does not know: found, made general, or born. -1 when there is no room."""
-    index.count[SEARCHED] += 1
+    index.counts[SEARCHED] += 1
     judge_tokens(buffer, length, seed, tokens, index)
     key = fold(seed, np.uint64(length)) | ONE
     bucket = place_of(index.bucket_key, key)
@@ -110,24 +110,24 @@ def _find(buffer: NDArray[np.uint8], service: int, seed: np.uint64, length: int,
 
 
 @device
-def _has_room(index: Index, home: int, length: int) -> bool:
+def _has_room(index: Index, home: int, length: int) -> Flag:
     return bool(
-        index.count[TEMPLATES] < index.template.size
-        and index.count[SLOTS] + length <= index.slot.size
-        and index.service_size[home] < index.count[SERVICE_MAX]
+        index.counts[TEMPLATES] < index.template.size
+        and index.counts[SLOTS] + length <= index.slot.size
+        and index.service_size[home] < index.counts[SERVICE_MAX]
     )
 
 
 @device
-def _remember(key: np.uint64, i: int, index: Index) -> None:
+def _remember(key: U64, i: int, index: Index) -> None:
     """Answer lines like this one from the cache from now on. A table that is half full is emptied first."""
-    if 2 * index.count[CACHED] >= index.cache_key.size:
+    if 2 * index.counts[CACHED] >= index.cache_key.size:
         index.cache_key[:] = ZERO
-        index.count[CACHED] = 0
+        index.counts[CACHED] = 0
     at = place_of(index.cache_key, key)
     index.cache_key[at] = key
     index.cache_template[at] = i
-    index.count[CACHED] += 1
+    index.counts[CACHED] += 1
 
 
 @kernel
@@ -141,7 +141,9 @@ def mine_lines(
     born: NDArray[np.int64],
 ) -> None:
     """Give each line `buffer[offset[r]:offset[r + 1]]` its template; `born[i - first]` is the row that template i was born in."""
-    before = index.count[TEMPLATES]
+    i: I64
+    template: Any = index.template
+    before = index.counts[TEMPLATES]
     for r in range(out.size):
         length, line, _, small = tokenise(buffer, offset[r], offset[r + 1], tokens)
         seed = fold(SEED, np.uint64(service[r])) | ONE
@@ -152,19 +154,19 @@ def mine_lines(
             if i >= 0:
                 i = survivor(index.template, i)
         else:
-            known = index.count[TEMPLATES]
+            known = index.counts[TEMPLATES]
             i = _find(buffer, service[r], seed, length, tokens, index)
-            if index.count[TEMPLATES] > known:
+            if index.counts[TEMPLATES] > known:
                 born[known - before] = r
                 index.template[known].digits = small
             _remember(key, i, index)
         out[r] = i
         if i >= 0:
-            index.template[i].lines += 1
-            if index.template[i].open and index.template[i].digits != small:
+            template[i].lines += 1
+            if template[i].open and template[i].digits != small:
                 loosen(i, tokens, index)
         else:
-            index.count[OVERFLOWED] += 1
+            index.counts[OVERFLOWED] += 1
 
 
 class Template(NamedTuple):
@@ -189,7 +191,7 @@ class TemplateMiner:
         self._limits = (templates_max, per_service_max)
         self._room = tokens_room()
         self._index = make_index(templates_max)
-        self._index.count[SERVICE_MAX] = per_service_max
+        self._index.counts[SERVICE_MAX] = per_service_max
         self._spelling: list[bytes] = []
         self._example: list[bytes] = []
         self._born_id: list[int] = []
@@ -201,7 +203,7 @@ class TemplateMiner:
     @property
     def overflowed(self) -> int:
         """Lines so far that got no template because there was no room."""
-        return int(self._index.count[OVERFLOWED])
+        return int(self._index.counts[OVERFLOWED])
 
     def mine(self, lines: Sequence[bytes], service: NDArray[np.int64]) -> NDArray[np.int32]:
         """The template of each line; -1 where there is none."""
@@ -213,7 +215,7 @@ class TemplateMiner:
         out = np.empty(len(lines), np.int32)
         born = np.empty(min(len(lines), self._limits[0] - len(self)), np.int64)
         mine_lines(buffer, offset, service, self._room, self._index, out, born)
-        for row in born[: int(self._index.count[TEMPLATES]) - len(self)].tolist():
+        for row in born[: int(self._index.counts[TEMPLATES]) - len(self)].tolist():
             self._name(lines[row])
         return out
 
@@ -264,6 +266,6 @@ class TemplateMiner:
         spelling = unpack(columns["spelling"], columns["spelling_end"])
         example = unpack(columns["example"], columns["example_end"])
         born_id = columns["born_id"].tolist()
-        if not len(spelling) == len(example) == len(born_id) == index.count[TEMPLATES]:
+        if not len(spelling) == len(example) == len(born_id) == index.counts[TEMPLATES]:
             raise ValueError("texts and templates do not fit together")
         self._index, self._spelling, self._example, self._born_id = index, spelling, example, born_id

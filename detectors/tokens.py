@@ -19,12 +19,18 @@ hashes. Adjacent equal masked tokens count as one: lists of any length look alik
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import device, kernel
+
+U64: TypeAlias = Any
+I64: TypeAlias = Any
+F64: TypeAlias = Any
+Flag: TypeAlias = Any
+"""What numba makes of a kernel's scalars; the stubs of numpy cannot follow arithmetic between its scalars and Python's."""
 
 TOKENS_MAX: Final = 128
 """Tokens of a line that are looked at; what follows does not matter."""
@@ -48,8 +54,18 @@ def _classes() -> NDArray[np.uint8]:
 
 
 CLASS: Final = _classes()
-JOINS: Final = np.zeros(256, np.bool_)
-JOINS[list(b".:-,/_")] = True
+
+
+def _bytes_in(members: bytes) -> NDArray[np.bool_]:
+    table = np.zeros(256, np.bool_)
+    table[list(members)] = True
+    return table
+
+
+JOINS: Final = _bytes_in(b".:-,/_")  # between two values they make one
+SIGNS: Final = _bytes_in(b"+-")
+HOST_BYTES: Final = _bytes_in(b".:-_")  # all the punctuation of a host name with a port
+ODD_BYTES: Final = _bytes_in(b"@\\")
 
 # 64-bit FNV-1a over the bytes, then two rounds of a multiplicative mix. The constants are FNV's and the golden ratio.
 SEED: Final = np.uint64(0xCBF29CE484222325)
@@ -61,16 +77,19 @@ HALF: Final = np.uint64(32)
 SHIFT: Final = np.uint64(29)
 
 
-def _dates() -> NDArray[np.uint64]:
-    """Raw hashes of days, months and zones as dates have them, by open addressing on the lowest bits."""
-    words = (
-        "Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec UTC GMT CET EST EDT CST CDT MST MDT PST PDT"
-    )
-    table = np.zeros(128, np.uint64)
-    for word in words.split():
-        h = int(SEED)
-        for code in word.encode():
-            h = (h ^ code) * int(PRIME) % (1 << 64)
+def raw_hash(spelling: bytes) -> int:
+    """The hash of a masked spelling before `finish`, in plain integers: for tables that kernels look into."""
+    h = int(SEED)
+    for code in spelling.replace(MASK, b"\0"):
+        h = (h ^ (code or int(VALUE_BYTE))) * int(PRIME) % (1 << 64)
+    return h
+
+
+def hash_table(words: bytes) -> NDArray[np.uint64]:
+    """The raw hashes of words by open addressing on the lowest bits, at most half full."""
+    hashes = {raw_hash(word) for word in words.split()}
+    table = np.zeros(1 << (2 * len(hashes) - 1).bit_length(), np.uint64)
+    for h in sorted(hashes):
         place = h % table.size
         while table[place]:
             place = (place + 1) % table.size
@@ -78,8 +97,16 @@ def _dates() -> NDArray[np.uint64]:
     return table
 
 
-_DATES: Final = _dates()
-_DATE_PLACES: Final = np.uint64(_DATES.size - 1)
+DATES: Final = hash_table(
+    b"Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec UTC GMT CET EST EDT CST CDT MST MDT PST PDT"
+)
+SIZE_ENDS: Final = hash_table(b"B) kB) KB) MB) GB) TB) KiB) MiB) GiB)")
+TIME_UNITS: Final = hash_table(b"us ms s sec secs second min minute")
+
+VALUE: Final = np.uint64(raw_hash(MASK))
+BYTES: Final = np.uint64(raw_hash(b"bytes"))
+OPENED: Final = np.uint64(raw_hash(b"(" + MASK))
+LESS: Final = np.uint64(raw_hash(b"<" + MASK))
 
 MASKED: Final = 1  # flag: the token holds a value
 ODD: Final = 2  # flag: it looks like a value: a path, a host name or package, an at sign, a backslash
@@ -103,34 +130,32 @@ class Tokens(NamedTuple):
 def tokens_room() -> Tokens:
     """Empty room for one line."""
     dtypes = (np.uint64, np.uint64, np.uint64, np.int64, np.int64, np.uint16)
-    columns = [np.zeros(TOKENS_MAX, dtype) for dtype in dtypes]
-    return Tokens(*columns, np.zeros(2 * VALUES_MAX, np.int64))  # type: ignore[arg-type]
+    columns: list[NDArray[Any]] = [np.zeros(TOKENS_MAX, dtype) for dtype in dtypes]
+    return Tokens._make([*columns, np.zeros(2 * VALUES_MAX, np.int64)])
 
 
 @device
-def finish(h: np.uint64) -> np.uint64:
+def finish(h: U64) -> U64:
     """Spread the bits of an FNV hash."""
     h = (h ^ (h >> HALF)) * GOLDEN
     return h ^ (h >> SHIFT)
 
 
 @device
-def fold(h: np.uint64, part: np.uint64) -> np.uint64:
+def fold(h: U64, part: U64) -> U64:
     """Take one more hash into a running hash; order matters."""
     h = (h ^ part) * GOLDEN
     return h ^ (h >> SHIFT)
 
 
 @device
-def _letters(
-    buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, h: np.uint64
-) -> tuple[np.uint64, np.uint64, np.uint64, np.int64]:
+def _letters(buffer: NDArray[np.uint8], i: U64, end: U64, h: np.uint64) -> tuple[U64, U64, U64, I64]:
     """Letters from `i`: (where they end, hash, how many letters, how many of them not hexadecimal)."""
     first, others = i, 0
     while i < end:
         c = buffer[i]
         kind = CLASS[c]
-        if kind != HEX and kind != LETTER:
+        if not HEX <= kind <= LETTER:
             break
         h = (h ^ np.uint64(c)) * PRIME
         others += kind == LETTER
@@ -139,9 +164,7 @@ def _letters(
 
 
 @device
-def _mixed(
-    buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, h: np.uint64
-) -> tuple[np.uint64, np.uint64, np.uint64, np.int64, np.int64, np.int64, bool]:
+def _mixed(buffer: NDArray[np.uint8], i: U64, end: U64, h: np.uint64) -> tuple[U64, U64, U64, I64, I64, I64, bool]:
     """The rest of a word from its first digit, each run of digits hashed as one value.
 
     (where it ends, hash, how many letters, how many of them not hexadecimal, digits, runs of digits, whether a digit is last)
@@ -156,7 +179,7 @@ def _mixed(
                 h = (h ^ VALUE_BYTE) * PRIME
             digits += 1
             digit = True
-        elif kind == HEX or kind == LETTER:
+        elif HEX <= kind <= LETTER:
             h = (h ^ np.uint64(c)) * PRIME
             letters += ONE
             others += kind == LETTER
@@ -168,7 +191,7 @@ def _mixed(
 
 
 @device
-def _is_value(length: np.uint64, letters: np.uint64, others: int, runs: int, prefixed: bool) -> bool:
+def _is_value(length: U64, letters: U64, others: int, runs: int, prefixed: bool) -> Flag:
     """Whether a word that holds a digit is a value as a whole."""
     if letters == ZERO:
         return True
@@ -178,9 +201,7 @@ def _is_value(length: np.uint64, letters: np.uint64, others: int, runs: int, pre
 
 
 @device
-def _word(
-    buffer: NDArray[np.uint8], at: np.uint64, end: np.uint64, h: np.uint64, joined: bool
-) -> tuple[np.uint64, np.uint64, np.uint64, np.int64, np.int64, bool, bool]:
+def _word(buffer: NDArray[np.uint8], at: U64, end: U64, h: U64, joined: bool) -> tuple[U64, U64, U64, I64, I64, bool, bool]:
     """A word from `at`: (where it ends, hash, letters, digits, runs of digits, whether a digit is last, whether it is a value)."""
     i, h, letters, others = _letters(buffer, at, end, h)
     if i >= end or CLASS[buffer[i]] != DIGIT:
@@ -194,7 +215,7 @@ def _word(
 
 
 @device
-def _cut(value: NDArray[np.int64], values: int, start: np.uint64, stop: np.uint64) -> int:
+def _cut(value: NDArray[np.int64], values: int, start: U64, stop: U64) -> I64:
     """Remember one more masked span; the new number of them."""
     if values < VALUES_MAX:
         value[2 * values] = start
@@ -203,9 +224,7 @@ def _cut(value: NDArray[np.int64], values: int, start: np.uint64, stop: np.uint6
 
 
 @device
-def _cut_digits(
-    buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, value: NDArray[np.int64], values: int
-) -> tuple[int, np.uint64]:
+def _cut_digits(buffer: NDArray[np.uint8], i: U64, end: U64, value: NDArray[np.int64], values: int) -> tuple[int, U64]:
     """Remember each run of digits in a word whose letters stay: (number of masked spans, hash of the last digit and its place)."""
     at, spelled = i, ZERO
     while i < end:
@@ -221,7 +240,7 @@ def _cut_digits(
 
 
 @device
-def _flags(masked: bool, small: bool, odd: bool, letters: np.uint64) -> int:
+def _flags(masked: bool, small: bool, odd: bool, letters: U64) -> I64:
     flags = 0
     if masked:
         flags |= MASKED
@@ -235,10 +254,11 @@ def _flags(masked: bool, small: bool, odd: bool, letters: np.uint64) -> int:
 
 
 @device
-def _token(
-    buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, values: int, tokens: Tokens
-) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64, int, int]:
+def _token(buffer: NDArray[np.uint8], i: U64, end: U64, values: int, tokens: Tokens) -> tuple[U64, U64, U64, U64, int, int]:
     """One token from `i`: (where it ends, raw hash, key, digits if small, flags, masked spans of the line so far)."""
+    joined: Flag
+    host: Flag
+    odd: Flag
     first, first_value, h, key, digits = i, values, SEED, ZERO, ZERO
     before_join, before_sign, sign_at, last, last_is_value = SEED, SEED, i, np.int64(0), False
     after_value, joined, after_word, slash, odd, large, host = False, False, False, False, False, False, True
@@ -250,8 +270,8 @@ def _token(
             break
         if kind == PUNCTUATION:
             slash |= c == 47
-            odd |= c == 64 or c == 92
-            host &= c == 46 or c == 58 or c == 45 or c == 95
+            odd |= ODD_BYTES[c]
+            host &= HOST_BYTES[c]
             if c == 61 and key == ZERO and i > first:
                 key = h | ONE
             joined = after_value and JOINS[c]
@@ -279,25 +299,32 @@ def _token(
             if values <= VALUES_MAX:
                 tokens.value[2 * values - 1] = i
         else:
-            if last == -43 or last == -45:
+            if last < 0 and SIGNS[-last]:
                 h, at = before_sign, sign_at
             h = (h ^ VALUE_BYTE) * PRIME
             values, after_value, large = _cut(tokens.value, values, at, i), True, True
         joined, after_word = False, True
     if host and dots >= 2 and last == 58 and last_is_value:
-        h, letters, values = (SEED ^ VALUE_BYTE) * PRIME, ZERO, _cut(tokens.value, first_value, first, i)
+        h, letters, values = VALUE, ZERO, _cut(tokens.value, first_value, first, i)
     small = digits != ZERO and not large
     odd |= dots >= 2 or (slash and letters > ZERO)
     return i, h, key, (digits | ONE) if small else ZERO, _flags(values > first_value, small, odd, letters), values
 
 
 @device
-def _begins_date(buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, h: np.uint64, after_date: bool) -> bool:
-    """Whether a word of three letters that ends at `i` with hash `h` is part of a date, judged by what stands beside it."""
-    place = h & _DATE_PLACES
-    while _DATES[place] != ZERO and _DATES[place] != h:
-        place = (place + ONE) & _DATE_PLACES
-    if _DATES[place] == ZERO:
+def _holds(table: NDArray[np.uint64], h: U64) -> Flag:
+    """Whether a hash table of words holds the raw hash."""
+    last = np.uint64(table.size - 1)
+    place = h & last
+    while table[place] != ZERO and table[place] != h:
+        place = (place + ONE) & last
+    return table[place] != ZERO
+
+
+@device
+def _is_date(buffer: NDArray[np.uint8], i: U64, end: U64, h: U64, after_date: bool) -> Flag:
+    """Whether a word of three letters that ends at `i` with raw hash `h` is part of a date: another part is beside it."""
+    if not _holds(DATES, h):
         return False
     if after_date:
         return True
@@ -305,17 +332,19 @@ def _begins_date(buffer: NDArray[np.uint8], i: np.uint64, end: np.uint64, h: np.
         i += ONE
     if i >= end:
         return False
-    return CLASS[buffer[i]] == DIGIT or (i + FOUR <= end and buffer[i] <= 90 and CLASS[buffer[i + FOUR - ONE]] == SPACE)
+    return CLASS[buffer[i]] == DIGIT or (i + FOUR <= end and buffer[i] <= 90 and CLASS[buffer[i + THREE]] == SPACE)
 
 
 @kernel
-def tokenise(buffer: NDArray[np.uint8], begin: int, finish_at: int, tokens: Tokens) -> tuple[int, np.uint64, int, np.uint64]:
+def tokenise(buffer: NDArray[np.uint8], begin: int, finish_at: int, tokens: Tokens) -> tuple[int, U64, int, U64]:
     """Cut `buffer[begin:finish_at]` into `tokens`: (how many, hash of the masked line, masked spans, hash of its small digits).
 
     Unsigned places spare the compiler the care for negative indices; each byte is read once, those of mixed words twice.
     """
     i, end = np.uint64(begin), np.uint64(min(finish_at, begin + LINE_BYTES_MAX))
-    count, values, line, small, previous, dated = 0, 0, ZERO, ZERO, ZERO, False
+    told_bytes: Flag
+    count, values, small, dated, told_bytes = 0, 0, ZERO, False, False
+    line, line_before, previous = ZERO, ZERO, ZERO  # hashes: of the line, of the line but for its last token, of that token
     while True:
         while i < end and CLASS[buffer[i]] == SPACE:
             i += ONE
@@ -323,10 +352,15 @@ def tokenise(buffer: NDArray[np.uint8], begin: int, finish_at: int, tokens: Toke
             break
         start = i
         i, h, key, digits, flags, values = _token(buffer, i, end, values, tokens)
-        if i - start == THREE and flags == LETTERS and _begins_date(buffer, i, end, h, dated):
-            h, flags = (SEED ^ VALUE_BYTE) * PRIME, MASKED | DATE
-            values = _cut(tokens.value, values, start, i)
-        h = finish(h) | ONE
+        if i - start == THREE and flags == LETTERS and _is_date(buffer, i, end, h, dated):
+            h, flags = VALUE, MASKED | DATE
+        elif previous == OPENED and told_bytes and _holds(SIZE_ENDS, h):
+            count, line, previous = count - 1, line_before, BYTES  # "2731 bytes (2.66 KB)": the size is told twice
+            tokens.end[count - 1] = i
+            continue
+        elif previous == LESS and _holds(TIME_UNITS, h):
+            count, line, previous = count - 1, line_before, LESS  # "<1 sec": a value of two words
+            start, h, flags = np.uint64(tokens.start[count]), VALUE, MASKED | DATE
         if flags & MASKED and h == previous:
             dated |= flags & DATE != 0
             tokens.end[count - 1] = i
@@ -334,7 +368,9 @@ def tokenise(buffer: NDArray[np.uint8], begin: int, finish_at: int, tokens: Toke
             continue
         if count == TOKENS_MAX:
             break
-        previous, dated = h, flags & DATE != 0
+        told_bytes, dated = previous == BYTES, flags & DATE != 0
+        previous, line_before = h, line
+        h = finish(h) | ONE
         tokens.hash[count] = h
         tokens.key[count] = key
         tokens.digits[count] = digits

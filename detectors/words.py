@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import device
-from detectors.tokens import CLASS, DIGIT, HEX, LETTER, ONE, PRIME, SEED, SPACE, ZERO
+from detectors.tokens import CLASS, DIGIT, HEX, I64, LETTER, ONE, PRIME, SEED, SPACE, U64, ZERO, raw_hash
 
 POLAR_WORDS: Final = """
     start started starting starts stop stopped stopping stops pause paused pausing resume resumed resuming suspend suspended
@@ -30,9 +30,9 @@ POLAR_WORDS: Final = """
     read write hit miss primary secondary master slave leader follower active inactive alive dead live lost found
     matched unmatched known unknown normal abnormal present absent missing empty full terminated killed crashed recovered
     degraded restored fatal warning critical
-""".split()
+"""
 
-NAMING_WORDS: Final = "user username account principal host hostname".split()
+NAMING_WORDS: Final = "user username account principal host hostname"
 
 FUNCTION_WORDS: Final = """
     a an the and or nor but not is are was were be been being has have had do does did can cannot could will would shall should
@@ -40,18 +40,11 @@ FUNCTION_WORDS: Final = """
     during after before because via per against about between through over under
     name names id ids info data mode space level agent process request requests session sessions list count limit key keys
     interface table group groups input space program adapter controller bus bridge port ports address addresses file files
-""".split()
+"""
 
 NEITHER, IS_POLAR, IS_NAMING, IS_FUNCTION = 0, 1, 2, 3
 
 _BITS: Final = 10
-
-
-def _hash(word: str) -> int:
-    h = int(SEED)
-    for code in word.encode():
-        h = (h ^ code) * int(PRIME) % (1 << 64)
-    return h
 
 
 def _table() -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
@@ -59,8 +52,8 @@ def _table() -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
     keys, kinds = np.zeros(1 << _BITS, np.uint64), np.zeros(1 << _BITS, np.uint8)
     lists = ((POLAR_WORDS, IS_POLAR), (NAMING_WORDS, IS_NAMING), (FUNCTION_WORDS, IS_FUNCTION))
     for words, kind in lists:
-        for word in dict.fromkeys(words):
-            h = _hash(word)
+        for word in dict.fromkeys(words.split()):
+            h = raw_hash(word.encode())
             place = h % keys.size
             while keys[place] not in (0, h):
                 place = (place + 1) % keys.size
@@ -75,7 +68,7 @@ _CASE: Final = np.uint64(0x20)
 
 
 @device
-def kind_of_word(h: np.uint64) -> int:
+def kind_of_word(h: U64) -> I64:
     """Which table holds the word with this hash of its lower-case letters."""
     place = h & _PLACES
     while _KEYS[place] != ZERO:
@@ -86,12 +79,12 @@ def kind_of_word(h: np.uint64) -> int:
 
 
 @device
-def kind_of_token(buffer: NDArray[np.uint8], start: int, end: int) -> int:
+def kind_of_token(buffer: NDArray[np.uint8], start: int, end: int) -> I64:
     """IS_POLAR when a token holds a polar word anywhere (`state=up`, `(failed)`), else the kind of its last word."""
     found, h, letters, pure = NEITHER, SEED, 0, True
     for i in range(start, end + 1):
         kind = CLASS[buffer[i]] if i < end else SPACE
-        if kind == HEX or kind == LETTER:
+        if HEX <= kind <= LETTER:
             h = (h ^ (np.uint64(buffer[i]) | _CASE)) * PRIME
             letters += 1
         elif kind == DIGIT:
