@@ -127,6 +127,9 @@ def rank(
     weights: Weights = WEIGHTS,
 ) -> Ranking:
     """Hypotheses over all entities that show something, best first."""
+    symptoms = sorted(
+        symptoms, key=lambda s: (s.entity, s.metric, s.onset_ts_ns, -s.strength, s.text, s.family, s.direction, s.silent)
+    )
     shown = _strengths(symptoms, weights)
     named = [h.entity for h in happenings if h.entity]
     accounts = [_Account(entity) for entity in dict.fromkeys([*shown, *named])]

@@ -130,6 +130,8 @@ def _scale(before: Floats, center: Floats, metrics: tuple[str, ...], tops: Float
 
 def _trust(before: Floats, center: Floats, scale: Floats, rows: int) -> Floats:
     """How far a deviation of each column may be believed, 0..1: less for one that had moved as far before, or was seldom there."""
+    if len(before) == 0:
+        return np.ones(before.shape[1])
     there = np.isfinite(before).mean(axis=0)
     rows = max(1, min(rows, len(before) // 4))
     kept = len(before) // rows * rows
