@@ -56,9 +56,16 @@ def index_from(columns: Columns, templates_max: int) -> Index:
             getattr(index, keys)[at] = columns[keys]
             for name, width in values.items():
                 getattr(index, name).reshape(-1, width)[at] = columns[name].reshape(-1, width)
-    except (KeyError, IndexError, TypeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"not the templates of a miner with room for {templates_max}: {error}") from error
     return index
+
+
+def texts_from(columns: Columns, name: str, templates: int) -> list[bytes]:
+    """The texts saved under `name`, one for each template. Raises ValueError when there are more or fewer."""
+    if name not in columns or f"{name}_end" not in columns or columns[f"{name}_end"].size != templates:
+        raise ValueError(f"the {name} of {templates} templates is not in the snapshot")
+    return unpack(columns[name], columns[f"{name}_end"])
 
 
 def pack(texts: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

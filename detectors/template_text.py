@@ -62,7 +62,7 @@ class SlotTexts(NamedTuple):
 
 def template_text(spelling: bytes, slots: SlotTexts) -> str:
     """The text of a template: the masked spelling of its first line, with `<*>` where it has become general since."""
-    tokens = spelling.split(b"\n")
+    tokens = spelling.split(b"\n") if spelling else []
     for k, token in enumerate(tokens):
         if slots.wild[k]:
             tokens[k] = MASK

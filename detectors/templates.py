@@ -38,7 +38,7 @@ from detectors.template_index import (
 )
 from detectors.template_merge import absorb, generalise, loosen, meet
 from detectors.template_search import judge_tokens, note_fans, search
-from detectors.template_state import VERSION, index_columns, index_from, pack, unpack
+from detectors.template_state import VERSION, index_columns, index_from, pack, texts_from
 from detectors.template_text import EXAMPLE_BYTES_MAX, SlotTexts, readable, slot_texts, template_id, template_text
 from detectors.tokens import I64, LINE_BYTES_MAX, ONE, SEED, SMALL, U64, ZERO, Flag, Tokens, fold, tokenise, tokens_room
 
@@ -263,9 +263,9 @@ class TemplateMiner:
         if limits is None or limits.tolist() != [VERSION, *self._limits]:
             raise ValueError(f"templates of another version or with other limits than {self._limits}")
         index = index_from(columns, self._limits[0])
-        spelling = unpack(columns["spelling"], columns["spelling_end"])
-        example = unpack(columns["example"], columns["example_end"])
-        born_id = columns["born_id"].tolist()
-        if not len(spelling) == len(example) == len(born_id) == index.counts[TEMPLATES]:
-            raise ValueError("texts and templates do not fit together")
+        count = int(index.counts[TEMPLATES])
+        spelling, example = texts_from(columns, "spelling", count), texts_from(columns, "example", count)
+        born_id = columns.get("born_id", np.empty(0)).tolist()
+        if len(born_id) != count:
+            raise ValueError(f"the ids of {count} templates are not in the snapshot")
         self._index, self._spelling, self._example, self._born_id = index, spelling, example, born_id
