@@ -19,6 +19,18 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert [name for name in COMMANDS if name not in shown] == []
 
 
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_options_that_it_can_explain(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"Usage: foreshock {name}" in shown
+
+
+def test_dashboards_writes_what_grafana_and_prometheus_take(tmp_path: Path) -> None:
+    assert main(["dashboards", "--out", str(tmp_path / "new")]) == 0
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["foreshock.json", "rules.yaml", "scrape.yaml"]
+
+
 def test_version_and_check_import_nothing_heavy(tmp_path: Path) -> None:
     empty = tmp_path / "c.yaml"
     empty.write_text("")
