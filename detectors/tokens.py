@@ -80,8 +80,9 @@ SHIFT: Final = np.uint64(29)
 def raw_hash(spelling: bytes) -> int:
     """The hash of a masked spelling before `finish`, in plain integers: for tables that kernels look into."""
     h = int(SEED)
-    for code in spelling.replace(MASK, b"\0"):
-        h = (h ^ (code or int(VALUE_BYTE))) * int(PRIME) % (1 << 64)
+    for k, constant in enumerate(spelling.split(MASK)):
+        for code in constant if k == 0 else (int(VALUE_BYTE), *constant):
+            h = (h ^ code) * int(PRIME) % (1 << 64)
     return h
 
 
