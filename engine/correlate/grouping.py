@@ -12,17 +12,23 @@ import msgspec
 
 from engine.correlate.topology import NEAR, Topology
 
-JOIN = 0.35
+JOIN = 0.6
 """The least affinity that ties an alert to an incident."""
-MERGE = 0.75
+MERGE = 0.8
 """The least affinity to a second incident that makes the two one."""
 SCANNED_MAX = 64
 """Incidents, most recently active first, that an alert is held against."""
 
-_BY_DISTANCE = (1.0, 1.0, 0.95, 0.85, 0.8, 0.7, 0.65)
-"""Weight by distance in half steps (topology.NEAR of them): the same entity, a node and its pod, a call, two calls, …"""
-_FAR = 0.3
-_UNKNOWN = 0.75
+_BY_DISTANCE = (1.0, 1.0, 0.97, 0.95, 0.9, 0.85, 0.8)
+"""Weight by distance in half steps (topology.NEAR of them): the same entity, a call, a placement, two calls, …"""
+_FAR = 0.7
+_UNKNOWN = 1.0
+_REACH = 80.0 / 300.0
+"""Share of the window at which an onset is half as near as one at the same moment."""
+_REACH_STEPS = 0.2
+_AGE = 200.0 / 300.0
+"""Share of the window at which a cluster has half gathered what belongs to it: the cap that stops chains."""
+_AGE_STEPS = 1.5
 _NS = 1_000_000_000
 _FORGET_NS = 86_400 * _NS
 
@@ -50,12 +56,14 @@ class Cluster(msgspec.Struct):
     """The shape of an incident in time and space."""
 
     domain: str
+    first_ns: int
     last_ns: int
     entities: dict[str, Touch] = {}
     silent: bool = False
 
     def add(self, onset: Onset) -> None:
         """Let an onset extend the cluster."""
+        self.first_ns = min(self.first_ns, onset.ts_ns)
         self.last_ns = max(self.last_ns, onset.ts_ns)
         touch = self.entities.get(onset.entity)
         if touch is None:
@@ -66,6 +74,7 @@ class Cluster(msgspec.Struct):
 
     def absorb(self, other: Cluster) -> None:
         """Become the union of both."""
+        self.first_ns = min(self.first_ns, other.first_ns)
         self.last_ns = max(self.last_ns, other.last_ns)
         self.silent = self.silent and other.silent
         for entity, touch in other.entities.items():
@@ -85,8 +94,9 @@ def affinity(cluster: Cluster, onset: Onset, topology: Topology, window_seconds:
     near = topology.near(onset.entity)
     known = topology.knows(onset.entity)
     best = Affinity(0.0, "", linked=False)
+    youth = _youth(cluster, onset, window_seconds)
     for entity, touch in cluster.entities.items():
-        nearness = _time(onset, touch, window_seconds)
+        nearness = youth * _time(onset, touch, window_seconds)
         if nearness <= best.value:
             continue
         distance = near.get(entity)
@@ -100,12 +110,17 @@ def affinity(cluster: Cluster, onset: Onset, topology: Topology, window_seconds:
 
 
 def _time(onset: Onset, touch: Touch, window_seconds: float) -> float:
-    """1 together, ½ at the reach, then falling fast. Two coarse series may differ by a step and be simultaneous."""
-    step = max(onset.step_seconds, touch.step_seconds)
-    apart = max(0.0, abs(onset.ts_ns - touch.last_ns) / _NS - step)
-    reach = window_seconds / 2.0 + step
-    share = apart / reach
+    """1 together, ½ at the reach, then falling. Coarsely sampled series reach farther."""
+    reach = _REACH * window_seconds + _REACH_STEPS * max(onset.step_seconds, touch.step_seconds)
+    share = abs(onset.ts_ns - touch.last_ns) / _NS / reach
     return 1.0 / (1.0 + share * share)
+
+
+def _youth(cluster: Cluster, onset: Onset, window_seconds: float) -> float:
+    """1 for a cluster that has just begun, ½ where what began with it should have shown by now."""
+    share = abs(onset.ts_ns - cluster.first_ns) / _NS / (_AGE * window_seconds + _AGE_STEPS * onset.step_seconds)
+    fourth = share * share * share * share
+    return 1.0 / (1.0 + fourth)
 
 
 def _because(onset: Onset, entity: str, touch: Touch, distance: int | None) -> str:
@@ -159,7 +174,7 @@ class Grouper:
         recent = ((name, self._clusters[name]) for name in reversed(self._clusters))
         placed = candidates(onset, recent, self._topology, self._window)
         name = placed[0].key if placed else key
-        cluster = self._clusters.pop(name, None) or Cluster(onset.domain, onset.ts_ns)
+        cluster = self._clusters.pop(name, None) or Cluster(onset.domain, onset.ts_ns, onset.ts_ns)
         for other in to_merge(placed):
             cluster.absorb(self._clusters.pop(other))
             self._merged[other] = name

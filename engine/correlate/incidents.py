@@ -14,7 +14,7 @@ from engine.config.tree import Correlate
 from engine.correlate.evidence import BAD_SEVERITY, Evidence
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
-from engine.correlate.topology import Topology
+from engine.correlate.topology import ONE_STEP, Topology
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Alert, AlertState, AnomalyKind, Change, IncidentState, digest
@@ -112,7 +112,7 @@ class Book:
         recent = ((key, live[key].cluster) for key in reversed(live) if live[key].state not in _OVER)
         placed = candidates(onset, recent, self.topology, self.config.window)
         if not placed:
-            return None, ""
+            return self._burning_neighbour(alert)
         incident = live[placed[0].key]
         for key in to_merge(placed):
             if key in live:
@@ -131,6 +131,17 @@ class Book:
                     return incident, "same entity, still firing"
         return None
 
+    def _burning_neighbour(self, alert: Alert) -> tuple[LiveIncident | None, str]:
+        """An incident with trouble that has not ended one call or one placement away: slow faults spread late."""
+        for entity, distance in self.topology.near(alert.entity).items():
+            if not 0 < distance <= ONE_STEP:
+                continue
+            for incident in self._with(entity, alert.domain):
+                burning = any(m.entity == entity and m.state is AlertState.FIRING for m in incident.members.values())
+                if burning and incident.state is not IncidentState.SUPPRESSED:
+                    return incident, f"next to {entity}, still firing"
+        return None, ""
+
     def _verdict_of(self, alert: Alert) -> bool:
         return self.state.suppression.verdict(alert) is not None
 
@@ -141,7 +152,7 @@ class Book:
             id=digest(alert.domain, alert.id),
             domain=alert.domain,
             tenant=alert.tenant,
-            cluster=Cluster(alert.domain, alert.onset_ts_ns, silent=onset.silent),
+            cluster=Cluster(alert.domain, alert.onset_ts_ns, alert.onset_ts_ns, silent=onset.silent),
             created_ns=max(self.state.now_ns, alert.ts_ns),
             started_ns=alert.onset_ts_ns,
         )

@@ -16,6 +16,8 @@ RUNS_ON = "runs_on"
 EDGES_MAX = 50_000
 _CALL = 2
 _CARRY = 3
+ONE_STEP = 3
+"""The longest distance of direct neighbours."""
 NEAR = 6
 """Distance up to which entities are neighbours. A call costs 2, a placement 3: two pods of one node are as far as three calls."""
 

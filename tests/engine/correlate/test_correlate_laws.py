@@ -188,7 +188,7 @@ def test_a_restored_machine_refuses_what_is_no_snapshot_and_is_unchanged():
 @given(st.permutations(["a", "b", "c", "d"]))
 def test_absorbing_clusters_is_associative_and_commutative(order):
     def cluster(name: str) -> Cluster:
-        out = Cluster("d", at(ord(name)))
+        out = Cluster("d", at(ord(name)), at(ord(name)))
         out.add(Onset(name, at(ord(name)), 60.0, "d", "s"))
         out.add(Onset("shared", at(2 * ord(name)), 30.0, "d", "s"))
         return out
