@@ -1,0 +1,367 @@
+"""The life of an alert: pending → firing → resolved, or unknown while its input is silent.
+
+    pending ──confirmed, strong──▶ firing ──recovered, adopted──▶ resolved
+                                    │  ▲                              ▲
+                              silent│  │returned                      │ recovered, retired
+                                    ▼  │                              │
+                                   unknown ────────────────────────────
+
+Missing data resolves nothing but what it began: a series that is given up for good (`idle_after`) ends as `retired`. What an
+alert asks of its model (quarantine, discard, adopt) is done at the next tick, for all series at once: so scoring runs over
+whole batches, and still gives the same bits however they are cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from math import isnan
+from typing import Final, NamedTuple
+
+import msgspec
+
+from engine.config.tree import Detect
+from engine.detect.drafts import Moment
+from engine.detect.gates import Gate, Judged, confirmed, flapping
+from engine.records import Alert, AlertState, AnomalyKind, ModelRef, Series, digest
+
+STRONG: Final = 2.0
+"""A score from which one sample is enough."""
+WORSE: Final = 2.0
+"""A firing alert is told again when its score has grown by this factor."""
+FLAPS: Final = 3
+FLAP_WINDOW_NS: Final = 3_600_000_000_000
+RETURNS: Final = 2
+"""Samples after which silence is over."""
+_SECOND_NS: Final = 1_000_000_000
+SEVERE: Final = 3.0
+"""A score from which an alert is an error, not a warning."""
+_WARN, _ERROR = 13, 17
+_TOLD: Final = frozenset({AlertState.FIRING, AlertState.UNKNOWN})
+
+
+class Ask(StrEnum):
+    """What an episode wants of the model of its series."""
+
+    QUARANTINE = "quarantine"
+    DISCARD = "discard"
+    ADOPT = "adopt"
+
+
+class Episode(msgspec.Struct, omit_defaults=True):
+    """One episode of one series, from its first anomaly to the tick after its end."""
+
+    series: Series
+    slot: int  # -1: a first sighting of something that has no model of its own yet
+    state: AlertState
+    history: int = 0  # a bit for each sample of late, 1 an anomaly
+    id: str = ""
+    revision: int = 0
+    kind: AnomalyKind = AnomalyKind.NONE
+    direction: int = 0
+    onset_ts_ns: int = 0
+    opened_ts_ns: int = 0
+    ts_ns: int = 0
+    score: float = 0.0
+    peak: float = 0.0
+    told_score: float = 0.0
+    value: float | None = None
+    expected: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    deviation: float = 0.0
+    step_seconds: float = 0.0
+    factors: dict[str, float] = {}
+    severity: int = _WARN
+    text: str = ""
+    example: str = ""
+    healthy: int = 0  # ordinary samples in a row
+    told_ns: int = 0  # log time of the last message
+    epoch: int = 0
+    fired_ns: list[int] = []  # when the last few episodes of this series fired
+    leaving: bool = False  # over; deaf until the tick
+
+
+class Sighting(NamedTuple):
+    """A first sighting: what was seen, and how telling it is."""
+
+    kind: AnomalyKind
+    ts_ns: int
+    score: float
+    severity: int
+    text: str
+    example: str
+    value: float
+
+
+class Episodes:
+    """All open episodes of a shard, and those that ended within the flapping window. what they ask waits for the tick."""
+
+    def __init__(self, config: Detect, kernel_id: str, config_id: str, epoch_of: Callable[[int], int]) -> None:
+        self._config = config
+        self._mask = (1 << config.confirm_of) - 1
+        self._adopt_ns = int(config.adopt_after * _SECOND_NS)
+        self._lease_ns = int(config.lease * _SECOND_NS) // 3
+        self._kernel_id = kernel_id
+        self._epoch_of = epoch_of
+        self._config_id = config_id
+        self.by_key: dict[bytes, Episode] = {}
+        self._asks: list[tuple[bytes, int, Ask]] = []
+
+    # ------------------------------------------------------------------------------------------ samples
+    def observe(self, series: Series, slot: int, judged: Judged, gate: Gate, moment: Moment) -> tuple[Gate, Alert | None]:
+        """Take one scored sample; returns the gate that decided in the end, and the transition if there is one."""
+        episode = self.by_key.get(series.key)
+        if episode is None or (episode.state is AlertState.RESOLVED and not episode.leaving):
+            if judged.score < 1.0 or gate is not Gate.PASSED or isnan(judged.score):
+                return gate, None
+            episode = self._open(series, slot, episode)
+        if episode.leaving:
+            return gate, None
+        episode.ts_ns = judged.ts_ns
+        anomalous = judged.score >= 1.0 and gate is Gate.PASSED
+        if episode.state is AlertState.PENDING:
+            return self._pending(episode, judged, anomalous, gate, moment)
+        if episode.kind is AnomalyKind.GAP and episode.value is None:
+            return gate, self._heard_again(episode, moment)
+        if anomalous:
+            return gate, self._still(episode, judged, moment)
+        if isnan(judged.score):
+            return gate, None
+        episode.healthy += 1
+        if episode.healthy < self._config.recover:
+            return gate, None
+        return gate, self._resolve(episode, "recovered", moment)
+
+    def _open(self, series: Series, slot: int, former: Episode | None) -> Episode:
+        fired_ns = former.fired_ns if former is not None else []
+        episode = self.by_key[series.key] = Episode(series, slot, AlertState.PENDING, fired_ns=fired_ns)
+        return episode
+
+    def _pending(
+        self, episode: Episode, judged: Judged, anomalous: bool, gate: Gate, moment: Moment
+    ) -> tuple[Gate, Alert | None]:
+        episode.history = (episode.history << 1 | anomalous) & self._mask
+        if not anomalous:
+            if not episode.history:
+                self._forget(episode)
+            return gate, None
+        if not episode.onset_ts_ns:
+            episode.onset_ts_ns = judged.onset_ts_ns
+        _note(episode, judged)
+        strong = judged.score >= STRONG
+        if not strong and not confirmed(episode.history, self._config.confirm):
+            return Gate.UNCONFIRMED, None
+        if flapping(episode.fired_ns, judged.ts_ns, FLAP_WINDOW_NS, FLAPS):
+            return Gate.FLAPPING, None
+        self._ask(episode, Ask.QUARANTINE)
+        return gate, self._fire(episode, "strong" if strong else "confirmed", moment)
+
+    def _still(self, episode: Episode, judged: Judged, moment: Moment) -> Alert | None:
+        """One more anomaly of an alert that was told."""
+        episode.healthy = 0
+        _note(episode, judged)
+        if episode.state is AlertState.UNKNOWN:
+            episode.state = AlertState.FIRING
+            return self._tell(episode, "returned", moment)
+        if judged.ts_ns - episode.opened_ts_ns >= self._adopt_ns:
+            self._ask(episode, Ask.ADOPT)
+            return self._resolve(episode, "adopted", moment)
+        if judged.score >= WORSE * episode.told_score:
+            return self._tell(episode, "worse", moment)
+        return None
+
+    def _heard_again(self, episode: Episode, moment: Moment) -> Alert | None:
+        episode.healthy += 1
+        if episode.healthy < RETURNS:
+            return None
+        return self._resolve(episode, "returned", moment)
+
+    # ------------------------------------------------------------------------------------------ other beginnings
+    def silent(self, series: Series, slot: int, score: float, last_ns: int, step_seconds: float, moment: Moment) -> Alert | None:
+        """The series has been overdue for long enough at a tick."""
+        episode = self.by_key.get(series.key)
+        if episode is not None and episode.leaving:
+            return None
+        if episode is not None and episode.state in (AlertState.FIRING, AlertState.UNKNOWN):
+            if episode.state is AlertState.UNKNOWN or episode.kind is AnomalyKind.GAP:
+                return None
+            episode.state, episode.ts_ns = AlertState.UNKNOWN, moment.told_ns
+            return self._tell(episode, "silent", moment)
+        episode = self._open(series, slot, episode)
+        episode.kind = AnomalyKind.GAP
+        episode.onset_ts_ns = last_ns + int(step_seconds * _SECOND_NS)
+        episode.step_seconds = step_seconds
+        episode.score = episode.peak = score
+        episode.ts_ns = moment.told_ns
+        return self._fire(episode, "silent", moment)
+
+    def sighted(self, series: Series, slot: int, seen: Sighting, moment: Moment) -> Alert | None:
+        """Something was seen for the first time and matters: fires at once."""
+        episode = self.by_key.get(series.key)
+        if episode is not None and (episode.leaving or episode.state is not AlertState.RESOLVED):
+            return None
+        episode = self._open(series, slot, episode)
+        episode.kind, episode.direction = seen.kind, 1
+        episode.onset_ts_ns = episode.ts_ns = seen.ts_ns
+        episode.score = episode.peak = seen.score
+        episode.severity, episode.text, episode.example, episode.value = seen.severity, seen.text, seen.example, seen.value
+        return self._fire(episode, "first_sighting", moment)
+
+    def counted(self, series: Series, count: int, ts_ns: int, moment: Moment) -> Alert | None:
+        """A bucket of what was sighted has closed: it lives while it is seen, and is over after `recover` empty buckets."""
+        episode = self.by_key.get(series.key)
+        if episode is None or episode.leaving or episode.state is AlertState.RESOLVED:
+            return None
+        episode.ts_ns = ts_ns
+        if not count:
+            episode.healthy += 1
+            return self._resolve(episode, "recovered", moment) if episode.healthy >= self._config.recover else None
+        episode.healthy = 0
+        if ts_ns - episode.opened_ts_ns >= self._adopt_ns:
+            return self._resolve(episode, "adopted", moment)
+        return None
+
+    def is_open(self, key: bytes) -> bool:
+        """Whether samples of the series must be shown to its episode, ordinary ones too."""
+        episode = self.by_key.get(key)
+        return episode is not None and (episode.leaving or episode.state is not AlertState.RESOLVED)
+
+    def is_sighting(self, key: bytes) -> bool:
+        """Whether the open episode of a series is a first sighting."""
+        episode = self.by_key.get(key)
+        return episode is not None and episode.kind in (AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_EVENT)
+
+    # ------------------------------------------------------------------------------------------ ticks
+    def leases(self, moment: Moment) -> list[Alert]:
+        """Alerts that are due to be told again, in the order of their keys."""
+        due = [
+            key
+            for key, episode in self.by_key.items()
+            if episode.state in _TOLD and moment.log_ns - episode.told_ns >= self._lease_ns
+        ]
+        return [self._tell(self.by_key[key], "lease", moment) for key in sorted(due)]
+
+    def retire(self, key: bytes, moment: Moment) -> Alert | None:
+        """The series is given up: its alert ends, and nothing of it is kept."""
+        episode = self.by_key.pop(key, None)
+        if episode is None or episode.state not in _TOLD:
+            return None
+        episode.slot = -1  # its model is about to go: nothing is asked of it
+        return self._resolve(episode, "retired", moment)
+
+    def take_asks(self) -> list[tuple[bytes, int, Ask]]:
+        """What the models are asked to do, series by series in the order of their keys; what is over is let go."""
+        asks = sorted(self._asks, key=_key)  # stable: the asks of one series keep their order
+        self._asks.clear()
+        return asks
+
+    def sweep(self, now_ns: int) -> list[Episode]:
+        """Let go of what is over; returns the episodes that ended since the last sweep. Flapping is remembered for its window."""
+        over = [episode for episode in self.by_key.values() if episode.state is AlertState.RESOLVED]
+        ended = [episode for episode in over if episode.leaving]
+        for episode in over:
+            episode.leaving = False
+            if not any(now_ns - at < FLAP_WINDOW_NS for at in episode.fired_ns):
+                del self.by_key[episode.series.key]
+        return ended
+
+    def firing(self) -> int:
+        """Alerts that fire now."""
+        return sum(episode.state is AlertState.FIRING for episode in self.by_key.values())
+
+    # ------------------------------------------------------------------------------------------ transitions
+    def _ask(self, episode: Episode, ask: Ask) -> None:
+        if episode.slot >= 0:
+            self._asks.append((episode.series.key, episode.slot, ask))
+
+    def _forget(self, episode: Episode) -> None:
+        """A pending episode that came to nothing."""
+        if episode.fired_ns:
+            episode.state = AlertState.RESOLVED
+        else:
+            del self.by_key[episode.series.key]
+
+    def _fire(self, episode: Episode, reason: str, moment: Moment) -> Alert:
+        series = episode.series
+        episode.id = digest(series.tenant, series.key, moment.topic, moment.partition, moment.offset)
+        episode.state = AlertState.FIRING
+        episode.epoch = self._epoch_of(episode.slot) if episode.slot >= 0 else 0
+        episode.opened_ts_ns = episode.ts_ns
+        episode.fired_ns = [*episode.fired_ns, episode.ts_ns][-FLAPS:]
+        return self._tell(episode, reason, moment)
+
+    def _resolve(self, episode: Episode, reason: str, moment: Moment) -> Alert:
+        if reason != "adopted":
+            self._ask(episode, Ask.DISCARD)
+        episode.state = AlertState.RESOLVED
+        episode.leaving = True
+        return self._tell(episode, reason, moment)
+
+    def _tell(self, episode: Episode, reason: str, moment: Moment) -> Alert:
+        """The whole state as a message. It never says a time older than the watermark that was told before it."""
+        episode.revision += 1
+        episode.told_ns, episode.told_score = moment.log_ns, episode.score
+        series = episode.series
+        return Alert(
+            id=episode.id,
+            fingerprint=digest(series.tenant, series.key),
+            state=episode.state,
+            revision=episode.revision,
+            series=series.key.decode(),
+            name=series.name,
+            labels=dict(series.labels),
+            entity=series.entity,
+            domain=series.domain,
+            tenant=series.tenant,
+            signal=series.signal,
+            kind=episode.kind,
+            direction=episode.direction,
+            onset_ts_ns=episode.onset_ts_ns,
+            opened_ts_ns=episode.opened_ts_ns,
+            ts_ns=max(episode.ts_ns, moment.told_ns),
+            score=episode.score,
+            peak_score=episode.peak,
+            value=episode.value,
+            expected=episode.expected,
+            lower=episode.lower,
+            upper=episode.upper,
+            unit=series.unit,
+            deviation=episode.deviation,
+            step_seconds=episode.step_seconds,
+            factors=episode.factors,
+            severity=max(episode.severity, _ERROR if episode.peak >= SEVERE else _WARN),
+            text=episode.text or series.text,
+            example=episode.example,
+            reason=reason,
+            model=ModelRef(kernel_id=self._kernel_id, config_id=self._config_id, epoch=episode.epoch),
+            stamp=moment.stamp(),
+        )
+
+    # ------------------------------------------------------------------------------------------ snapshots
+    def snapshot(self) -> bytes:
+        return msgspec.json.encode((list(self.by_key.values()), self._asks))
+
+    def restore(self, saved: bytes) -> None:
+        """Raises msgspec.DecodeError for what is not a snapshot."""
+        episodes, self._asks = msgspec.json.decode(saved, type=tuple[list[Episode], list[tuple[bytes, int, Ask]]])
+        self.by_key = {episode.series.key: episode for episode in episodes}
+
+
+def _key(ask: tuple[bytes, int, Ask]) -> bytes:
+    return ask[0]
+
+
+def _note(episode: Episode, judged: Judged) -> None:
+    """The episode takes over what its newest anomaly says."""
+    episode.kind = judged.kind
+    episode.direction = (judged.deviation > 0.0) - (judged.deviation < 0.0)
+    episode.score = judged.score
+    episode.peak = max(episode.peak, judged.score)
+    episode.value = judged.value
+    episode.expected, episode.lower, episode.upper = (
+        None if isnan(x) else x for x in (judged.expected, judged.lower, judged.upper)
+    )
+    episode.deviation = judged.deviation
+    episode.factors = judged.factors
+    episode.step_seconds = judged.step_seconds

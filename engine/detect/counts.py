@@ -1,0 +1,196 @@
+"""Lines and events as series: how many of each template, of each stream, of each event there were in fixed buckets of event time.
+
+    log_lines{service="cart"}                        all lines of the stream
+    log_errors{service="cart"}                       those of severity ERROR and worse
+    log_lines{service="cart",template="5e0f…"}       those of one template
+    event{entity="cart",event="k8s.OOMKilling"}      events of one name on one entity
+
+A bucket closes at the first tick at which the watermark has passed its end; what comes later is counted as late. Buckets
+without anything are zeros, unless they are so many in a row that the source itself must have been silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from engine.detect.watch import Points, Step, Watch
+from engine.metrics import Metric
+from engine.records import Labels, Series, series_key
+
+QUIET_BUCKETS_MAX: Final = 60
+"""So many empty buckets in a row are zeros; more are missing data."""
+LINES_MIN: Final = 20
+BUCKETS_MIN: Final = 3
+"""What is rarer gets no model of its rate."""
+OPEN_MAX: Final = 1440
+"""Buckets open at a time; what is beyond is counted as late."""
+TOTAL, ERRORS, TEMPLATE = 0, 1, 2
+_SECOND_NS: Final = 1_000_000_000
+
+
+def code_of(stream: int, what: int) -> int:
+    """The number of what is counted: TOTAL or ERRORS of a stream, or TEMPLATE + t for one of its kinds t."""
+    return stream << 32 | what
+
+
+def what_of(code: int) -> int:
+    """The other way round; the stream is `code >> 32`."""
+    return code & 0xFFFFFFFF
+
+
+class Item(msgspec.Struct, omit_defaults=True):
+    """Something that is counted, from its first closed bucket on."""
+
+    series: Series
+    slot: int = -1
+    last_bucket: int = 0
+    total: int = 0
+    buckets: int = 0
+    sighted: bool = False  # the open episode of its series is a first sighting
+
+
+class Tally(msgspec.Struct):
+    """What is saved."""
+
+    items: dict[int, Item] = {}  # by code
+    open: dict[int, dict[int, int]] = {}  # bucket → code → count
+    closed: int | None = None  # buckets before this one are closed
+
+
+class Counts:
+    """The buckets of one shard. `describe` names the series of a code. Items are few against samples: a dictionary each."""
+
+    def __init__(self, bucket_seconds: float, idle_seconds: float, items_max: int, describe: Callable[[int], Series]) -> None:
+        self.bucket_ns = int(bucket_seconds * _SECOND_NS)
+        self._idle_buckets = int(idle_seconds / bucket_seconds) + 1
+        self._items_max = items_max
+        self._describe = describe
+        self.tally = Tally()
+
+    # ------------------------------------------------------------------------------------------ counting
+    def add(self, code: int, bucket: int, count: int = 1) -> bool:
+        """Count; False when the bucket is closed already, or when too many are open."""
+        tally = self.tally
+        if tally.closed is not None and bucket < tally.closed:
+            return False
+        of_bucket = tally.open.get(bucket)
+        if of_bucket is None:
+            if len(tally.open) >= OPEN_MAX:
+                return False
+            of_bucket = tally.open[bucket] = {}
+        of_bucket[code] = of_bucket.get(code, 0) + count
+        return True
+
+    def item(self, code: int, step: Step) -> Item | None:
+        """What is known of a code; None when there is no room for one more."""
+        item = self.tally.items.get(code)
+        if item is None:
+            if len(self.tally.items) >= self._items_max:
+                step.stats.count(Metric.LIMITS_REACHED, 1, "counted_max")
+                return None
+            item = self.tally.items[code] = Item(self._describe(code))
+        return item
+
+    # ------------------------------------------------------------------------------------------ closing
+    def due(self, watermark_ns: int) -> bool:
+        """Whether any bucket would close."""
+        tally, end = self.tally, watermark_ns // self.bucket_ns
+        return any(bucket < end for bucket in tally.open) or (tally.closed is not None and tally.closed < end)
+
+    def close(self, watermark_ns: int, watch: Watch, row: int, step: Step) -> None:
+        """Close every bucket that ended by the watermark, oldest first: their counts are samples."""
+        for bucket in self._closing(watermark_ns // self.bucket_ns):
+            self._close(bucket, self.tally.open.pop(bucket, {}), watch, row, step)
+            watch.settle((bucket + 1) * self.bucket_ns)
+
+    def _closing(self, end: int) -> Iterator[int]:
+        """Buckets to close, in order: those with counts, and short runs without between them."""
+        tally = self.tally
+        if tally.closed is None:
+            if not tally.open:
+                return
+            tally.closed = min(tally.open)
+        for filled in [*sorted(bucket for bucket in tally.open if bucket < end), end]:
+            if 0 < filled - tally.closed <= QUIET_BUCKETS_MAX:
+                yield from range(tally.closed, filled)
+            if filled < end:
+                yield filled
+            tally.closed = max(tally.closed, filled + (filled < end))
+
+    def _close(self, bucket: int, counts: dict[int, int], watch: Watch, row: int, step: Step) -> None:
+        ts_ns = (bucket + 1) * self.bucket_ns
+        for code in sorted(counts):
+            item = self.item(code, step)
+            if item is not None:
+                item.total += counts[code]
+                item.buckets += 1
+                item.last_bucket = bucket
+                if item.slot < 0 and _deserves(code, item):
+                    item.slot = watch.admit(item.series, step.stats)
+        codes = sorted(self.tally.items)
+        self._sighted(codes, counts, ts_ns, watch, row, step)
+        self._score([code for code in codes if self.tally.items[code].slot >= 0], counts, ts_ns, watch, row, step)
+        if bucket % self._idle_buckets == 0:
+            watch.settle(ts_ns)
+            for code in codes:
+                if self.tally.items[code].last_bucket < bucket - self._idle_buckets:
+                    self.drop(code, watch, row, step)
+
+    def _score(self, codes: list[int], counts: dict[int, int], ts_ns: int, watch: Watch, row: int, step: Step) -> None:
+        n = len(codes)
+        if not n:
+            return
+        items = self.tally.items
+        slots = np.array([items[code].slot for code in codes], np.int64)
+        value = np.array([counts.get(code, 0) for code in codes], np.float64)
+        pace = np.full(n, self.bucket_ns / _SECOND_NS)
+        step.stats.count(Metric.SAMPLES, n, items[codes[0]].series.signal)
+        watch.score(Points(np.full(n, row, np.int32), slots, np.full(n, ts_ns, np.int64), value, pace, np.zeros(n)), step)
+
+    def _sighted(self, codes: list[int], counts: dict[int, int], ts_ns: int, watch: Watch, row: int, step: Step) -> None:
+        for code in codes:
+            item = self.tally.items[code]
+            if item.sighted:
+                alert = watch.episodes.counted(item.series, counts.get(code, 0), ts_ns, step.moment(row))
+                watch.tell(alert, step, row)
+                item.sighted = watch.episodes.is_sighting(item.series.key)
+
+    def drop(self, code: int, watch: Watch, row: int, step: Step) -> None:
+        """Forget what was counted, its model and its alert. Only directly after `watch.settle`."""
+        item = self.tally.items.pop(code)
+        watch.tell(watch.episodes.retire(item.series.key, step.moment(row)), step, row)
+        if item.slot >= 0:
+            watch.release(item.slot)
+
+    # ------------------------------------------------------------------------------------------ snapshots
+    def snapshot(self) -> bytes:
+        return msgspec.json.encode(self.tally)
+
+    def restore(self, saved: bytes) -> None:
+        """Raises msgspec.DecodeError for what is not a snapshot."""
+        self.tally = msgspec.json.decode(saved, type=Tally)
+
+
+def _deserves(code: int, item: Item) -> bool:
+    """Whether the rate of an item gets a model: whole streams at once, the rest when it is not rare."""
+    return what_of(code) < TEMPLATE or (item.total >= LINES_MIN and item.buckets >= BUCKETS_MIN)
+
+
+def counted_series(stream: Series, name: str, template: str = "") -> Series:
+    """The series that counts lines of a stream, all or those of one template."""
+    labels: Labels = tuple(sorted((*stream.labels, ("template", template)))) if template else stream.labels
+    return structs.replace(stream, key=series_key(name, labels), name=name, labels=labels)
+
+
+def runs(codes: NDArray[np.int64], buckets: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
+    """(bucket, code, count) of equal pairs, ascending."""
+    for bucket in np.unique(buckets).tolist():
+        found, counts = np.unique(codes[buckets == bucket], return_counts=True)
+        for code, count in zip(found.tolist(), counts.tolist(), strict=True):
+            yield bucket, code, count

@@ -1,0 +1,73 @@
+"""What the records of one step caused, on its way out: put in any order, numbered and encoded in the order of the records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from msgspec import structs
+
+from engine.records import ALL_PARTITIONS, Alert, Change, Output, Record, Stamp, Topic, Watermark, encode
+
+
+class Phase:
+    """The order of what one record caused."""
+
+    REJECTS: Final = 0
+    SAMPLES: Final = 1
+    EVENTS: Final = 2
+    TICK: Final = 3
+    WATERMARK: Final = 4
+
+
+class Moment(NamedTuple):
+    """Where in the log something happens: `row` of the batch, the stamp's record, log time, and the watermark last told."""
+
+    row: int
+    phase: int
+    topic: str
+    partition: int
+    offset: int
+    log_ns: int
+    told_ns: int
+
+    def stamp(self) -> Stamp:
+        """The place; `Drafts.outputs` gives the number."""
+        return Stamp(self.topic, self.partition, self.offset, 0)
+
+
+class Drafts:
+    """Outputs of one step."""
+
+    def __init__(self) -> None:
+        self._drafts: list[tuple[int, int, Alert | Change | Watermark | Output]] = []
+
+    def add(self, moment: Moment, draft: Alert | Change | Watermark) -> None:
+        self._drafts.append((moment.row, moment.phase, draft))
+
+    def add_output(self, row: int, output: Output) -> None:
+        """A dead letter."""
+        self._drafts.append((row, Phase.REJECTS, output))
+
+    def outputs(self, records: Sequence[Record], first_seq: int = 0) -> tuple[list[Output], int]:
+        """All outputs in order, and the number that the next one of the last record would have. `first_seq` is for row 0."""
+        self._drafts.sort(key=_place)
+        outputs = []
+        row, seq = 0, first_seq
+        for at, _, draft in self._drafts:
+            if at != row:
+                row, seq = at, 0
+            outputs.append(draft if isinstance(draft, Output) else _numbered(draft, records[at], seq))
+            seq += 1
+        return outputs, seq if row == len(records) - 1 else 0
+
+
+def _place(draft: tuple[int, int, object]) -> tuple[int, int]:
+    return draft[0], draft[1]
+
+
+def _numbered(draft: Alert | Change | Watermark, record: Record, seq: int) -> Output:
+    value = encode(structs.replace(draft, stamp=draft.stamp._replace(seq=seq)))
+    if isinstance(draft, Watermark):
+        return Output(Topic.ALERTS, b"", value, record.ts_ns, partition=ALL_PARTITIONS)
+    return Output(Topic.ALERTS, draft.domain.encode(), value, record.ts_ns)

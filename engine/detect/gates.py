@@ -1,0 +1,141 @@
+"""The ordered gates between an anomaly and an alert: each has a name, and the one that decided is counted.
+
+A score says how surprising a sample is; whether anybody should care is another question, answered here from the policy of the
+series: its direction, its floor, and how far from what was expected a value must be to matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isnan
+from typing import Any, Final, NamedTuple
+
+import re2
+
+from engine.config.tree import Detect, Rule
+from engine.records import AnomalyKind, Series, ValueKind
+
+
+class Gate(StrEnum):
+    """Why an anomaly did not become an alert; PASSED when nothing stood against it."""
+
+    PASSED = "passed"
+    WARMING_UP = "warming_up"  # a stream or a series too young to say what is new or missing
+    BELOW_FLOOR = "below_floor"  # under the value from which the series matters
+    WRONG_DIRECTION = "wrong_direction"
+    IMMATERIAL = "immaterial"  # surprising, but too small to matter
+    UNCONFIRMED = "unconfirmed"  # not often enough yet
+    FLAPPING = "flapping"  # fired and recovered again and again of late
+    REPLACED = "replaced"  # silent, but others of its kind on the same entity are heard
+    ORDINARY = "ordinary"  # new, but new things are usual here
+
+
+class Judged(NamedTuple):
+    """One scored sample, as gates and episodes see it."""
+
+    ts_ns: int
+    value: float
+    score: float
+    expected: float
+    lower: float
+    upper: float
+    deviation: float
+    kind: AnomalyKind
+    onset_ts_ns: int
+    factors: dict[str, float]
+    size_of: float  # the usual size of the series' values
+    step_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What matters about one series."""
+
+    direction: str = "both"
+    deviation_min: float = 0.0
+    relative_min: float = 0.2
+    floor: float | None = None
+    ignore: bool = False
+    counted: bool = False
+    """The values are counts: they scatter by the square root of what is expected."""
+
+
+_SUBTLE: Final = frozenset({AnomalyKind.TREND, AnomalyKind.VARIANCE, AnomalyKind.SHAPE})
+_SUBTLE_SHARE: Final = 0.25
+"""A trend or a change of shape matters before it has gone as far as a jump must."""
+_COUNT_MIN: Final = 5.0
+_COUNT_SPREADS: Final = 3.0
+_RATIO: Final = re.compile(r"(?:^|[._])(?:ratio|share|fraction|utili[sz]ation)(?:$|[._])")
+_RATIO_MIN: Final = 0.01
+_PERCENT: Final = re.compile(r"(?:^|[._])(?:percent|pct|percentage|usage_\w+)(?:$|[._])")
+_PERCENT_MIN: Final = 2.0
+
+
+class Policies:
+    """The policy of each series: the first rule that matches its name, over what its kind and name suggest."""
+
+    def __init__(self, config: Detect) -> None:
+        self._relative_min = config.relative_min
+        self._rules: list[tuple[Any, Rule]] = [(_glob(rule.match), rule) for rule in config.rules]
+
+    def of(self, series: Series) -> Policy:
+        counted = series.kind is ValueKind.COUNT
+        suggested = _COUNT_MIN if counted else _least(series.name)
+        rule = next((rule for pattern, rule in self._rules if pattern.fullmatch(series.name)), None)
+        if rule is None:
+            direction = "up" if series.name == "log_errors" else "both"
+            return Policy(direction, suggested, self._relative_min, counted=counted)
+        return Policy(
+            rule.direction,
+            rule.deviation_min if "deviation_min" in rule.model_fields_set else suggested,
+            self._relative_min if rule.relative_min is None else rule.relative_min,
+            rule.floor,
+            rule.ignore,
+            counted,
+        )
+
+
+def _glob(pattern: str) -> Any:
+    """A name with * for any run of characters, as a linear-time matcher."""
+    return re2.compile(".*".join(re2.escape(part) for part in pattern.split("*")))
+
+
+def _least(name: str) -> float:
+    if _RATIO.search(name):
+        return _RATIO_MIN
+    return _PERCENT_MIN if _PERCENT.search(name) else 0.0
+
+
+def weigh(policy: Policy, judged: Judged) -> Gate:
+    """The first gate that stands against an anomaly becoming an alert; PASSED when none does."""
+    if policy.floor is not None and judged.value < policy.floor:
+        return Gate.BELOW_FLOOR
+    distance = judged.value - judged.expected
+    if (policy.direction == "up" and distance < 0.0) or (policy.direction == "down" and distance > 0.0):
+        return Gate.WRONG_DIRECTION
+    if judged.kind is AnomalyKind.FLAT or isnan(distance):  # a stuck value is near what was expected; NaN: nothing was
+        return Gate.PASSED
+    return Gate.IMMATERIAL if _immaterial(policy, judged, abs(distance)) else Gate.PASSED
+
+
+def _immaterial(policy: Policy, judged: Judged, distance: float) -> bool:
+    if distance < policy.deviation_min:
+        return True
+    reference = max(abs(judged.expected), judged.size_of)
+    share = policy.relative_min * (_SUBTLE_SHARE if judged.kind in _SUBTLE else 1.0)
+    if distance < share * reference:
+        return True
+    return policy.counted and distance * distance < _COUNT_SPREADS * _COUNT_SPREADS * max(judged.expected, 1.0)
+
+
+def confirmed(history: int, needed: int) -> bool:
+    """Whether enough of the last samples were anomalies; `history` has a bit for each."""
+    return history.bit_count() >= needed
+
+
+def flapping(fired_ns: Sequence[int], now_ns: int, window_ns: int, times_max: int) -> bool:
+    """Whether a series has fired `times_max` times within the window before `now_ns`."""
+    return sum(now_ns - at < window_ns for at in fired_ns) >= times_max

@@ -1,0 +1,207 @@
+"""From the records of one batch to columns that may be believed: sizes, decoding, clamps on time and value, the clocks.
+
+Whatever cannot be used is counted part by part, and its record goes once to the dead letters, with the first reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import compress
+from typing import Final, NamedTuple
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from detectors import logclock
+from detectors.kernel import as_state
+from engine.config.tree import Detect, Source
+from engine.detect.drafts import Drafts
+from engine.errors import DecodeError, Reject, StateError
+from engine.metrics import Metric
+from engine.ports import Catalog, Codec, Columns, StepStats
+from engine.records import Decoded, Event, Lines, Output, Record, Rejected, Samples, Topic
+
+TICK_NS: Final = 10_000_000_000
+MARK_NS: Final = 1_000_000_000
+MARK_RECORDS: Final = 1000
+NO_TIME: Final = -(2**62)
+DEAD_BYTES_MAX: Final = 65_536
+VALUE_MAX: Final = 1e15
+_SECOND_NS: Final = 1_000_000_000
+
+
+class Batch(NamedTuple):
+    """What one batch holds. Arrays with a trailing `r` in their comment are by record."""
+
+    log_ns: NDArray[np.int64]  # r, log time with this record
+    reached_ns: NDArray[np.int64]  # r, event time that has been reached; NO_TIME before the first
+    due: NDArray[np.int8]  # r, logclock.TICK and MARK
+    samples: Samples
+    lines: Lines
+    events: list[Event]
+
+
+class Intake:
+    """One shard's reader: codec, catalog and clocks."""
+
+    def __init__(self, *, codec: Codec, catalog: Catalog, source: Source, config: Detect) -> None:
+        self._codec = codec
+        self._catalog = catalog
+        self._record_bytes_max = source.record_bytes_max
+        self._future_ns = int(config.future_max * _SECOND_NS)
+        self._past_ns = int(config.past_max * _SECOND_NS)
+        self._log = np.zeros(1, logclock.STATE)
+        self._event = np.zeros(1, logclock.STATE)
+        self._pace = np.zeros(1, logclock.PACE)
+
+    def take(self, records: Sequence[Record], drafts: Drafts, stats: StepStats) -> Batch:
+        """Read a batch of at least one record."""
+        ts_ns = np.array([record.ts_ns for record in records], np.int64)
+        log_ns, ahead = np.empty_like(ts_ns), np.empty(len(records), np.bool_)
+        logclock.read_times(as_state(self._log), ts_ns, self._past_ns, log_ns, ahead)
+        due = np.empty(len(records), np.int8)
+        logclock.pace(as_state(self._pace), log_ns, TICK_NS, MARK_NS, MARK_RECORDS, due)
+        decoded = self._decode(records)
+        # A stamp that is not believed vouches for nothing; a record without one (0 and below) cannot be judged by it.
+        latest = np.where(ts_ns > 0, np.where(ahead, log_ns, ts_ns) + self._future_ns, np.int64(2**62))
+        believed, refused = _clamped(decoded, latest, log_ns - self._past_ns)
+        rejected = sorted([*decoded.rejected, *refused], key=_row)  # stable: the codec's own reasons come first
+        self._refuse(records, rejected, drafts, stats)
+        return Batch(log_ns, self._reached(len(records), believed), due, *believed)
+
+    def _decode(self, records: Sequence[Record]) -> Decoded:
+        """Decode all records but the large ones, which are rejected unread."""
+        limit = self._record_bytes_max
+        fits = [record.value is None or len(record.value) <= limit for record in records]
+        if all(fits):
+            return self._codec.decode(records, self._catalog)
+        decoded = self._codec.decode(list(compress(records, fits)), self._catalog)
+        row = np.flatnonzero(fits).astype(np.int32)
+        large = [
+            Rejected(at, Reject.TOO_LARGE, f"{len(record.value or b'')} bytes, at most {limit} are read")
+            for at, record in enumerate(records)
+            if not fits[at]
+        ]
+        return Decoded(
+            decoded.samples._replace(row=row[decoded.samples.row]),
+            decoded.lines._replace(row=row[decoded.lines.row]),
+            [structs.replace(event, row=int(row[event.row])) for event in decoded.events],
+            [part._replace(row=int(row[part.row])) for part in decoded.rejected] + large,
+        )
+
+    def _reached(self, n: int, believed: tuple[Samples, Lines, list[Event]]) -> NDArray[np.int64]:
+        """Event time reached with each record: robust like log time, from the newest time in each record."""
+        samples, lines, events = believed
+        newest = np.full(n, NO_TIME, np.int64)
+        np.maximum.at(newest, samples.row, samples.ts_ns)
+        np.maximum.at(newest, lines.row, lines.ts_ns)
+        for event in events:
+            newest[event.row] = max(newest[event.row], event.ts_ns)
+        telling = np.flatnonzero(newest > NO_TIME)
+        before = int(self._event["time_ns"][0]) if self._event["filled"][0] else NO_TIME
+        found, unused = np.empty(len(telling), np.int64), np.empty(len(telling), np.bool_)
+        logclock.read_times(as_state(self._event), newest[telling], self._past_ns, found, unused)
+        reached = np.full(n, before, np.int64)
+        if len(telling):
+            last = np.searchsorted(telling, np.arange(n), "right") - 1
+            reached = np.where(last >= 0, found[last], before)
+        return reached
+
+    def newest_ns(self) -> int:
+        """The newest event time of late; NO_TIME when there was none."""
+        return int(self._event["newest_ns"][0]) if self._event["filled"][0] else NO_TIME
+
+    def _refuse(self, records: Sequence[Record], rejected: list[Rejected], drafts: Drafts, stats: StepStats) -> None:
+        last = -1
+        for part in rejected:
+            record = records[part.row]
+            stats.count(Metric.RECORDS_REJECTED, 1, record.topic, part.reason)
+            if part.row != last:
+                last = part.row
+                stats.count(Metric.DEAD_LETTERS, 1, record.topic, part.reason)
+                drafts.add_output(part.row, dead_letter(record, part))
+
+    def snapshot(self) -> Columns:
+        return {
+            name: np.frombuffer(column.tobytes(), np.uint8).copy()
+            for name, column in (("log", self._log), ("event", self._event), ("pace", self._pace))
+        }
+
+    def restore(self, columns: Columns) -> None:
+        """Raises StateError."""
+        try:
+            log, event = (np.frombuffer(columns[name].tobytes(), logclock.STATE).copy() for name in ("log", "event"))
+            pace = np.frombuffer(columns["pace"].tobytes(), logclock.PACE).copy()
+        except ValueError as error:
+            raise StateError("the clocks are torn") from error
+        if not len(log) == len(event) == len(pace) == 1:
+            raise StateError("the clocks are torn")
+        self._log, self._event, self._pace = log, event, pace
+
+
+def _row(part: Rejected) -> int:
+    return part.row
+
+
+def _clamped(
+    decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int64]
+) -> tuple[tuple[Samples, Lines, list[Event]], list[Rejected]]:
+    """What lies between the oldest and the latest time of its record and is finite; and what does not."""
+    samples, lines = decoded.samples, decoded.lines
+    refused: list[Rejected] = []
+    finite = np.abs(samples.value) < VALUE_MAX
+    if not finite.all():
+        refused += [Rejected(int(row), Reject.NOT_FINITE, "a value that is no number") for row in samples.row[~finite]]
+    keep = _timely(samples.row[finite], samples.ts_ns[finite], latest, oldest, refused)
+    usable = finite.copy()
+    usable[finite] = keep
+    if not usable.all():
+        keys = list(compress(samples.key, usable))
+        samples = Samples(samples.row[usable], keys, samples.ts_ns[usable], samples.value[usable])
+    keep = _timely(lines.row, lines.ts_ns, latest, oldest, refused)
+    if not keep.all():
+        keys, texts = list(compress(lines.key, keep)), list(compress(lines.text, keep))
+        lines = Lines(lines.row[keep], keys, lines.ts_ns[keep], lines.severity[keep], texts)
+    events = decoded.events
+    if events:
+        row, ts_ns = np.array([e.row for e in events], np.int32), np.array([e.ts_ns for e in events], np.int64)
+        events = list(compress(events, _timely(row, ts_ns, latest, oldest, refused)))
+    return (samples, lines, events), refused
+
+
+def _timely(
+    row: NDArray[np.int32],
+    ts_ns: NDArray[np.int64],
+    latest: NDArray[np.int64],
+    oldest: NDArray[np.int64],
+    refused: list[Rejected],
+) -> NDArray[np.bool_]:
+    future, old = ts_ns > latest[row], ts_ns < oldest[row]
+    for mask, reason, detail in (
+        (future, Reject.FUTURE_TIME, "ahead of the log's time by more than future_max"),
+        (old, Reject.TOO_OLD, "behind the log's time by more than past_max"),
+    ):
+        if mask.any():
+            refused += [Rejected(at, reason, detail) for at in row[mask].tolist()]
+    kept: NDArray[np.bool_] = ~(future | old)
+    return kept
+
+
+def dead_letter(record: Record, part: Rejected) -> Output:
+    """The record as it came, with headers that say what was wrong, named as Kafka Connect names them."""
+    value = record.value
+    headers = [
+        *record.headers,
+        ("__connect.errors.topic", record.topic.encode()),
+        ("__connect.errors.partition", str(record.partition).encode()),
+        ("__connect.errors.offset", str(record.offset).encode()),
+        ("__connect.errors.stage", b"VALUE_CONVERTER"),
+        ("__connect.errors.exception.class.name", DecodeError.__name__.encode()),
+        ("__connect.errors.exception.message", part.detail.encode()),
+        ("foreshock.error.code", str(part.reason).encode()),
+    ]
+    if value is not None and len(value) > DEAD_BYTES_MAX:
+        headers.append(("foreshock.value.truncated", str(len(value)).encode()))
+        value = value[:DEAD_BYTES_MAX]
+    return Output(Topic.DEAD_LETTERS, record.key or b"", value, record.ts_ns, tuple(headers))

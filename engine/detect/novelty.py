@@ -1,0 +1,94 @@
+"""How telling a first sighting is: new things mean little where new things are usual, and much where nothing was new for days.
+
+The measure is the usual time between two births in the same stream. A severe line needs a short one to matter, a line of
+information a long one, and numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from detectors.portable import log10
+from engine.records import Series
+
+WARN: Final = 13
+ERROR: Final = 17
+FATAL: Final = 21
+FRESH_SECONDS: Final = 600.0
+"""For so long after its birth a template may still turn out to matter."""
+LINES_MIN: Final = 3
+FREQUENT_LINES: Final = 20
+FREQUENT_SHARE: Final = 0.05
+_SECOND_NS: Final = 1_000_000_000
+
+
+class Births(msgspec.Struct):
+    """How often something new appears in one stream."""
+
+    since_ns: int  # event time from which births count: the end of the warm-up
+    births: int = 0
+    last_ns: int = 0
+
+    def interval_seconds(self, now_ns: int) -> float:
+        """The usual time between births, this one not counted; the longer, the more telling."""
+        lived = max(now_ns - self.since_ns, 0) / _SECOND_NS
+        quiet = (now_ns - max(self.last_ns, self.since_ns)) / _SECOND_NS
+        return max(lived / (self.births + 1), quiet / 3.0, 1.0)
+
+    def born(self, now_ns: int) -> None:
+        if now_ns >= self.since_ns:
+            self.births += 1
+            self.last_ns = max(self.last_ns, now_ns)
+
+
+class Stream(msgspec.Struct):
+    """One log stream."""
+
+    series: Series
+    first_ns: int
+    births: Births
+    lines: int = 0
+
+
+class Fresh(msgspec.Struct):
+    """A template not long after its birth."""
+
+    stream: int
+    born_ns: int
+    interval_seconds: float
+    stream_lines: int  # of its stream, at its birth
+    lines: int = 0
+    severity: int = 0
+    warm: bool = True  # born after the warm-up
+
+
+def line_score(severity: int, interval_seconds: float) -> float:
+    """1.0 at: a first error in an hour without news, a first warning in six hours; a line of information never gets there.
+
+    >>> line_score(ERROR, 3600.0), round(line_score(ERROR, 86_400.0), 2), line_score(9, 86_400.0)
+    (1.0, 1.69, 0.5)
+    """
+    hours = interval_seconds / 3600.0
+    if severity >= ERROR:
+        return 1.0 + 0.5 * log10(hours)
+    if severity >= WARN:
+        return 1.0 + 0.5 * log10(hours / 6.0)
+    return min(0.5 + 0.25 * log10(hours / 24.0), 0.9)
+
+
+def fresh_score(fresh: Fresh, stream_lines: int) -> float:
+    """The score of a young template by its severest line and its numbers; `stream_lines` counts its stream now. 0: not often enough."""
+    if fresh.lines < LINES_MIN and fresh.severity < FATAL:
+        return 0.0
+    score = line_score(fresh.severity, fresh.interval_seconds)
+    share = fresh.lines / max(stream_lines - fresh.stream_lines, 1)
+    if fresh.lines >= FREQUENT_LINES and share >= FREQUENT_SHARE:
+        score = max(score, 1.0 + 0.25 * log10(fresh.interval_seconds / 3600.0))
+    return score
+
+
+def event_score(severity: int, interval_seconds: float) -> float:
+    """1.0 at the first warning of its name on this entity in a day in which the name was new on no other."""
+    return (1.3 if severity >= ERROR else 1.0) + 0.25 * log10(interval_seconds / 86_400.0)

@@ -1,0 +1,164 @@
+"""The series of one shard: key → slot, in a table that is bounded, forgets the silent ones, and refuses new ones when full.
+
+Slots are given lowest first and given back by log time only, so equal logs give equal tables.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from heapq import heapify, heappop, heappush
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import values
+from detectors.kernel import as_state
+from engine.detect.gates import Policies, Policy
+from engine.errors import StateError
+from engine.ports import Columns
+from engine.records import Series, Signal, ValueKind
+
+ROWS: Final = np.dtype(
+    [
+        ("values", values.STATE),
+        ("family", np.uint64),  # hash of name and entity: siblings are equal
+        ("kind", np.int8),  # of values.py
+        ("metric", np.bool_),
+        ("live", np.bool_),  # an episode is open
+        ("used", np.bool_),
+        ("silent", np.int8),  # ticks for which it has been overdue, held at SILENT_MAX
+    ],
+    align=True,
+)
+SILENT_MAX: Final = 100
+_KINDS: Final = {ValueKind.COUNTER: values.COUNTER, ValueKind.DELTA: values.DELTA}
+_ROWS_FIRST: Final = 64
+_IGNORED_MAX: Final = 100_000
+_HAND: Final = 1024
+"""Slots looked at for silence at each tick."""
+REFUSED: Final = -1
+IGNORED: Final = -2
+
+
+class SeriesTable:
+    """Slots 0 … series_max - 1. `rows` grows by doubling; take it anew after each `admit`."""
+
+    def __init__(self, series_max: int, policies: Policies) -> None:
+        self._series_max = series_max
+        self._policies = policies
+        self._slots: dict[bytes, int] = {}
+        self._free: list[int] = []
+        self._ignored: set[bytes] = set()
+        self._hand = 0
+        self.series: list[Series | None] = []
+        self.policy: list[Policy] = []
+        self.rows: NDArray[np.void] = as_state(np.zeros(min(_ROWS_FIRST, series_max), ROWS))
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def lookup(self, keys: list[bytes]) -> list[int]:
+        """The slot of each key, REFUSED for those that have none."""
+        get = self._slots.get
+        return [get(key, REFUSED) for key in keys]
+
+    def is_ignored(self, key: bytes) -> bool:
+        """Whether `admit` has found that a rule ignores the series; asked before it is described."""
+        return key in self._ignored
+
+    def admit(self, series: Series) -> int:
+        """A slot for a new series; REFUSED when the table is full, IGNORED when a rule says so."""
+        policy = self._policies.of(series)
+        if policy.ignore:
+            if len(self._ignored) >= _IGNORED_MAX:
+                self._ignored.clear()
+            self._ignored.add(series.key)
+            return IGNORED
+        if len(self._slots) >= self._series_max:
+            return REFUSED
+        slot = heappop(self._free) if self._free else len(self.series)
+        self._occupy(slot, series, policy)
+        return slot
+
+    def _occupy(self, slot: int, series: Series, policy: Policy) -> None:
+        if slot == len(self.series):
+            self.series.append(None)
+            self.policy.append(policy)
+            if slot >= len(self.rows):
+                grown = np.zeros(min(2 * len(self.rows), self._series_max), ROWS)
+                grown[: len(self.rows)] = self.rows
+                self.rows = as_state(grown)
+        self.series[slot] = series
+        self.policy[slot] = policy
+        self._slots[series.key] = slot
+        row = np.zeros(1, ROWS)
+        row["family"] = _family(series)
+        row["kind"] = _KINDS.get(series.kind, values.GAUGE)
+        row["metric"] = series.signal is Signal.METRIC
+        row["used"] = True
+        self.rows[slot] = row[0]
+
+    def at(self, slot: int) -> Series:
+        """The series in a slot that is in use."""
+        series = self.series[slot]
+        if series is None:
+            raise ValueError(f"slot {slot} is empty")
+        return series
+
+    def release(self, slot: int) -> None:
+        """The series is forgotten; its slot may be given to another."""
+        del self._slots[self.at(slot).key]
+        self.series[slot] = None
+        self.rows[slot] = np.zeros(1, ROWS)[0]
+        heappush(self._free, slot)
+
+    def idle(self, before_ns: int) -> list[int]:
+        """The next few slots in use that were last heard before then: a clock hand goes round, a part at each tick."""
+        size = len(self.series)
+        if self._hand >= size:
+            self._hand = 0
+        part = self.rows[self._hand : min(self._hand + _HAND, size)]
+        found = np.flatnonzero(part["used"] & part["metric"] & (part["values"]["last_ns"] < before_ns)) + self._hand
+        self._hand += len(part)
+        slots: list[int] = found.tolist()
+        return slots
+
+    # ------------------------------------------------------------------------------------------ snapshots
+    def snapshot(self) -> Columns:
+        used = [(slot, series) for slot, series in enumerate(self.series) if series is not None]
+        return {
+            "rows": np.frombuffer(self.rows[: len(self.series)].tobytes(), np.uint8).copy(),
+            "slot": np.array([slot for slot, _ in used], np.int64),
+            "series": np.frombuffer(msgspec.json.encode([series for _, series in used]), np.uint8).copy(),
+            "hand": np.array([self._hand], np.int64),
+        }
+
+    def restore(self, columns: Columns) -> None:
+        """Become the table that was saved. Raises StateError; only a table just made may be restored."""
+        try:
+            described = msgspec.json.decode(columns["series"].tobytes(), type=list[Series])
+        except msgspec.DecodeError as error:
+            raise StateError("the table of series is torn") from error
+        slots: list[int] = columns["slot"].tolist()
+        size, rest = divmod(len(columns["rows"]), ROWS.itemsize)
+        if rest or size > self._series_max or len(slots) != len(described) or not all(0 <= slot < size for slot in slots):
+            raise StateError("the table of series is torn")
+        rows = np.zeros(max(size, min(_ROWS_FIRST, self._series_max)), ROWS)
+        rows[:size] = np.frombuffer(columns["rows"].tobytes(), ROWS)
+        self.rows = as_state(rows)
+        self.series, self.policy = [None] * size, [Policy()] * size
+        for slot, series in zip(slots, described, strict=True):
+            self.series[slot], self.policy[slot] = series, self._policies.of(series)
+            self._slots[series.key] = slot
+        self._free = sorted(set(range(size)) - set(slots))
+        heapify(self._free)
+        self._hand = int(columns["hand"][0])
+
+
+def _family(series: Series) -> int:
+    """Equal for series of one name on one entity; 0 for those of no entity, which have no siblings."""
+    if not series.entity:
+        return 0
+    return int.from_bytes(blake2b(f"{series.name}\0{series.entity}".encode(), digest_size=8).digest(), "little")

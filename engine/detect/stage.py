@@ -1,0 +1,248 @@
+"""The detect stage: one topic-partition's records in; alerts, changes, watermarks and dead letters out.
+
+The machine is a pure function of its log. Everything that is not the scoring of a sample happens at *ticks*, the records with
+which log time crosses ten seconds: between two ticks samples are scored in one go, and the result is the same however
+the log is cut into batches.
+
+    records ─▶ intake ─▶ samples ─▶ watch (models, gates, episodes) ─▶ alerts
+                    ├──▶ lines ──▶ templates, counts ──▶ watch
+                    └──▶ events ─▶ changes, counts ───▶ watch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.logclock import MARK, TICK
+from engine.config.tree import Detect, Source
+from engine.detect.drafts import Drafts, Moment, Phase
+from engine.detect.happenings import Happenings
+from engine.detect.intake import NO_TIME, Batch, Intake
+from engine.detect.loglines import LogLines
+from engine.detect.watch import Step, Watch
+from engine.errors import StateError
+from engine.metrics import Metric
+from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
+from engine.records import Lines, Record, Shard, Watermark, digest
+
+VERSION: Final = 1
+_SECOND_NS: Final = 1_000_000_000
+
+
+class Marks(msgspec.Struct):
+    """How far the shard has come. Times are ns; the last record's are kept for `finish`."""
+
+    watermark_ns: int = NO_TIME
+    told_ns: int = NO_TIME  # the newest watermark that was sent
+    active: int = 0  # series watched, as of the last tick
+    offset: int = -1
+    ts_ns: int = 0
+    log_ns: int = 0
+    seq: int = 0  # of the next output of the last record
+
+
+class DetectMachine:
+    """Implements ports.Machine."""
+
+    def __init__(self, shard: Shard, *, codec: Codec, catalog: Catalog, source: Source, config: Detect) -> None:
+        self.shard = shard
+        self._config = config
+        self._describe = catalog.describe
+        self._config_id = digest(config.model_dump_json(), source.model_dump_json())[:16]
+        self._lateness_ns = int(config.lateness * _SECOND_NS)
+        self._log_lateness_ns = int(max(config.log_lateness, config.lateness) * _SECOND_NS)
+        self._new_intake: Callable[[], Intake] = lambda: Intake(codec=codec, catalog=catalog, source=source, config=config)
+        self._intake = self._new_intake()
+        self._watch = Watch(config, self._config_id)
+        self._lines = LogLines(config)
+        self._events = Happenings(config)
+        self._marks = Marks()
+
+    # ------------------------------------------------------------------------------------------ records
+    def step(self, records: Sequence[Record]) -> StepResult:
+        """See ports.Machine."""
+        stats, drafts = StepStats(), Drafts()
+        if not records:
+            return StepResult([], stats)
+        batch = self._intake.take(records, drafts, stats)
+        watermark_ns, told_ns = self._watermarks(batch)
+        step_of = self._steps(batch, records, told_ns, drafts, stats)
+        start = 0
+        for end, ticks in _segments(batch.due):
+            self._segment(batch, start, end, step_of)
+            self._promise(batch, start, end - ticks, watermark_ns, step_of)
+            if ticks:
+                row = end - 1
+                at = step_of(Phase.TICK).moment(row)._replace(told_ns=int(watermark_ns[row]))
+                self._tick(at, Step(drafts, stats, lambda _, at=at: at), silence=True)  # type: ignore[misc]
+                self._promise(batch, row, end, watermark_ns, step_of)
+            start = end
+        last = records[-1]
+        outputs, seq = drafts.outputs(records)
+        marks = self._marks
+        marks.offset, marks.ts_ns, marks.log_ns, marks.seq = last.offset, last.ts_ns, int(batch.log_ns[-1]), seq
+        marks.watermark_ns = int(watermark_ns[-1])
+        self._gauge(stats)
+        return StepResult(outputs, stats)
+
+    def finish(self) -> StepResult:
+        """See ports.Machine. Buckets that are complete close without waiting for late lines; one that is not is left out."""
+        stats, drafts = StepStats(), Drafts()
+        marks = self._marks
+        newest_ns = max(self._intake.newest_ns(), marks.watermark_ns)
+        if marks.offset < 0:
+            return StepResult([], stats)
+        stub = Record(self.shard.topic, self.shard.partition, marks.offset, marks.ts_ns, None, None)
+        at = self._moment(stub, 0, Phase.TICK, marks.log_ns, newest_ns)
+        self._tick(at, Step(drafts, stats, lambda _: at), silence=False)
+        marks.watermark_ns = marks.told_ns = newest_ns
+        final = Watermark(source=str(self.shard), ts_ns=newest_ns, stamp=at.stamp(), active=marks.active, final=True)
+        drafts.add(at._replace(phase=Phase.WATERMARK), final)
+        outputs, marks.seq = drafts.outputs([stub], marks.seq)
+        self._gauge(stats)
+        return StepResult(outputs, stats)
+
+    def _moment(self, record: Record, row: int, phase: int, log_ns: int, told_ns: int) -> Moment:
+        return Moment(row, phase, self.shard.topic, self.shard.partition, record.offset, log_ns, told_ns)
+
+    def _steps(
+        self, batch: Batch, records: Sequence[Record], told_ns: NDArray[np.int64], drafts: Drafts, stats: StepStats
+    ) -> Callable[[int], Step]:
+        """The step of each phase; its moments know the watermark that was told before their record."""
+
+        def step_of(phase: int) -> Step:
+            def moment(row: int) -> Moment:
+                return self._moment(records[row], row, phase, int(batch.log_ns[row]), int(told_ns[row]))
+
+            return Step(drafts, stats, moment)
+
+        return step_of
+
+    def _segment(self, batch: Batch, start: int, end: int, step_of: Callable[[int], Step]) -> None:
+        """The samples, lines and events of records start … end - 1, between which no tick lies."""
+        samples, lines = batch.samples, batch.lines
+        a, b = np.searchsorted(samples.row, (start, end)).tolist()
+        if a < b:
+            part = samples.row[a:b], samples.key[a:b], samples.ts_ns[a:b], samples.value[a:b]
+            self._watch.samples(*part, self._describe, step_of(Phase.SAMPLES))
+        a, b = np.searchsorted(lines.row, (start, end)).tolist()
+        if a < b:
+            some = Lines(lines.row[a:b], lines.key[a:b], lines.ts_ns[a:b], lines.severity[a:b], lines.text[a:b])
+            self._lines.take(some, self._describe, step_of(Phase.EVENTS))
+        number, before = 0, -1
+        for event in batch.events:
+            number = number + 1 if event.row == before else 0
+            before = event.row
+            if start <= event.row < end:
+                self._events.take(event, number, self._describe, self._watch, event.row, step_of(Phase.EVENTS))
+
+    def _tick(self, at: Moment, step: Step, *, silence: bool) -> None:
+        """What is due by log time. `at.told_ns` is the watermark here: nothing that is said now is older."""
+        watermark_ns = at.told_ns
+        self._watch.settle(watermark_ns)
+        if watermark_ns == NO_TIME:
+            return
+        self._lines.tick(watermark_ns, self._watch, at.row, step)
+        self._events.tick(watermark_ns, self._watch, at.row, step)
+        if silence:
+            self._watch.silence(watermark_ns, at.row, step)
+        self._watch.leases(at.row, step)
+        self._watch.evict(watermark_ns, at.row, step)
+        self._marks.active = len(self._watch.table)
+
+    # ------------------------------------------------------------------------------------------ watermarks
+    def _watermarks(self, batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The watermark with each record, and the one that was told before it."""
+        lateness = np.full(len(batch.due), self._lateness_ns, np.int64)
+        if self._lines.seen:
+            lateness[:] = self._log_lateness_ns
+        elif len(batch.lines.row):
+            lateness[batch.lines.row[0] :] = self._log_lateness_ns
+        known = batch.reached_ns > NO_TIME
+        watermark_ns = np.where(known, batch.reached_ns - lateness, NO_TIME)
+        watermark_ns = np.maximum(np.maximum.accumulate(watermark_ns), self._marks.watermark_ns)
+        told = np.where((batch.due & MARK) > 0, watermark_ns, NO_TIME)
+        told_ns = np.maximum(np.concatenate(([NO_TIME], np.maximum.accumulate(told)[:-1])), self._marks.told_ns)
+        self._marks.told_ns = max(self._marks.told_ns, int(told.max()))
+        return watermark_ns, told_ns
+
+    def _promise(
+        self, batch: Batch, start: int, end: int, watermark_ns: NDArray[np.int64], step_of: Callable[[int], Step]
+    ) -> None:
+        """Tell the watermarks that are due with records start … end - 1."""
+        step = step_of(Phase.WATERMARK)
+        for row in (np.flatnonzero(batch.due[start:end] & MARK) + start).tolist():
+            if watermark_ns[row] > NO_TIME:
+                at = step.moment(row)
+                ts_ns, active = int(watermark_ns[row]), self._marks.active
+                step.drafts.add(at, Watermark(source=str(self.shard), ts_ns=ts_ns, stamp=at.stamp(), active=active))
+
+    def _gauge(self, stats: StepStats) -> None:
+        shard = str(self.shard)
+        stats.gauge(Metric.SERIES_ACTIVE, len(self._watch.table), shard)
+        stats.gauge(Metric.ALERTS_FIRING, self._watch.episodes.firing(), shard)
+        stats.gauge(Metric.TEMPLATES_ACTIVE, len(self._lines), shard)
+        if self._marks.watermark_ns > NO_TIME:
+            stats.gauge(Metric.WATERMARK, self._marks.watermark_ns / _SECOND_NS, "detect", shard)
+
+    # ------------------------------------------------------------------------------------------ snapshots
+    def snapshot(self) -> Snapshot:
+        """See ports.Machine."""
+        watch = self._watch
+        columns: dict[str, Any] = {}
+        for prefix, part in (
+            ("bank", watch.bank.snapshot()),
+            ("table", watch.table.snapshot()),
+            ("intake", self._intake.snapshot()),
+            ("lines", self._lines.snapshot()),
+            ("events", self._events.snapshot()),
+        ):
+            columns |= {f"{prefix}.{name}": column for name, column in part.items()}
+        columns["episodes"] = np.frombuffer(watch.episodes.snapshot(), np.uint8).copy()
+        meta: dict[str, object] = {
+            "version": VERSION,
+            "shard": str(self.shard),
+            "kernel_id": watch.bank.kernel_id,
+            "config_id": self._config_id,
+            "count_bucket": self._config.count_bucket,
+            "marks": msgspec.to_builtins(self._marks),
+        }
+        return Snapshot(meta, columns)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """See ports.Machine. Rules and limits may have changed since; detectors and the length of buckets may not."""
+        meta, columns = snapshot
+        if meta.get("version") != VERSION or meta.get("shard") != str(self.shard):
+            raise StateError("the snapshot is of another version or of another shard")
+        if meta.get("count_bucket") != self._config.count_bucket:
+            raise StateError("lines were counted in buckets of another length", hint="Set count_bucket back, or start anew.")
+        watch, lines, events = Watch(self._config, self._config_id), LogLines(self._config), Happenings(self._config)
+        intake = self._new_intake()
+        try:
+            watch.bank.restore(_part(columns, "bank"))
+            watch.table.restore(_part(columns, "table"))
+            watch.episodes.restore(columns["episodes"].tobytes())
+            intake.restore(_part(columns, "intake"))
+            lines.restore(_part(columns, "lines"))
+            events.restore(_part(columns, "events"))
+            marks = msgspec.convert(meta.get("marks"), Marks)
+        except (KeyError, msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise StateError("the snapshot is torn") from error
+        self._watch, self._lines, self._events, self._intake, self._marks = watch, lines, events, intake, marks
+
+
+def _part(columns: Columns, prefix: str) -> Columns:
+    return {name.removeprefix(f"{prefix}."): column for name, column in columns.items() if name.startswith(f"{prefix}.")}
+
+
+def _segments(due: NDArray[np.int8]) -> Iterator[tuple[int, int]]:
+    """Ends of the runs of records between ticks, and 1 where the run ends with the record of a tick."""
+    for row in np.flatnonzero(due & TICK).tolist():
+        yield row + 1, 1
+    if not due[-1] & TICK:
+        yield len(due), 0

@@ -1,0 +1,254 @@
+"""Samples in, anomalies out, alerts where the gates let them: the series of a shard, their models and their episodes together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import values
+from engine.config.tree import Detect
+from engine.detect.alerts import Ask, Episodes, Sighting
+from engine.detect.bank import Bank, Scored
+from engine.detect.drafts import Drafts, Moment
+from engine.detect.gates import Gate, Judged, Policies, weigh
+from engine.detect.series import IGNORED, REFUSED, SILENT_MAX, SeriesTable
+from engine.metrics import Metric
+from engine.ports import StepStats
+from engine.records import Alert, AlertState, AnomalyKind, Series, Signal, ValueKind
+
+SILENT_TICKS: Final = 2
+"""Ticks in a row for which a series must be overdue before its silence is told."""
+_SECOND_NS: Final = 1_000_000_000
+_RATES: Final = {
+    AnomalyKind.SPIKE: AnomalyKind.RATE_UP,
+    AnomalyKind.LEVEL_UP: AnomalyKind.RATE_UP,
+    AnomalyKind.DIP: AnomalyKind.RATE_DOWN,
+    AnomalyKind.LEVEL_DOWN: AnomalyKind.RATE_DOWN,
+}
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Points(NamedTuple):
+    """Samples of known series, in log order. All of one length."""
+
+    row: NDArray[np.int32]  # of the batch
+    slot: Ints
+    ts_ns: Ints
+    value: Floats
+    step: Floats  # seconds
+    size_of: Floats
+
+    def only(self, mask: NDArray[np.bool_]) -> Points:
+        """Those where the mask is true."""
+        return Points(self.row[mask], self.slot[mask], self.ts_ns[mask], self.value[mask], self.step[mask], self.size_of[mask])
+
+
+class Step(NamedTuple):
+    """Where one step puts what it finds."""
+
+    drafts: Drafts
+    stats: StepStats
+    moment: Callable[[int], Moment]  # of a row of the batch
+
+
+class Watch:
+    """The watched series of one shard."""
+
+    def __init__(self, config: Detect, config_id: str) -> None:
+        self._warm_up_ns = int(config.warm_up * _SECOND_NS)
+        self._idle_ns = int(config.idle_after * _SECOND_NS)
+        self._series_max = config.series_max
+        self.bank = Bank(config)
+        self.table = SeriesTable(config.series_max, Policies(config))
+        self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch)
+
+    # ------------------------------------------------------------------------------------------ samples
+    def samples(
+        self, row: NDArray[np.int32], keys: list[bytes], ts_ns: Ints, raw: Floats, describe: Callable[[bytes], Series], step: Step
+    ) -> None:
+        """Score the samples of a run of records, in order, then learn them; let their episodes live."""
+        slot = self._slots(keys, describe, step.stats)
+        known = slot >= 0
+        if not known.all():
+            row, slot, ts_ns, raw = row[known], slot[known], ts_ns[known], raw[known]
+        n = len(slot)
+        if not n:
+            return
+        table = self.table.rows
+        table["silent"][slot] = 0
+        value, pace, size_of, verdict = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8)
+        values.read_values(table["values"], table["kind"], slot, ts_ns, raw, (value, pace, size_of, verdict))
+        for name, code in (("late", values.LATE), ("repeated", values.REPEATED)):
+            dropped = np.count_nonzero(verdict == code)
+            if dropped:
+                step.stats.count(Metric.SAMPLES_DROPPED, int(dropped), name)
+        usable = np.isfinite(value)
+        points = Points(row, slot, ts_ns, value, pace, size_of)
+        if not usable.all():
+            points = points.only(usable)
+        step.stats.count(Metric.SAMPLES, len(points.slot), Signal.METRIC)
+        if len(points.slot):
+            self.score(points, step)
+
+    def _slots(self, keys: list[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> Ints:
+        slots = self.table.lookup(keys)
+        if REFUSED in slots:
+            for i, key in enumerate(keys):
+                if slots[i] == REFUSED:
+                    slots[i] = self._new_slot(key, describe, stats)
+        return np.array(slots, np.int64)
+
+    def _new_slot(self, key: bytes, describe: Callable[[bytes], Series], stats: StepStats) -> int:
+        slot = self.table.lookup([key])[0]  # admitted by an earlier sample of the same run
+        if slot == REFUSED and self.table.is_ignored(key):
+            slot = IGNORED
+        if slot == REFUSED:
+            slot = self.admit(describe(key), stats)
+        if slot < 0:
+            stats.count(Metric.SAMPLES_DROPPED, 1, "ignored" if slot == IGNORED else "refused")
+        return slot
+
+    def admit(self, series: Series, stats: StepStats) -> int:
+        """A slot and an empty model for a new series; negative when it gets none."""
+        slot = self.table.admit(series)
+        if slot >= 0:
+            self.bank.admit(slot, series)
+        elif slot == REFUSED:
+            stats.count(Metric.SERIES_REFUSED, 1, "full")
+            stats.count(Metric.LIMITS_REACHED, 1, "series_max")
+        return slot
+
+    def score(self, points: Points, step: Step) -> None:
+        """Score, learn, and show to the episodes every sample of a series that is, or becomes, of interest."""
+        scored = self.bank.score(points.slot, points.ts_ns, points.value)
+        live = self.table.rows["live"]
+        hot = live[points.slot]
+        anomalous = scored.score >= 1.0
+        if anomalous.any():
+            becoming = np.zeros(len(live), np.bool_)
+            becoming[points.slot[anomalous]] = True
+            hot = hot | becoming[points.slot]
+        for i in np.flatnonzero(hot).tolist():
+            self._judge(points, scored, i, step)
+
+    def _judge(self, points: Points, scored: Scored, i: int, step: Step) -> None:
+        slot = int(points.slot[i])
+        series = self.table.at(slot)
+        if self.episodes.is_sighting(series.key):
+            return
+        judged = self._judged(series, points, scored, i)
+        surprising = judged.score >= 1.0
+        gate = weigh(self.table.policy[slot], judged) if surprising else Gate.PASSED
+        gate, alert = self.episodes.observe(series, slot, judged, gate, step.moment(int(points.row[i])))
+        if surprising:
+            step.stats.count(Metric.ANOMALIES, 1, series.signal, judged.kind)
+            if gate is not Gate.PASSED:
+                step.stats.count(Metric.GATED, 1, gate)
+        self.table.rows["live"][slot] = self.episodes.is_open(series.key)
+        self.tell(alert, step, int(points.row[i]))
+
+    def _judged(self, series: Series, points: Points, scored: Scored, i: int) -> Judged:
+        kind = Bank.KINDS[scored.kind[i]]
+        factors = scored.factors[i].tolist()
+        return Judged(
+            ts_ns=int(points.ts_ns[i]),
+            value=float(points.value[i]),
+            score=float(scored.score[i]),
+            expected=float(scored.expected[i]),
+            lower=float(scored.lower[i]),
+            upper=float(scored.upper[i]),
+            deviation=float(scored.deviation[i]),
+            kind=_RATES.get(kind, kind) if series.kind is ValueKind.COUNT else kind,
+            onset_ts_ns=int(scored.onset_ts_ns[i]),
+            factors={name: decades for name, decades in zip(self.bank.detectors, factors, strict=True) if decades > 0.0},
+            size_of=float(points.size_of[i]),
+            step_seconds=float(points.step[i]),
+        )
+
+    def sighted(self, series: Series, seen: Sighting, row: int, step: Step) -> None:
+        """Tell a first sighting."""
+        slot = self.table.lookup([series.key])[0]
+        self.tell(self.episodes.sighted(series, slot, seen, step.moment(row)), step, row)
+        step.stats.count(Metric.ANOMALIES, 1, series.signal, seen.kind)
+
+    def tell(self, alert: Alert | None, step: Step, row: int) -> None:
+        if alert is not None:
+            step.drafts.add(step.moment(row), alert)
+            step.stats.count(Metric.ALERTS, 1, alert.state)
+
+    # ------------------------------------------------------------------------------------------ ticks
+    def settle(self, now_ns: int) -> None:
+        """Do what episodes asked of the models, and let go of those that are over."""
+        for _, slot, ask in self.episodes.take_asks():
+            if ask is Ask.QUARANTINE:
+                self.bank.quarantine(slot)
+            elif ask is Ask.DISCARD:
+                self.bank.discard(slot)
+            else:
+                self.bank.adopt(slot)
+        for episode in self.episodes.sweep(now_ns):
+            if episode.slot >= 0:
+                self.table.rows["live"][episode.slot] = False
+
+    def silence(self, watermark_ns: int, row: int, step: Step) -> None:
+        """Tell of series that have been overdue for two ticks; those of one entity are told together."""
+        rows = self.table.rows
+        slots, scores = self.bank.overdue(watermark_ns)
+        watched = slots < len(self.table.series)
+        slots, scores = slots[watched], scores[watched]
+        metric = rows["metric"][slots] & rows["used"][slots]
+        slots, scores = slots[metric], scores[metric]
+        if not len(slots):
+            return
+        ticks = np.minimum(rows["silent"][slots] + 1, SILENT_MAX).astype(np.int8)
+        rows["silent"][slots] = ticks
+        if not (ticks == SILENT_TICKS).any():
+            return
+        entities = {self.table.at(slot).entity for slot in slots[ticks == SILENT_TICKS].tolist()} - {""}
+        heard = self._families_heard(watermark_ns)
+        for slot, score, tick in zip(slots.tolist(), scores.tolist(), ticks.tolist(), strict=True):
+            if tick == SILENT_TICKS or (tick < SILENT_TICKS and self.table.at(slot).entity in entities):
+                self._silent(slot, score, heard, row, step)
+
+    def _families_heard(self, now_ns: int) -> frozenset[int]:
+        """Families of which a member has been heard within two of its steps."""
+        part = self.table.rows[: len(self.table.series)]
+        fresh = part["values"]["last_ns"] + (2.0 * _SECOND_NS * part["values"]["step"]).astype(np.int64) >= now_ns
+        return frozenset(part["family"][fresh & part["used"] & part["metric"]].tolist()) - {0}
+
+    def _silent(self, slot: int, score: float, heard: frozenset[int], row: int, step: Step) -> None:
+        series, state = self.table.at(slot), self.table.rows[slot]
+        time = state["values"]
+        last_ns = int(time["last_ns"])
+        episode = self.episodes.by_key.get(series.key)
+        told = episode is not None and episode.state is AlertState.FIRING
+        if not told:
+            step.stats.count(Metric.ANOMALIES, 1, series.signal, AnomalyKind.GAP)
+            young = last_ns - int(time["first_ns"]) < self._warm_up_ns
+            if young or int(state["family"]) in heard:
+                step.stats.count(Metric.GATED, 1, Gate.WARMING_UP if young else Gate.REPLACED)
+                return
+        alert = self.episodes.silent(series, slot, score, last_ns, float(time["step"]), step.moment(row))
+        self.table.rows["live"][slot] = True
+        self.tell(alert, step, row)
+
+    def leases(self, row: int, step: Step) -> None:
+        """Tell again what is still true."""
+        for alert in self.episodes.leases(step.moment(row)):
+            self.tell(alert, step, row)
+
+    def evict(self, watermark_ns: int, row: int, step: Step) -> None:
+        """Forget some of the series that have been silent for too long."""
+        for slot in self.table.idle(watermark_ns - self._idle_ns):
+            self.tell(self.episodes.retire(self.table.at(slot).key, step.moment(row)), step, row)
+            self.release(slot)
+            step.stats.count(Metric.SERIES_EVICTED)
+
+    def release(self, slot: int) -> None:
+        """Forget a series. Nothing may be asked of its model any more: only directly after `settle`."""
+        self.bank.release(slot)
+        self.table.release(slot)
