@@ -175,6 +175,34 @@ def test_what_a_commit_says_was_told_is_not_owed_after_a_restart():
     assert deliver_all(box) == [("b", 1, "open")]
 
 
+def test_a_revision_that_was_told_is_no_news_when_it_is_read_again():
+    box = Outbox(Deliver())
+    box.news(incident(revision=4), 0)
+    deliver_all(box)
+    assert not any(box.news(incident(revision=revision), revision) for revision in (1, 3, 4))
+
+
+def test_the_memory_of_what_was_told_is_bounded_and_forgets_what_was_told_longest_ago(monkeypatch):
+    monkeypatch.setattr(module, "INCIDENTS_MAX", 2)
+    box = Outbox(Deliver())
+    for revision, name in enumerate(["a", "b", "a", "c"], start=1):
+        box.news(incident(name, revision), revision)
+        deliver_all(box)
+    assert not box.news(incident("a", 3), 9)
+    assert box.news(incident("b", 2), 9)
+
+
+def test_only_failures_in_a_row_open_the_breaker():
+    box = Outbox(Deliver(breaker_failures=2, retry_first=0.001, retry_max=0.001))
+    for revision in (1, 2, 3):
+        box.news(incident(revision=revision), revision)
+        owed = box.due(revision)
+        assert owed is not None
+        box.failed(owed, revision, 0, None)
+        assert box.breaker(revision) is Breaker.CLOSED
+        box.succeeded(owed)
+
+
 NEWS = st.tuples(
     st.sampled_from("abc"), st.sampled_from([*IncidentState]), st.sampled_from(["fail", "tell", "drop", "wait", "save"])
 )

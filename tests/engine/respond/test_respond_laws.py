@@ -38,7 +38,7 @@ NEWS = st.tuples(
     st.sampled_from([*IncidentState, *[IncidentState.OPEN] * 8]),
     st.sampled_from(SERVICES),  # likeliest cause
     st.sampled_from([0.9, 0.9, 0.9, 0.2]),
-    st.integers(0, 1500),  # seconds since the record before
+    st.sampled_from([0, 0, 1, 60, 130, 700, 1500, -400]),  # seconds since the record before
     st.integers(0, 3),  # alerts firing
 )
 LOGS = st.lists(NEWS, min_size=1, max_size=70)
@@ -47,6 +47,7 @@ LOGS = st.lists(NEWS, min_size=1, max_size=70)
 def log_of(script: list[tuple[int, IncidentState, str, float, int, int]]) -> list[Record]:
     """What correlation may write: an incident that was closed or merged does not come back."""
     now, records, gone = START, [], set()
+    began: dict[int, int] = {}
     for number, state, service, probability, gap, firing in script:
         now += gap * NS
         if number in gone:
@@ -62,7 +63,7 @@ def log_of(script: list[tuple[int, IncidentState, str, float, int, int]]) -> lis
             tenant="default",
             title="t",
             severity=17,
-            started_ts_ns=START,
+            started_ts_ns=began.setdefault(number, now),
             opened_ts_ns=START,
             ts_ns=now,
             firing=firing,
@@ -76,6 +77,7 @@ def log_of(script: list[tuple[int, IncidentState, str, float, int, int]]) -> lis
 def machine(mode: str = "auto", *, storm: int = 100) -> RespondMachine:
     rules = [
         ActionRule(name="restart-it", action="restart", mode=mode, cooldown=1800.0),
+        ActionRule(name="page-it", action="page", mode=mode, cooldown=60.0, age_min=600.0),
         ActionRule(name="scale-it", action="scale", mode=mode, cooldown=0.0, entities=["c*"]),
     ]
     config = Respond(rules=rules, per_action_per_hour=2, per_hour=3, storm_incidents=storm)
@@ -96,6 +98,7 @@ def test_whatever_happens_the_limits_hold_and_nothing_is_armed_for_an_incident_t
         window = [a for a in armed if action.ts_ns - HOUR_NS < a.ts_ns <= action.ts_ns]
         assert len(window) <= 3
         assert len([a for a in window if a.action == action.action]) <= 2
+    assert [a.ts_ns for a in armed] == sorted(a.ts_ns for a in armed)
     for target in SERVICES:
         times = [a.ts_ns for a in armed if (a.action, a.target) == ("restart", target)]
         assert all(later - earlier >= 1800 * NS for earlier, later in pairwise(times))

@@ -91,6 +91,18 @@ def test_an_incident_that_is_over_withdraws_its_proposal():
     assert told(outputs) == [("proposed", "allowed"), ("blocked", "incident_over")]
 
 
+def test_what_was_armed_stays_armed_when_the_incident_ends_and_is_not_armed_again_when_it_returns():
+    back = [incident(at=400, revision=2, state=IncidentState.RESOLVED), incident(at=9000, revision=3)]
+    assert told(machine(cooldown=1.0).step(log(incident(), *back)).outputs) == [("armed", "allowed")]
+
+
+def test_a_clock_that_runs_backwards_shortens_no_limit():
+    second = incident(2, at=-90_000, stamp=Stamp("foreshock.alerts", 0, 301, 0))
+    outputs = machine(age_min=0.0).step(log(incident(), second)).outputs
+    assert told(outputs)[1] == ("blocked", "target_busy")
+    assert actions(outputs)[1].ts_ns == START + 300 * NS
+
+
 def test_too_young_an_incident_is_acted_on_when_another_record_moves_the_log_past_its_age():
     other = incident(2, at=200, hints=[])
     outputs = machine().step(log(incident(at=60), other)).outputs
