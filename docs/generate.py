@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import typer
@@ -21,8 +24,11 @@ from connectors.codecs import CODECS
 from detectors.registry import DETECTORS
 from engine.cli.app import COMMANDS
 from engine.config.tree import AnySink
+from engine.detect.gates import Gate
 from engine.errors import Reject
 from engine.metrics import METRICS
+from engine.records import ActionState, AlertState, AnomalyKind, IncidentState
+from engine.respond.policy import Reason
 
 ROOT = Path(__file__).parent.parent
 WRITTEN = "<!-- Written by `make docs` from the code: do not edit. -->\n"
@@ -36,6 +42,7 @@ def pages() -> dict[str, str]:
         "metrics": metrics_page(),
         "detectors": detectors_page(),
         "connectors": connectors_page(),
+        "words": words_page(),
     }
     texts = {f"docs/reference/{name}.md": WRITTEN + text for name, text in reference.items()}
     texts["configs/full.yaml"] = full_yaml()
@@ -61,7 +68,7 @@ def detectors_page() -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, detector in DETECTORS.items():
-        what = _first_line(sys.modules[type(detector.params).__module__].__doc__)
+        what = _first_line(_module_of(type(detector.params)).__doc__)
         portable = "yes" if detector.portable else "no"
         lines.append(
             f"| `{name}` | {detector.tier.name.lower()} | {detector.state.itemsize} | {portable} | {what} | {detector.source} |"
@@ -73,20 +80,31 @@ def detectors_page() -> str:
 
 
 def connectors_page() -> str:
-    lines = ["# Formats, sinks and reasons", "", "## Input formats", "", "| format | what it reads |", "|---|---|"]
-    lines += [f"| `{name}` | {_first_line(codec.__doc__)} |" for name, codec in CODECS.items()]
+    lines = ["# Formats and sinks", "", "## Input formats", "", "| format | what it reads |", "|---|---|"]
+    lines += [f"| `{name}` | {_first_line(_module_of(codec).__doc__)} |" for name, codec in CODECS.items()]
     lines += ["", "## Sinks", "", "| type | what it does |", "|---|---|"]
     for model in get_args(get_args(AnySink)[0]):
         (kind,) = get_args(model.model_fields["type"].annotation)
         lines.append(f"| `{kind}` | {_first_line(model.__doc__)} |")
-    lines += [
-        "",
-        "## Why a record is refused",
-        "",
-        "The label `reason` of `foreshock_records_rejected_total`, and the header of a dead letter.",
-        "",
-    ]
-    lines += [f"- `{reason}`" for reason in Reject]
+    return "\n".join(lines) + "\n"
+
+
+def words_page() -> str:
+    """The closed sets that people meet as labels and fields, with the comments of their source."""
+    sets: dict[str, type[StrEnum]] = {
+        "Why a record is refused (`reason` of `foreshock_records_rejected_total`, and a dead letter's header)": Reject,
+        "Gates: why an anomaly is no alert (`gate` of `foreshock_anomalies_gated_total`)": Gate,
+        "Kinds of anomaly": AnomalyKind,
+        "Life of an alert": AlertState,
+        "Life of an incident": IncidentState,
+        "Life of an action": ActionState,
+        "Why an action is held back (`reason` of `foreshock_actions_total`)": Reason,
+    }
+    lines = ["# Words", "", "What labels, fields and states may say."]
+    for title, words in sets.items():
+        comments = dict(re.findall(r'= "([\w-]+)"  # (.+)', inspect.getsource(words)))
+        lines += ["", f"## {title}", ""]
+        lines += [f"- `{word}`{f': {comments[word]}' if word in comments else ''}" for word in words]
     return "\n".join(lines) + "\n"
 
 
@@ -125,11 +143,15 @@ def _parameter_row(name: str, kind: Any, info: Any, default: Any) -> str:
         shown = named[0] if named else f"--{name.replace('_', '-')}"
     if default is inspect.Parameter.empty:
         value = "required"
-    elif default in (None, "", False, ()):
+    elif default is None or default is False or default == "":
         value = ""
     else:
         value = f"`{default}`"
     return f"| `{shown}` | {value} | {(info.help or '').replace('|', chr(92) + '|')} |"
+
+
+def _module_of(thing: Any) -> ModuleType:
+    return sys.modules[thing.__module__]
 
 
 def _first_line(text: str | None) -> str:

@@ -263,6 +263,8 @@ class Respond(Model):
 
 
 class ConsoleSink(Model):
+    """Text for people on standard output."""
+
     type: Literal["console"]
     """Which kind of sink."""
     name: Name = "console"
@@ -270,6 +272,8 @@ class ConsoleSink(Model):
 
 
 class JsonLinesSink(Model):
+    """One JSON object a line for each revision of an incident, added to a file."""
+
     type: Literal["jsonl"]
     """Which kind of sink."""
     name: Name = "jsonl"
