@@ -24,7 +24,7 @@ STATE: Final = np.dtype(
         ("value", np.float64),  # the previous value
         ("run", np.float64),  # seconds for which it has not changed
         ("longest", np.float64),  # seconds, the longest run of late
-        ("changes", np.float64),  # how often it changed, forgetting as the samples do
+        ("changes", np.float64),  # how often it changed among the last samples
     ],
     align=True,
 )
@@ -46,14 +46,18 @@ class Params(NamedTuple):
 
 
 @device
-def stuck_decades(row: Row, step: float, params: Params) -> float:
-    """Surprise at the present run."""
+def stuck_decades(row: Row, step: float, seen: float, params: Params) -> float:
+    """Surprise at the present run. Counts in full where a repeat is a thing of one in a thousand, less where they are usual."""
     if row.changes < CHANGES_MIN:
         return 0.0
     usual = row.longest + STEPS_FREE * max(step, 1e-9)
     if row.run <= usual:
         return 0.0
-    return params.slope * log10(row.run / usual)
+    samples = min(seen, params.samples)
+    this_run = row.run / max(step, 1e-9)
+    repeats = (max(samples - row.changes - this_run, 0.0) + 1.0) / (samples + 2.0)
+    trust = min(-log10(repeats) / 3.0, 1.0)
+    return params.slope * trust * log10(row.run / usual)
 
 
 @device
@@ -69,12 +73,14 @@ def learn(row: Row, sample: Row, params: Params) -> None:
     if sample.seen == 0.0:
         return
     row.longest -= min(sample.dt / params.longest_seconds, 0.5) * row.longest
+    if sample.seen > params.samples:
+        row.changes -= row.changes / params.samples
     if sample.value == row.value:
         return
     row.longest = max(row.longest, row.run)
     if row.longest < 1e-30:
         row.longest = 0.0
-    row.changes += 1.0 - row.changes / params.samples
+    row.changes += 1.0
 
 
 @device
@@ -108,7 +114,7 @@ def score_flat(state: NDArray[np.void], feed: NDArray[np.void], params: Params, 
             learn(row, sample, params)
         observe(row, sample)
         if sample.seen > 0.0 and change == 0.0:
-            out.decades = stuck_decades(row, sample.step, params)
+            out.decades = stuck_decades(row, sample.step, sample.seen, params)
             out.since = row.run
         if sample.write >= 0 and sample.write != sample.read:
             learn(state[sample.write], sample, params)

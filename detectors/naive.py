@@ -179,18 +179,23 @@ def naive_flat(samples: list[Sample], params: flat.Params) -> list[Verdict]:
             verdicts.append(Verdict(0.0))
             continue
         longest *= 1.0 - min(s.dt / params.longest_seconds, 0.5)
+        before = changes
+        changes -= changes / params.samples if s.seen > params.samples else 0.0
         if s.value != last:
             samples_before = min(float(s.seen), params.samples)
-            probability = (min(changes, samples_before) + 1.0) / (samples_before + 2.0)
+            probability = (min(before, samples_before) + 1.0) / (samples_before + 2.0)
             verdicts.append(Verdict(max(-math.log10(20.0 * probability), 0.0), direction=sign(s.value - last)))
             longest = max(longest, run)
-            changes += 1.0 - changes / params.samples
+            changes += 1.0
             last, run = s.value, 0.0
             continue
         run += s.dt
         usual = longest + 4.0 * max(s.step, 1e-9)
         stuck = changes >= flat.CHANGES_MIN and run > usual
-        verdicts.append(Verdict(params.slope * math.log10(run / usual) if stuck else 0.0))
+        counted = min(float(s.seen), params.samples)
+        repeats = (max(counted - changes - run / max(s.step, 1e-9), 0.0) + 1.0) / (counted + 2.0)
+        trust = min(-math.log10(repeats) / 3.0, 1.0)
+        verdicts.append(Verdict(params.slope * trust * math.log10(run / usual) if stuck else 0.0))
     return verdicts
 
 
