@@ -127,3 +127,10 @@ def test_the_detector_of_the_guide_compiles_and_keeps_the_first_law(tmp_path: Pa
     parts = [cut.feed(ts_ns[:57], value[:57]), cut.feed(ts_ns[57:], value[57:])]
     assert np.concatenate(parts).tobytes() == verdict.tobytes()
     assert verdict["decades"][-1] > 4.0
+
+
+def test_every_metric_of_the_table_is_counted_somewhere() -> None:
+    folders = ("engine", "connectors")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py") if path.name != "metrics.py"]
+    text = "".join(path.read_text() for path in files)
+    assert [metric.name for metric in METRICS if f"Metric.{metric.name}" not in text] == []
