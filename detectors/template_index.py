@@ -49,13 +49,13 @@ TEMPLATE: Final = np.dtype(
     ],
     align=True,
 )
-# `digits` of a slot are the small digits that every line had there so far, 0 when they vary or there are none.
+# `marks` are flags (that word names an attribute of arrays). `digits` of a slot are the small digits that every line had there so far, 0 when they vary or there are none.
 SLOT: Final = np.dtype(
     [
         ("hash", np.uint64),
         ("key", np.uint64),
         ("digits", np.uint64),
-        ("flags", np.uint16),
+        ("marks", np.uint16),
         ("unused_two", np.uint16),
         ("unused_four", np.uint32),
     ],

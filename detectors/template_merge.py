@@ -37,7 +37,7 @@ def absorb(bucket: int, general: int, index: Index) -> None:
             other, covered = index.template[i].first, True
             for j in range(length):
                 wanted = index.slot[first + j].hash
-                polar = index.slot[other + j].flags & POLAR
+                polar = index.slot[other + j].marks & POLAR
                 covered = not polar if wanted == WILD else wanted == index.slot[other + j].hash
                 if not covered:
                     break
@@ -52,7 +52,7 @@ def _whole(seed: U64, i: int, index: Index) -> tuple[U64, int]:
     first, length, total, anchors = index.template[i].first, index.template[i].length, seed, 0
     for j in range(length):
         total += fold(index.slot[first + j].hash, np.uint64(j))
-        anchors += index.slot[first + j].hash != WILD and index.slot[first + j].flags & PLAIN == LETTERS
+        anchors += index.slot[first + j].hash != WILD and index.slot[first + j].marks & PLAIN == LETTERS
     return total, anchors
 
 
@@ -115,7 +115,7 @@ def meet(seed: U64, i: int, bucket: int, index: Index) -> I64:
     first, length = index.template[i].first, index.template[i].length
     for place in range(length):
         slot = index.slot[first + place]
-        if slot.hash == WILD or slot.flags & POLAR or anchors - (slot.flags & PLAIN == LETTERS) < 1:
+        if slot.hash == WILD or slot.marks & POLAR or anchors - (slot.marks & PLAIN == LETTERS) < 1:
             continue
         key = fold(total - fold(slot.hash, np.uint64(place)), np.uint64(length * TOKENS_MAX + place)) | ONE
         at = _hole(key, index)

@@ -143,7 +143,7 @@ def note_fans(seed: U64, length: int, tokens: Tokens, index: Index) -> None:
 @device
 def _may_differ(slot: Any, j: int, seed: U64, tokens: Tokens, index: Index) -> Flag:
     """Whether place `j` is soft: one side looks like a value, both follow the same `key=`, or both were values before."""
-    if (slot.flags | tokens.flags[j]) & (SOFT | CROWDED):
+    if (slot.marks | tokens.flags[j]) & (SOFT | CROWDED):
         return True
     if slot.key != ZERO and slot.key == tokens.key[j]:
         return True
@@ -157,10 +157,10 @@ def _similarity(first: int, length: int, seed: U64, tokens: Tokens, index: Index
     for j in range(length):
         s = index.slot[first + j]
         if s.hash == tokens.hash[j]:
-            plain = s.flags & PLAIN == LETTERS
+            plain = s.marks & PLAIN == LETTERS
             anchors += plain
-            equal += 1.0 if plain else (0.5 if s.flags & LETTERS else 0.2)
-        elif (s.flags | tokens.flags[j]) & POLAR:
+            equal += 1.0 if plain else (0.5 if s.marks & LETTERS else 0.2)
+        elif (s.marks | tokens.flags[j]) & POLAR:
             return -1.0
         elif s.hash == WILD:
             continue

@@ -43,6 +43,7 @@ from detectors.template_text import EXAMPLE_BYTES_MAX, SlotTexts, readable, slot
 from detectors.tokens import I64, LINE_BYTES_MAX, ONE, SEED, SMALL, U64, ZERO, Flag, Tokens, fold, tokenise, tokens_room
 
 NO_TEMPLATE: Final = -1
+LASTING: Final = 0xFFFF ^ CROWDED ^ KNOWN  # flags that belong to a token, not to the moment
 AS_IS: Final = 10.0  # a similarity from here on: the line fits without any change
 
 
@@ -67,7 +68,7 @@ def _bear(service: int, length: int, bucket: int, tokens: Tokens, index: Index) 
         slot.key = tokens.key[j]
         slot.digits = tokens.digits[j]
         born.open += slot.digits != ZERO
-        slot.flags = tokens.flags[j] & ~(CROWDED | KNOWN)
+        slot.marks = tokens.flags[j] & LASTING
     return i
 
 
@@ -238,7 +239,7 @@ class TemplateMiner:
         i = int(self.resolve(np.array([index], np.int32))[0])
         row = self._index.template[i]
         slots = self._index.slot[row["first"] : row["first"] + row["length"]]
-        wild, small = (slots["hash"] == WILD) | ((slots["flags"] & NAMED) != 0), (slots["flags"] & SMALL) != 0
+        wild, small = (slots["hash"] == WILD) | ((slots["marks"] & NAMED) != 0), (slots["marks"] & SMALL) != 0
         return Template(
             id=f"{template_id(template_text(self._spelling[i], SlotTexts(wild, small))):016x}",
             text=template_text(self._spelling[i], SlotTexts(wild, small & (slots["digits"] == 0))),

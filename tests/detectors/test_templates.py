@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,8 @@ from hypothesis import strategies as st
 
 from detectors.templates import NO_TEMPLATE, TemplateMiner
 
-WORDS = st.sampled_from(
-    "user root admin up down disk eth0 eth1 ssh2 10.0.0.1 42 k=v k=w <1 sec (2 KB) bytes failed a/b x".split()
-)
-LINE = st.lists(WORDS, max_size=6).map(lambda words: " ".join(words).encode())
+WORDS = "user root admin up down disk eth0 eth1 ssh2 10.0.0.1 42 k=v k=w <1 sec (2 KB) bytes failed a/b x"
+LINE = st.lists(st.sampled_from(WORDS.split()), max_size=6).map(lambda words: " ".join(words).encode())
 LOG = st.lists(st.tuples(LINE, st.integers(0, 2)), max_size=60)
 
 
@@ -39,7 +39,7 @@ def test_cuts_of_the_stream_do_not_show(log: list[tuple[bytes, int]], cuts: set[
     whole, parts = miner(40, 15), miner(40, 15)
     expected = whole.mine(lines, services)
     edges = [0, *sorted(c for c in cuts if c < len(lines)), len(lines)]
-    got = [parts.mine(lines[a:b], services[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    got = [parts.mine(lines[a:b], services[a:b]) for a, b in pairwise(edges)]
     assert np.concatenate(got).tolist() == expected.tolist()
     assert state(parts) == state(whole)
 

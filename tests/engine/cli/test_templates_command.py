@@ -22,7 +22,7 @@ def run(folder: Path, content: bytes) -> tuple[list[list[str]], dict[str, str]]:
         final = list(csv.reader(stream))
     assert rows[0] == ["line", "template_id", "template"]
     assert final[0] == ["template_id", "template"]
-    return rows[1:], {name: text for name, text in final[1:]}
+    return rows[1:], {row[0]: row[1] for row in final[1:]}
 
 
 def test_each_line_has_a_row_the_empty_ones_too(tmp_path: Path) -> None:
