@@ -164,8 +164,8 @@ def _gates(table: Table, scores: NDArray[np.float64]) -> list[str]:
     silent = np.isnan(scores)
     reasons = np.full(len(scores), "", dtype="U12")
     reasons[silent] = "warming_up"
-    reasons[silent & ~np.isfinite(table.values).any(axis=1)] = "missing"
     reasons[silent & (table.ts_ns <= newest)] = "late"
+    reasons[silent & ~np.isfinite(table.values).any(axis=1)] = "missing"
     reasons[table.ts_ns == _NO_TIME] = "bad_time"
     gates: list[str] = reasons.tolist()
     return gates

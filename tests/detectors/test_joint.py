@@ -1,0 +1,56 @@
+"""Laws of an entity's joint score and of alarms."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from metric_corpus import every
+
+from detectors import joint
+from detectors.kernel import as_state
+
+
+def jointly(scores: np.ndarray, cuts: tuple[int, ...] = ()) -> np.ndarray:
+    n = len(scores)
+    state, out, ts_ns = np.zeros(1, joint.STATE), np.full(n, np.nan), every(60.0, n)
+    edges = [0, *cuts, n]
+    for a, b in pairwise(edges):
+        joint.score_jointly(as_state(state), ts_ns[a:b], scores[a:b], joint.Params(), out[a:b])
+    return out
+
+
+def usual(rows: int, metrics: int) -> np.ndarray:
+    return np.random.default_rng(1).exponential(0.15, (rows, metrics))
+
+
+def test_a_cut_changes_no_bit() -> None:
+    scores = usual(1000, 8)
+    assert jointly(scores).tobytes() == jointly(scores, (1, 2, 500)).tobytes()
+
+
+def test_many_metrics_a_little_are_more_than_one() -> None:
+    scores = usual(3000, 12)
+    one, many = scores.copy(), scores.copy()
+    one[-1, 0] = 1.5
+    many[-1, :6] = 1.5
+    assert jointly(many)[-1] > jointly(one)[-1] > np.nanmedian(jointly(scores))
+
+
+def test_metrics_without_an_opinion_are_left_out() -> None:
+    scores = usual(500, 4)
+    scores[:, 1] = np.nan
+    scores[100] = np.nan
+    out = jointly(scores)
+    assert np.isnan(out[100])
+    assert np.isfinite(out[101:]).all()
+    assert out.tobytes() == jointly(scores[:, [0, 2, 3]]).tobytes()
+
+
+def test_an_alarm_starts_once_and_again_only_when_it_is_worse_or_long_ago() -> None:
+    score = np.array([np.nan, 0.2, 1.5, 1.4, 1.6, 0.1, 0.3])
+    ts_ns = every(60.0, 7)
+    ts_ns[-1] += 7200 * 10**9
+    out = np.empty(7)
+    joint.alarms(ts_ns, score, 3600.0, out)
+    assert out.tolist() == [0.0, 0.2, 1.5, 0.0, 1.6, 0.0, 0.3]
