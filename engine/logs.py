@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
@@ -27,7 +27,7 @@ _VALUE_CHARACTERS_MAX = 8192
 
 def configure_logging(config: Log, stream: TextIO | None = None) -> None:
     """Send our own events and the standard library's to `stream` (default stderr). May be called again."""
-    out = sys.stderr if stream is None else stream
+    out = cast("TextIO", _Stderr()) if stream is None else stream
     as_json = config.format == "json" or (config.format == "auto" and not out.isatty())
     shared: list[Processor] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, _time]
     endings = _json_endings() if as_json else _console_endings(colours=out.isatty())
@@ -51,6 +51,19 @@ def configure_logging(config: Log, stream: TextIO | None = None) -> None:
 def get_logger(name: str) -> Any:
     """The logger of one part of the program. Cheap; takes whatever configuration is in force when it is used."""
     return structlog.get_logger(part=name)
+
+
+class _Stderr:
+    """Standard error as it is at the time of writing: whoever replaces it gets the lines."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
 
 
 def _json_endings() -> Sequence[Processor]:

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import typer
 
+from engine.config.tree import Log
 from engine.errors import ConfigError, ForeshockError
+from engine.logs import configure_logging
 
 
 class Command(NamedTuple):
@@ -63,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors that a person can act on are told on stderr, without a traceback."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in words if not word.startswith("-")), "")
+    configure_logging(Log(level="warning"))  # the daemon asks for more
     try:
         build_app([command])(args=words, prog_name="foreshock")
     except SystemExit as stop:
