@@ -70,29 +70,47 @@ def nominal(row: Row, age: int, value: float) -> float:
 
 
 @device
-def learn(row: Row, sample: Row, params: Params) -> None:
+def surprises(row: Row, value: float) -> tuple[float, float, float]:
+    """The nominal decades of all ages."""
+    return nominal(row, 0, value), nominal(row, 1, value), nominal(row, 2, value)
+
+
+@device
+def learn_quantum(row: Row, change: float) -> None:
+    if change <= 0.0:
+        return
+    if row.quantum > 0.0:
+        row.quantum += 0.02 * (min(change, 10.0 * row.quantum) - row.quantum)
+    else:
+        row.quantum = change
+
+
+@device
+def learn_first(row: Row, value: float) -> None:
+    for age in range(AGES):
+        row.level[age] = value
+        row.threshold[age] = tails.THRESHOLD_FIRST
+        row.excess[age] = tails.EXCESS_FIRST
+
+
+@device
+def learn(row: Row, sample: Row, ys: tuple[float, float, float], params: Params) -> None:
+    """`ys` are the sample's surprises against this row."""
     value, dt, seen = sample.value, sample.dt, sample.seen
     if seen == 0.0:
-        for age in range(AGES):
-            row.level[age] = value
-            row.threshold[age] = tails.THRESHOLD_FIRST
-            row.excess[age] = tails.EXCESS_FIRST
+        learn_first(row, value)
         return
-    change = abs(value - row.level[0])
-    if change > 0.0:
-        bounded = min(change, 10.0 * row.quantum) if row.quantum > 0.0 else change
-        row.quantum += (0.02 if row.quantum > 0.0 else 1.0) * (bounded - row.quantum)
+    # The first change sets the floor that its own lesson is bounded by.
+    learn_quantum(row, abs(value - row.level[0]))
     alpha_tail = tails.tail_alpha(dt, params.tail_seconds, seen)
     for age in range(AGES):
-        y = nominal(row, age, value)
         deviation = value - row.level[age]
         if seen > 10.0:
             limit = params.bound * (1.25 * row.scale[age] + floor_of(row, age))
             deviation = min(max(deviation, -limit), limit)
-            row.threshold[age], row.excess[age] = (
-                tails.learned_threshold(row.threshold[age], row.excess[age], y, alpha_tail),
-                tails.learned_excess(row.threshold[age], row.excess[age], y, alpha_tail),
-            )
+            threshold = tails.learned_threshold(row.threshold[age], row.excess[age], ys[age], alpha_tail)
+            row.excess[age] = tails.learned_excess(row.threshold[age], row.excess[age], ys[age], alpha_tail)
+            row.threshold[age] = threshold
         tau = age_of(age, params)
         memory = max(params.scale_seconds, 4.0 * tau)
         row.scale[age] += max(min(dt / (memory + dt), 0.2), 1.0 / seen) * (abs(deviation) - row.scale[age])
@@ -104,38 +122,33 @@ def learn(row: Row, sample: Row, params: Params) -> None:
             row.level[age] += max(dt / (tau + dt), 1.0 / (seen + 1.0)) * deviation
 
 
-@device
-def observe(row: Row, sample: Row) -> None:
-    """What moves while the model is held: the previous sample."""
-    row.level[0] = sample.value
-
-
 @kernel
 def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
-    """See contract.py. Its decades are the mean of the three ages', each clipped at three."""
+    """See contract.py. Its decades are the sum of the three ages', each clipped at three, divided by three."""
     for i in range(feed.shape[0]):
         sample = feed[i]
         if sample.read < 0:
             continue
         row = state[sample.read]
         out = verdict[i]
-        out.expected = row.level[1]
-        out.scale = 1.25 * row.scale[1] + floor_of(row, 1)
+        out.expected = np.nan
+        out.scale = np.nan
+        out.direction = 0
         out.since = 0.0
-        decades = 0.0
+        out.decades = 0.0
+        ys = surprises(row, sample.value)
+        if sample.seen > 0.0:
+            out.expected = row.level[1]
+            out.scale = 1.25 * row.scale[1] + floor_of(row, 1)
+            out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
         if sample.seen > 10.0:
             for age in range(AGES):
-                y = nominal(row, age, sample.value)
-                decades += tails.soft_clip(tails.tail_surprise(row.threshold[age], row.excess[age], y), 3.0)
-        out.decades = decades / AGES
-        out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
-        if sample.seen == 0.0:
-            out.expected = np.nan
-            out.scale = np.nan
-            out.direction = 0
+                decades = tails.tail_surprise(row.threshold[age], row.excess[age], ys[age])
+                out.decades += tails.soft_clip(decades, 3.0) / AGES
         if sample.write == sample.read:
-            learn(row, sample, params)
+            learn(row, sample, ys, params)
             continue
-        observe(row, sample)
+        row.level[0] = sample.value  # the present; the model stays
         if sample.write >= 0:
-            learn(state[sample.write], sample, params)
+            shadow = state[sample.write]
+            learn(shadow, sample, surprises(shadow, sample.value), params)

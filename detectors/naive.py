@@ -95,7 +95,7 @@ def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
             size = 1.25 * scales[a] + 0.1 * quantum + 1e-9 * abs(levels[a]) + 1e-12
             deviation = s.value - levels[a]
             if s.seen > 10:
-                tails[a].learn(tail_decades(abs(deviation) / size), s, params.tail_seconds)
+                tails[a].learn(ys[a], s, params.tail_seconds)
                 deviation = clamp(deviation, params.bound * size)
             memory = max(params.scale_seconds, 4.0 * ages[a])
             scales[a] += max(min(s.dt / (memory + s.dt), 0.2), 1.0 / s.seen) * (abs(deviation) - scales[a])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import tails
@@ -42,12 +42,14 @@ def test_an_anomaly_cannot_teach_that_it_is_usual() -> None:
     assert learn(ys)[1] < calm[1] * 2.0
 
 
+@settings(deadline=None)  # the first call may compile
 @given(st.floats(0.05, 5.0), st.floats(tails.EXCESS_MIN, tails.EXCESS_MAX), st.floats(0.0, 50.0))
 def test_boundary_and_surprise_are_inverse(threshold: float, excess: float, decades: float) -> None:
     y = tails.tail_boundary(threshold, excess, decades)
     assert tails.tail_surprise(threshold, excess, y) == pytest.approx(decades, rel=1e-9, abs=1e-9)
 
 
+@settings(deadline=None)  # the first call may compile
 @given(st.floats(0.0, 1e6), st.floats(0.0, 1e6))
 def test_clipping_keeps_the_order(a: float, b: float) -> None:
     low, high = sorted((a, b))

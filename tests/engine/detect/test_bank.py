@@ -311,6 +311,7 @@ print(state.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_without_the_compiler_the_bits_are_the_same() -> None:
     """Also with the processor's newer instructions left out of what is compiled."""
     here = Path(__file__).resolve()
