@@ -45,17 +45,20 @@ TEMPLATE: Final = np.dtype(
         ("open", np.int32),  # its slots whose small digits never varied
         ("digits", np.uint64),  # hash of the small digits of its first line
         ("next", np.int32),  # the next template of the same service and length, -1 none
-        ("unused", np.int32),  # no bytes without a name: they would differ from copy to copy
+        ("probe", np.int32),  # a place where a line must agree with it, unless the line looks like a value there
+        ("probe_hash", np.uint64),  # the token at that place, 0 when there is no such place
     ],
     align=True,
 )
-# `marks` are flags (that word names an attribute of arrays). `digits` of a slot are the small digits that every line had there so far, 0 when they vary or there are none.
+# `marks` are flags (that word names an attribute of arrays). `digits` are the small digits that every line had there so far,
+# 0 when they vary or there are none.
 SLOT: Final = np.dtype(
     [
         ("hash", np.uint64),
         ("key", np.uint64),
         ("digits", np.uint64),
         ("marks", np.uint16),
+        # No bytes without a name: they would differ from copy to copy.
         ("unused_two", np.uint16),
         ("unused_four", np.uint32),
     ],

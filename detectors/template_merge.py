@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.kernel import device
-from detectors.template_index import HOLE_ROOM, HOLE_WORDS, HOLES, PLAIN, POLAR, WILD, Index, place_of, survivor
+from detectors.template_index import HOLE_ROOM, HOLE_WORDS, HOLES, PLAIN, POLAR, SOFT, WILD, Index, place_of, survivor
 from detectors.tokens import I64, LETTERS, ONE, TOKENS_MAX, U64, ZERO, Tokens, fold
 
 
@@ -104,6 +104,7 @@ def _unite(at: int, i: int, place: int, bucket: int, index: Index) -> I64:
     for j in range(index.template[i].length):
         if j == place or index.slot[to + j].hash != index.slot[source + j].hash:
             index.slot[to + j].hash = WILD
+    aim(eldest, index)
     absorb(bucket, eldest, index)
     return eldest
 
@@ -125,12 +126,26 @@ def meet(seed: U64, i: int, bucket: int, index: Index) -> I64:
 
 
 @device
+def aim(i: int, index: Index) -> None:
+    """Choose the probe of template `i`: its last slot that only a value or the same word can meet (first places are crowded)."""
+    row = index.template[i]
+    row.probe_hash = ZERO
+    for j in range(row.length - 1, -1, -1):
+        slot = index.slot[row.first + j]
+        if slot.hash != WILD and slot.key == ZERO and slot.marks & SOFT == 0:
+            row.probe = j
+            row.probe_hash = slot.hash
+            return
+
+
+@device
 def generalise(i: int, tokens: Tokens, index: Index) -> None:
     """Make wild what differs between template `i` and the line."""
     first = index.template[i].first
     for j in range(index.template[i].length):
         if index.slot[first + j].hash != tokens.hash[j]:
             index.slot[first + j].hash = WILD
+    aim(i, index)
 
 
 @device

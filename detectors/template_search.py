@@ -46,6 +46,7 @@ from detectors.tokens import (
 )
 from detectors.words import IS_NAMING, IS_POLAR, NEITHER, kind_of_token
 
+YIELDING = SOFT | CROWDED | KNOWN  # flags of a token that may stand where a template has another word
 LOW_HALF = np.uint64(0xFFFFFFFF)
 
 
@@ -187,8 +188,11 @@ def search(bucket: int, length: int, seed: U64, tokens: Tokens, index: Index) ->
                 index.bucket_head[bucket] = following
             else:
                 index.template[before].next = following
-        else:
-            before = i
+            i = following
+            continue
+        before = i
+        row = index.template[i]
+        if row.probe_hash == ZERO or row.probe_hash == tokens.hash[row.probe] or tokens.flags[row.probe] & YIELDING:
             similarity = _similarity(index.template[i].first, length, seed, tokens, index)
             index.counts[COMPARED] += 1
             if similarity > best_similarity:

@@ -36,7 +36,7 @@ from detectors.template_index import (
     survivor,
     survivors,
 )
-from detectors.template_merge import absorb, generalise, loosen, meet
+from detectors.template_merge import absorb, aim, generalise, loosen, meet
 from detectors.template_search import judge_tokens, note_fans, search
 from detectors.template_state import VERSION, index_columns, index_from, pack, texts_from
 from detectors.template_text import EXAMPLE_BYTES_MAX, SlotTexts, readable, slot_texts, template_id, template_text
@@ -69,6 +69,7 @@ def _bear(service: int, length: int, bucket: int, tokens: Tokens, index: Index) 
         slot.digits = tokens.digits[j]
         born.open += slot.digits != ZERO
         slot.marks = tokens.flags[j] & LASTING
+    aim(i, index)
     return i
 
 
