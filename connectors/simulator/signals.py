@@ -150,7 +150,7 @@ def _service(span: Span, scenario: Scenario, name: str, load: Floats, noise: _No
         (_share(callee) * (span.latency[callee] - BY_NAME[callee].latency) for callee in service.calls), np.zeros(len(times))
     )
     carried = sum((_share(callee) * np.clip(span.errors[callee] - 0.004, 0, 1) for callee in service.calls), np.zeros(len(times)))
-    slow = np.clip((wait - service.latency) / (6.0 * service.latency), 0, 0.06)
+    slow = np.clip((wait - 3.0 * service.latency) / (6.0 * service.latency), 0, 0.06)
     span.requests[name] = np.maximum(requests, 0.1)
     span.errors[name] = np.clip(errors + carried + slow, 0, 1)
     span.latency[name] = np.maximum(service.latency * own + 2.0 * wait, 1e-4)

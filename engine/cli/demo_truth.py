@@ -71,10 +71,10 @@ def _match(incident: Incident, faults: Sequence[Happening]) -> int | None:
     """The fault whose time and places fit; among several the one whose own entity is in it, then the nearest in time."""
     fitting = []
     for n, fault in enumerate(faults):
-        began = incident.started_ts_ns / 1e9
-        in_time = fault.start - _EARLY_SECONDS <= began <= fault.end + _LATE_SECONDS
+        told = incident.opened_ts_ns / 1e9
+        in_time = fault.start - _EARLY_SECONDS <= told <= fault.end + _LATE_SECONDS
         if in_time and set(incident.entities) & set(fault.affected):
-            fitting.append((fault.entity not in incident.entities, abs(began - fault.start), n))
+            fitting.append((fault.entity not in incident.entities, abs(told - fault.start), n))
     return min(fitting)[2] if fitting else None
 
 
