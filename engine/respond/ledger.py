@@ -6,7 +6,9 @@ the limits to itself, so an observed rule shows what it would have done, and tak
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from heapq import heappop, heappush
 
 import msgspec
 
@@ -65,6 +67,7 @@ class Ledger:
         longest = max((int(rule.cooldown * NS) for rule in config.rules), default=0)
         self._horizon_ns = max(HOUR_NS, longest)
         self.book = Book()
+        self._index = _Index()
 
     # ------------------------------------------------------------------------------------------------ time and order
     def advance(self, ts_ns: int) -> int:
@@ -89,6 +92,8 @@ class Ledger:
         incidents = self.book.incidents
         if standing.id not in incidents and not (standing.live and self._has_room()):
             return False
+        self._index.count(incidents.get(standing.id), -1)
+        self._index.count(standing, 1)
         incidents[standing.id] = standing
         return True
 
@@ -105,7 +110,8 @@ class Ledger:
         """Drop an incident that can come back no more, and its actions. What was used stays counted."""
         for entry in self.actions_of(incident_id):
             del self.book.actions[entry.id]
-        self.book.incidents.pop(incident_id, None)
+        self._index.drop(incident_id)
+        self._index.count(self.book.incidents.pop(incident_id, None), -1)
 
     def revision(self, incident_id: str) -> int:
         """The latest revision known; 0 for an incident that is not."""
@@ -113,15 +119,26 @@ class Ledger:
         return known.revision if known else 0
 
     # ------------------------------------------------------------------------------------------------ actions
+    def keep(self, entry: Entry) -> None:
+        """Write an action down, after each change to it."""
+        self.book.actions[entry.id] = entry
+        self._index.add(entry)
+
     def actions_of(self, incident_id: str) -> list[Entry]:
         """Actions of one incident, by id: the order of a dictionary does not survive every snapshot."""
-        found = [entry for entry in self.book.actions.values() if entry.incident_id == incident_id]
-        return sorted(found, key=lambda entry: entry.id)
+        found = self._index.of_incident.get(incident_id, {})
+        return [found[key] for key in sorted(found)]
 
     def due(self) -> list[Entry]:
-        """Actions whose time has come, earliest first."""
-        ripe = [entry for entry in self.book.actions.values() if 0 < entry.again_ns <= self.book.now_ns]
-        return sorted(ripe, key=lambda entry: (entry.again_ns, entry.id))
+        """Actions whose time has come, earliest first. Each is given once: keep it again to have it again."""
+        ripe: dict[str, Entry] = {}
+        times = self._index.times
+        while times and times[0][0] <= self.book.now_ns:
+            again_ns, key = heappop(times)
+            entry = self.book.actions.get(key)
+            if entry is not None and entry.again_ns == again_ns:
+                ripe[key] = entry
+        return list(ripe.values())
 
     def use(self, rule: ActionRule, target: str, *, simulated: bool) -> None:
         """Record that an action was armed or, simulated, proposed."""
@@ -133,7 +150,7 @@ class Ledger:
         uses = [use for use in book.uses if use.simulated == simulated]
         of_action = [use for use in uses if use.action == rule.action]
         return Usage(
-            open_in_domain=sum(known.live and known.domain == standing.domain for known in book.incidents.values()),
+            open_in_domain=self._index.live[standing.domain],
             busy=not simulated and self._is_busy(target.entity),
             last_ns=next((use.ts_ns for use in reversed(of_action) if use.target == target.entity), 0),
             action_nth_ns=_nth_latest(of_action, self._config.per_action_per_hour),
@@ -141,9 +158,8 @@ class Ledger:
         )
 
     def _is_busy(self, target: str) -> bool:
-        book = self.book
-        armed = (e for e in book.actions.values() if e.target == target and e.state is ActionState.ARMED)
-        return any(book.incidents[entry.incident_id].live for entry in armed)
+        incidents = self.book.incidents
+        return any(incidents[entry.incident_id].live for entry in self._index.armed.get(target, {}).values())
 
     # ------------------------------------------------------------------------------------------------ snapshots
     def saved(self) -> dict[str, object]:
@@ -154,9 +170,42 @@ class Ledger:
     def load(self, plain: dict[str, object]) -> None:
         """Become what was saved; nothing at all is an empty book. Raises StateError, and is then unchanged."""
         try:
-            self.book = msgspec.convert(plain, Book)
+            book = msgspec.convert(plain, Book)
         except msgspec.ValidationError as error:
             raise StateError(f"not a remediation ledger: {error}") from error
+        self.book, self._index = book, _Index()
+        for known in book.incidents.values():
+            self._index.count(known, 1)
+        for entry in book.actions.values():
+            self._index.add(entry)
+
+
+class _Index:
+    """What can be told from a book, kept so that no question reads all of it."""
+
+    def __init__(self) -> None:
+        self.live: Counter[str] = Counter()  # domain → live incidents
+        self.of_incident: dict[str, dict[str, Entry]] = {}
+        self.armed: dict[str, dict[str, Entry]] = {}  # target → armed actions on it
+        self.times: list[tuple[int, str]] = []  # a heap; what has changed since is passed over when it comes up
+
+    def count(self, known: Standing | None, amount: int) -> None:
+        if known is not None and known.live:
+            self.live[known.domain] += amount
+
+    def add(self, entry: Entry) -> None:
+        self.of_incident.setdefault(entry.incident_id, {})[entry.id] = entry
+        if entry.state is ActionState.ARMED:
+            self.armed.setdefault(entry.target, {})[entry.id] = entry
+        if entry.again_ns:
+            heappush(self.times, (entry.again_ns, entry.id))
+
+    def drop(self, incident_id: str) -> None:
+        for entry in self.of_incident.pop(incident_id, {}).values():
+            armed = self.armed.get(entry.target, {})
+            armed.pop(entry.id, None)
+            if not armed:
+                self.armed.pop(entry.target, None)
 
 
 def _nth_latest(uses: Sequence[Use], limit: int) -> int:

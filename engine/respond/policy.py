@@ -116,6 +116,8 @@ class Verdict(NamedTuple):
 
 
 class Objection(NamedTuple):
+    """A gate's no: why, and when asking again could change it (0: only news can)."""
+
     reason: Reason
     again_ns: int = 0
 

@@ -202,13 +202,14 @@ class RespondMachine:
         """Change an action's place and publish it; the same place for the same reason is no news."""
         entry.again_ns = verdict.again_ns
         if entry.revision and (entry.state, entry.reason) == (state, verdict.reason):
+            self._ledger.keep(entry)
             return
         now = self._ledger.book.incidents[entry.incident_id]
         entry.state, entry.reason, entry.revision = state, verdict.reason, entry.revision + 1
         entry.since_ns = self._ledger.book.now_ns
-        self._ledger.book.actions[entry.id] = entry
         action = self._describe(entry, now, verdict)
         entry.plan_hash = action.plan_hash
+        self._ledger.keep(entry)
         self._writer.action(action)
         details = {
             "rule": entry.rule,
