@@ -13,7 +13,7 @@ from engine.records import AnomalyKind, Signal
 
 def explain(incident: LiveIncident, book: Book) -> None:
     """Renew the hints of an incident."""
-    symptoms = [_symptom(m) for m in incident.members.values() if not m.suppressed]
+    symptoms = [_symptom(m, incident.started_ns) for m in incident.members.values() if not m.suppressed]
     happenings = [
         Happening(c.id, c.ts_ns, c.name, c.entity, c.is_change, clean(c.text))
         for c in sorted(incident.changes.values(), key=lambda c: (c.ts_ns, c.id))
@@ -28,7 +28,7 @@ def explain(incident: LiveIncident, book: Book) -> None:
     incident.hints, incident.abstained = list(ranking.hints), ranking.abstained
 
 
-def _symptom(member: MemberState) -> Symptom:
+def _symptom(member: MemberState, started_ns: int) -> Symptom:
     silent = member.kind is AnomalyKind.GAP
     return Symptom(
         entity=member.entity,
@@ -36,7 +36,7 @@ def _symptom(member: MemberState) -> Symptom:
         family=_family(member),
         strength=max(abs(member.deviation), 3.0 * member.score),
         direction=member.direction,
-        onset_ts_ns=member.onset_ts_ns,
+        onset_ts_ns=max(member.onset_ts_ns, started_ns),
         uncertainty_seconds=max(1.0, member.step_seconds),
         text=_fact(member),
         silent=silent,

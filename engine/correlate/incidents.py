@@ -11,7 +11,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from engine.config.tree import Correlate
-from engine.correlate.evidence import BAD_SEVERITY, Evidence
+from engine.correlate.evidence import LASTING_WINDOWS, Evidence, gravity, is_lasting, is_loud, is_supported
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
 from engine.correlate.topology import ONE_STEP, Topology
@@ -22,6 +22,8 @@ from engine.records import Alert, AlertState, AnomalyKind, Change, IncidentState
 ALERTS_MAX = 200_000
 ENTITIES_MAX = 60
 """A merge that would span more entities than this does not happen: chains stop here."""
+SPREAD_WINDOWS = 24
+"""For so many windows after its last new alert an open incident still draws in what begins on its entities or next to them."""
 LEASE_NS = 3_600 * 1_000_000_000
 """An alert of which nothing was heard for this long is over: its detector is gone or has forgotten it."""
 _SWEEP_NS = 600 * 1_000_000_000
@@ -30,7 +32,6 @@ _PACE_NS = 10 * 1_000_000_000
 _NS = 1_000_000_000
 _TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
 _OVER = (IncidentState.CLOSED, IncidentState.MERGED)
-_ERROR = 17
 
 
 class Book:
@@ -120,9 +121,9 @@ class Book:
         return incident, placed[0].tie.because
 
     def _same_trouble(self, alert: Alert) -> tuple[LiveIncident, str] | None:
-        """An incident that has this very series, or trouble on this entity that has not ended: it goes on, whatever the time between."""
+        """An incident that has this very series, or trouble on this entity that has not ended: it goes on."""
         for incident in self._with(alert.entity, alert.domain):
-            if incident.state is IncidentState.SUPPRESSED and not self._verdict_of(alert):
+            if not self._may_spread(incident, alert):
                 continue
             for member in incident.members.values():
                 if member.fingerprint == alert.fingerprint:
@@ -138,12 +139,15 @@ class Book:
                 continue
             for incident in self._with(entity, alert.domain):
                 burning = any(m.entity == entity and m.state is AlertState.FIRING for m in incident.members.values())
-                if burning and incident.state is not IncidentState.SUPPRESSED:
+                if burning and incident.state in _TOLD and self._may_spread(incident, alert):
                     return incident, f"next to {entity}, still firing"
         return None, ""
 
-    def _verdict_of(self, alert: Alert) -> bool:
-        return self.state.suppression.verdict(alert) is not None
+    def _may_spread(self, incident: LiveIncident, alert: Alert) -> bool:
+        """Only what grew lately draws in trouble that begins later; what is suppressed draws in only what is suppressed too."""
+        if incident.state is IncidentState.SUPPRESSED and self.state.suppression.verdict(alert) is None:
+            return False
+        return alert.onset_ts_ns - incident.cluster.last_ns <= SPREAD_WINDOWS * int(self.config.window * _NS)
 
     def _begin(self, alert: Alert, onset: Onset) -> LiveIncident:
         if len(self.state.incidents) >= self.config.incidents_max:
@@ -158,6 +162,7 @@ class Book:
         )
         self.state.incidents[incident.id] = incident
         self._look_again(incident, incident.created_ns + int(self.config.open_after * _NS))
+        self._look_again(incident, incident.created_ns + int(LASTING_WINDOWS * self.config.window * _NS))
         return incident
 
     def _make_room(self) -> None:
@@ -171,7 +176,8 @@ class Book:
         incident.cluster.add(onset)
         self._by_entity.setdefault(alert.entity, {})[incident.id] = None
         incident.alerts_total += 1
-        incident.started_ns = min(incident.started_ns, alert.onset_ts_ns)
+        if alert.onset_ts_ns >= incident.started_ns - int(self.config.window * _NS):  # older trouble that joins late began apart
+            incident.started_ns = min(incident.started_ns, alert.onset_ts_ns)
         verdict = self.state.suppression.verdict(alert)
         if len(incident.members) < self.config.members_max:
             member = member_from(alert, because)
@@ -189,8 +195,7 @@ class Book:
                 self._sweep_at(self.state.now_ns + _SWEEP_NS)
         incident.suppressed += verdict is not None
         if verdict is None:
-            incident.peak_score = max(incident.peak_score, alert.peak_score)
-            incident.severity = max(incident.severity, alert.severity)
+            incident.worsen(gravity(alert, alert.peak_score), alert.severity)
         self.evidence.gather(incident)
         if incident.state is IncidentState.RESOLVED and verdict is None:
             self._set_state(incident, IncidentState.OPEN, "reopened: " + because)
@@ -208,13 +213,11 @@ class Book:
         member = incident.members.get(alert.id)
         if member is not None:
             member.state = alert.state
-            member.seen_ns = route.seen_ns
             if alert.peak_score > member.score:
                 member.score, member.value, member.expected = alert.peak_score, alert.value, alert.expected
                 member.deviation = alert.deviation
         if member is None or not member.suppressed:
-            incident.peak_score = max(incident.peak_score, alert.peak_score)
-            incident.severity = max(incident.severity, alert.severity)
+            incident.worsen(gravity(alert, alert.peak_score), alert.severity)
         if alert.state is not route.state:
             self._recount(incident, route.state, alert.state)
             route.state = alert.state
@@ -269,19 +272,19 @@ class Book:
             if member.suppressed and 0 < member.suppressed_until_ns <= now:
                 member.suppressed = ""
                 incident.suppressed -= 1
-                incident.peak_score = max(incident.peak_score, member.score)
-                incident.severity = max(incident.severity, member.severity)
+                incident.worsen(gravity(member, member.score), member.severity)
 
     def _is_enough(self, incident: LiveIncident) -> bool:
-        """Whether this is worth a person's time: several alerts, one severe one, or one beside an event that says the same."""
+        """Whether this is worth a person's time now."""
         live = [m for m in incident.members.values() if m.state is not AlertState.RESOLVED and not m.suppressed]
         if not live:
             return False
-        told = incident.alerts_total - incident.suppressed
-        bad_events = sum(not c.is_change and c.severity >= BAD_SEVERITY for c in incident.changes.values())
-        if told + bad_events >= self.config.alerts_min or incident.peak_score >= self.config.severe_score:
+        if incident.peak_score >= self.config.severe_score or any(is_loud(m) for m in live):
             return True
-        return any(m.severity >= _ERROR and m.kind in (AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_EVENT) for m in live)
+        old_enough = self.state.now_ns - int(LASTING_WINDOWS * self.config.window * _NS)
+        if any(is_lasting(m, old_enough, self.config.severe_score) for m in live):
+            return True
+        return is_supported(incident, live, self.config, self.topology)
 
     def _open(self, incident: LiveIncident, now: int) -> None:
         was = incident.state
@@ -344,8 +347,7 @@ class Book:
         kept.firing += gone.firing
         kept.unknown += gone.unknown
         kept.suppressed += gone.suppressed
-        kept.peak_score = max(kept.peak_score, gone.peak_score)
-        kept.severity = max(kept.severity, gone.severity)
+        kept.worsen(gone.peak_score, gone.severity)
         self.evidence.gather(kept)
         if len(self.state.redirects) >= self.config.incidents_max:
             self.state.redirects.pop(next(iter(self.state.redirects)))

@@ -32,7 +32,7 @@ class MemberState(msgspec.Struct):
     signal: Signal
     state: AlertState
     onset_ts_ns: int
-    seen_ns: int
+    joined_ns: int
     score: float
     direction: int
     deviation: float
@@ -72,7 +72,7 @@ def member_from(alert: Alert, because: str) -> MemberState:
         signal=alert.signal,
         state=alert.state,
         onset_ts_ns=alert.onset_ts_ns,
-        seen_ns=alert.ts_ns,
+        joined_ns=alert.ts_ns,
         score=alert.peak_score,
         direction=alert.direction,
         deviation=alert.deviation,
@@ -111,6 +111,11 @@ class LiveIncident(msgspec.Struct):
     abstained: bool = False
     merged_into: str = ""
     reason: str = ""
+
+    def worsen(self, score: float, severity: int) -> None:
+        """Let one more alert count."""
+        self.peak_score = max(self.peak_score, score)
+        self.severity = max(self.severity, severity)
 
 
 class Route(msgspec.Struct, array_like=True):

@@ -56,9 +56,9 @@ class Suppression(msgspec.Struct):
     silences: list[Silence] = []
 
     def verdict(self, alert: Alert) -> Verdict | None:
-        """Why this alert is suppressed; None when it is not. The onset decides, not the time of the message."""
+        """Why this alert is suppressed; None when it is not. It is when it began or was confirmed inside a window: onsets are estimates."""
         for window in self.windows:
-            if window.covers(alert.entity, alert.onset_ts_ns):
+            if window.covers(alert.entity, alert.onset_ts_ns) or window.covers(alert.entity, alert.opened_ts_ns):
                 return Verdict(f"maintenance: {window.name}", window.end_ns)
         for silence in self.silences:
             if silence.covers(alert):

@@ -22,7 +22,28 @@ def test_two_alerts_open_one_incident_after_open_after_and_not_before():
 
 
 def test_a_lone_mild_alert_is_never_told():
-    assert run(Timeline().fires(1, "cart:latency").passes(30), **SHOP) == []
+    assert run(Timeline().fires(1, "cart:latency", score=1.5, peak_score=1.5).passes(30), **SHOP) == []
+
+
+def test_a_lone_alert_well_beyond_its_boundary_is_told_when_it_lasts():
+    assert run(Timeline().fires(1, "node-1:disk_used").passes(15), **SHOP) == []
+    assert states(run(Timeline().fires(1, "node-1:disk_used").passes(17), **SHOP)) == ["open"]
+
+
+def test_three_quantiles_of_one_latency_are_one_piece_of_evidence():
+    assert run(Timeline().fires(1, "cart:latency.p50", "cart:latency.p90", "cart:latency.p99").passes(9), **SHOP) == []
+
+
+def test_a_rise_of_requests_alone_is_no_trouble_and_a_loss_is():
+    up = Timeline().fires(1, "cart:requests", "web:requests", score=3.5, peak_score=3.5).passes(9)
+    down = Timeline().fires(1, "cart:requests", "web:requests", score=3.5, peak_score=3.5, direction=-1).passes(9)
+    assert (states(run(up, **SHOP)), states(run(down, **SHOP))) == ([], ["open"])
+
+
+def test_alerts_that_nothing_ties_together_are_told_only_when_they_are_a_crowd():
+    few = Timeline().fires(1, *(f"lonely-{n}:latency" for n in range(5))).passes(9)
+    many = Timeline().fires(1, *(f"lonely-{n}:latency" for n in range(6))).passes(9)
+    assert (states(run(few)), states(run(many))) == ([], ["open"])
 
 
 def test_one_severe_alert_is_enough():

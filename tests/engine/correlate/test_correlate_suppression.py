@@ -35,10 +35,11 @@ def test_others_are_told_of_while_a_window_is_open():
     assert [str(i.state) for i in told] == ["open"]
 
 
-def test_the_onset_decides_and_not_the_time_of_the_message():
-    told = run(Timeline().fires(35, "cart:latency", "cart:errors", onset=29).passes(60), **PLANNED)
-    assert [str(i.state) for i in told] == ["open"]
-    assert told[0].opened_ts_ns >= at(30)
+@pytest.mark.parametrize(("onset", "confirmed"), [(29, 31), (-5, 10)])
+def test_what_began_or_was_confirmed_inside_a_window_waits_for_its_end(onset, confirmed):
+    told = run(Timeline().fires(confirmed, "cart:latency", "cart:errors", onset=onset).passes(60), **PLANNED)
+    assert str(told[-1].state) == "open"
+    assert told[-1].opened_ts_ns >= at(30)
 
 
 def test_planned_events_are_no_evidence():
