@@ -25,6 +25,8 @@ class Sample(NamedTuple):
 
 
 class Verdict(NamedTuple):
+    """What an oracle says of one sample; a bare one says nothing."""
+
     decades: float
     expected: float = NAN
     scale: float = NAN
