@@ -1,0 +1,121 @@
+"""A small log format and a shard that reads it: what the laws of the detect stage are played on.
+
+The value of a record is JSON: {"s": [[name, labels, seconds, value], …], "l": [[labels, seconds, severity, text], …],
+"e": [[name, entity, seconds, severity, is_change], …]}. Anything else is malformed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from engine.config.tree import Detect, Format, Source
+from engine.detect.catalog import SourceCatalog
+from engine.detect.stage import DetectMachine
+from engine.errors import Reject
+from engine.ports import StepStats
+from engine.records import (
+    Alert,
+    AlertsMessage,
+    Change,
+    Decoded,
+    Event,
+    Lines,
+    Output,
+    Record,
+    Rejected,
+    Samples,
+    Shard,
+    Topic,
+    Watermark,
+)
+
+SECOND = 1_000_000_000
+START = 1_772_409_600
+"""Seconds: where the time of every test begins."""
+SHARD = Shard("in", 0)
+SOURCE = Source(name="shop", topics=["in"], format=Format.JSON, record_bytes_max=100_000)
+_MESSAGE = msgspec.json.Decoder(AlertsMessage)
+
+
+class Parts(msgspec.Struct):
+    s: list[tuple[str, dict[str, str], float, float]] = []
+    l: list[tuple[dict[str, str], float, int, str]] = []  # noqa: E741
+    e: list[tuple[str, str, float, int, bool]] = []
+
+
+class PartsCodec:
+    """Reads `Parts`. Times are seconds since START."""
+
+    def decode(self, records: Sequence[Record], catalog: SourceCatalog) -> Decoded:
+        samples, lines, events, rejected = [], [], [], []
+        for row, record in enumerate(records):
+            try:
+                parts = msgspec.json.decode(record.value or b"", type=Parts)
+            except msgspec.DecodeError:
+                rejected.append(Rejected(row, Reject.MALFORMED, "not parts"))
+                continue
+            for name, labels, at, value in parts.s:
+                samples.append((row, catalog.metric(name, labels), ns(at), value))
+            for labels, at, severity, text in parts.l:
+                lines.append((row, catalog.stream(labels), ns(at), severity, text.encode()))
+            for name, entity, at, severity, is_change in parts.e:
+                key, _ = catalog.event(name, {"service": entity})
+                events.append(
+                    Event(row=row, ts_ns=ns(at), name=name, entity=entity, key=key, severity=severity, is_change=is_change)
+                )
+        row_s, keys, times, values = _columns(samples, 4)
+        row_l, streams, when, severities, texts = _columns(lines, 5)
+        return Decoded(
+            Samples(np.array(row_s, np.int32), keys, np.array(times, np.int64), np.array(values, np.float64)),
+            Lines(np.array(row_l, np.int32), streams, np.array(when, np.int64), np.array(severities, np.int8), texts),
+            events,
+            rejected,
+        )
+
+
+def _columns(rows, width):
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+def ns(seconds: float) -> int:
+    return round((START + seconds) * SECOND)
+
+
+def record(offset: int, at: float, **parts) -> Record:
+    return Record(*SHARD, offset, ns(at), b"key", msgspec.json.encode(Parts(**parts)))
+
+
+def metric(offset: int, at: float, value: float, name: str = "latency", service: str = "cart") -> Record:
+    return record(offset, at, s=[(name, {"service": service}, at, value)])
+
+
+def machine(config: Detect | None = None, source: Source = SOURCE) -> DetectMachine:
+    return DetectMachine(SHARD, codec=PartsCodec(), catalog=SourceCatalog(source), source=source, config=config or Detect())
+
+
+def play(shard: DetectMachine, records: Sequence[Record], cuts: Iterable[int] = ()) -> tuple[list[Output], StepStats]:
+    """All outputs for the records, stepped in pieces, and the counts of all steps together."""
+    outputs, total = [], StepStats()
+    edges = [0, *sorted(min(cut, len(records)) for cut in cuts), len(records)]
+    for a, b in pairwise(edges):
+        result = shard.step(records[a:b])
+        outputs += result.outputs
+        for place, amount in result.stats.counts.items():
+            total.count(place[0], amount, *place[1])
+    return outputs, total
+
+
+def messages(outputs: Iterable[Output]) -> list[Alert | Change | Watermark]:
+    return [_MESSAGE.decode(output.value) for output in outputs if output.topic is Topic.ALERTS]
+
+
+def alerts(outputs: Iterable[Output]) -> list[Alert]:
+    return [message for message in messages(outputs) if isinstance(message, Alert)]
+
+
+def dead_letters(outputs: Iterable[Output]) -> list[Output]:
+    return [output for output in outputs if output.topic is Topic.DEAD_LETTERS]
