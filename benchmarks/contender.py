@@ -29,7 +29,7 @@ from engine.records import Shard
 from engine.replay import Bounded
 from engine.runner import Runner, RunnerOptions
 from engine.wiring.daemon import build_telemetry
-from engine.wiring.machines import machine_factories
+from engine.wiring.machines import machine_factories, warm_up
 
 PARTITIONS = 16
 
@@ -59,6 +59,7 @@ def foreshock(bootstrap: str, topic: str, expected: int, ends: dict[Shard, int])
     """Seconds for the whole detect stage."""
     config = configuration(bootstrap, topic)
     telemetry = build_telemetry(config)
+    warm_up(config)
     source = Timed(KafkaSource([topic], group=f"{config.kafka.group_prefix}-detect", kafka=config.kafka), ends)
     with TemporaryDirectory() as folder:
         runner = Runner(

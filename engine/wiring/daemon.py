@@ -24,13 +24,15 @@ from engine.process import Process
 from engine.records import Shard, Topic
 from engine.runner import Runner, RunnerOptions
 from engine.telemetry import Telemetry
-from engine.wiring.machines import kernel_ids, machine_factories
+from engine.wiring.machines import kernel_ids, machine_factories, warm_up
 
 STAGES: Final = ("detect", "correlate", "respond", "deliver")
 
 
 def build_process(config: Config, stages: Sequence[str], telemetry: Telemetry, *, console: TextIO = sys.stdout) -> Process:
     """Every runner of the wanted stages over Kafka. Raises Unreachable when the broker does not answer."""
+    if "detect" in stages:
+        warm_up(config)
     clock = SystemClock()
     factories = machine_factories(config)
     ids = kernel_ids(config)

@@ -8,15 +8,18 @@ from connectors.codecs import build_codec
 from engine import __version__
 from engine.config import Config
 from engine.config.load import config_id
-from engine.config.tree import Source
+from engine.config.tree import Format, Source
 from engine.correlate.stage import CorrelateMachine
 from engine.detect.bank import Bank
 from engine.detect.catalog import SourceCatalog
 from engine.detect.stage import DetectMachine
 from engine.errors import UsageError
 from engine.ports import Machine, MachineFactory
-from engine.records import Shard, digest
+from engine.records import Record, Shard, digest
 from engine.respond.stage import RespondMachine
+
+_WARM_RECORDS = 40
+_WARM_STEP_NS = 15_000_000_000
 
 
 def machine_factories(config: Config) -> dict[str, MachineFactory]:
@@ -63,3 +66,19 @@ def kernel_ids(config: Config) -> dict[str, str]:
         for stage, block in (("correlate", config.correlate), ("respond", config.respond), ("deliver", config.deliver))
     }
     return {"detect": digest("detect", Bank(config.detect).kernel_id, config_id(config.detect))[:16], **rest}
+
+
+# ------------------------------------------------------------------------------------------------------ warm-up
+def warm_up(config: Config) -> None:
+    """Compile (or load) every kernel by stepping throw-away machines, before a broker is asked for any record."""
+    samples = Source(name="warm-up", topics=["warm-up"], format=Format.INFLUX)
+    lines = Source(name="warm-up", topics=["warm-up"], format=Format.TEXT)
+    for source, value in ((samples, b"warm,host=a value=%d,total=%di"), (lines, b"took %d ms in step %d")):
+        shard = Shard("warm-up", 0)
+        machine = DetectMachine(
+            shard, codec=build_codec(source), catalog=SourceCatalog(source), source=source, config=config.detect
+        )
+        records = [Record(*shard, n, n * _WARM_STEP_NS, b"warm", value % (n, n)) for n in range(1, _WARM_RECORDS)]
+        machine.step(records)
+        machine.finish()
+        machine.restore(machine.snapshot())
