@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from engine.config.tree import Correlate
 from engine.correlate.families import Family, family_of
@@ -21,6 +22,7 @@ _LASTING = 2.0 / 3.0
 LASTING_WINDOWS = 3
 """For so many windows a lone alert must burn to be told."""
 _HARMLESS = 0.5
+_MODEST = 1.5
 SUPPORT = 4.0 / 3.0
 """How much the scores that meet in one place must come to, as a multiple of the score that is severe by itself."""
 _NS = 1_000_000_000
@@ -31,44 +33,69 @@ def is_loud(member: MemberState) -> bool:
     return member.severity >= _ERROR and member.kind in (AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_EVENT)
 
 
-def gravity(about: Alert | MemberState, score: float) -> float:
-    """What a score says of trouble. More requests than usual, or a log that writes the same number each minute, say little."""
-    family = family_of(about.name)
-    busy = family is Family.LOAD and about.direction >= 0
-    steady = family is Family.LOG and about.kind is AnomalyKind.FLAT
-    return _HARMLESS * score if busy or steady else score
+class Setting(NamedTuple):
+    """What the members of an incident are judged against. `busy` entities serve more requests than usual."""
+
+    config: Correlate
+    topology: Topology
+    busy: frozenset[str]
+    now_ns: int
+
+    def is_busy(self, entity: str) -> bool:
+        """Whether more requests than usual reach this entity, one next to it, or half the place."""
+        near = self.topology.near(entity)
+        return len(self.busy) >= CROWD or any(near.get(other, ONE_STEP + 1) <= ONE_STEP for other in self.busy)
 
 
-def is_lasting(member: MemberState, since_ns: int, severe: float) -> bool:
-    """Whether one alert, well beyond its boundary if not severe, has burnt since then: a disk that fills, memory that leaks."""
-    score = gravity(member, member.score)
-    return member.state is AlertState.FIRING and member.joined_ns <= since_ns and score >= _LASTING * severe
+def brings_load(about: Alert | MemberState) -> bool:
+    """Whether an alert says: more requests than usual."""
+    return family_of(about.name) is Family.LOAD and about.direction >= 0
 
 
-def is_supported(incident: LiveIncident, live: Sequence[MemberState], config: Correlate, topology: Topology) -> bool:
-    """Whether several alerts, or an alert and an event, say the same: in one place, or so many that it is no coincidence."""
+def gravity(member: MemberState, setting: Setting) -> float:
+    """What a member's score says of trouble. Little: more requests, what comes along with them, a log of the same pace each minute."""
+    steady = member.kind is AnomalyKind.FLAT and family_of(member.name) is Family.LOG
+    modest = member.value is not None and member.expected is not None and member.value < _MODEST * member.expected
+    if steady or brings_load(member) or (modest and member.direction > 0 and setting.is_busy(member.entity)):
+        return _HARMLESS * member.score
+    return member.score
+
+
+def is_enough(incident: LiveIncident, setting: Setting) -> bool:
+    """Whether an incident is worth a person's time: severe, loud, lasting or supported by what is near it."""
+    live = [m for m in incident.members.values() if m.state is not AlertState.RESOLVED and not m.suppressed]
+    if not live:
+        return False
+    weights = [gravity(m, setting) for m in live]
+    severe = setting.config.severe_score
+    if max(weights) >= severe or any(is_loud(m) for m in live):
+        return True
+    since = setting.now_ns - int(LASTING_WINDOWS * setting.config.window * _NS)
+    lasting = (m.state is AlertState.FIRING and m.joined_ns <= since for m in live)
+    if any(lasts and w >= _LASTING * severe for lasts, w in zip(lasting, weights, strict=True)):
+        return True
     bad = {c.entity for c in incident.changes.values() if not c.is_change and c.severity >= BAD_SEVERITY}
     if any(m.entity in bad for m in live):
         return True
     told = incident.alerts_total - incident.suppressed
-    if told < config.alerts_min:
+    crowd = sum(w >= m.score for m, w in zip(live, weights, strict=True))
+    if told < setting.config.alerts_min:
         return False
-    harmless = sum(gravity(m, m.score) < m.score for m in incident.members.values())
-    return told - harmless >= CROWD or support(live, topology) >= SUPPORT * config.severe_score
+    return crowd >= CROWD or support(live, weights, setting.topology) >= SUPPORT * severe
 
 
-def support(members: Sequence[MemberState], topology: Topology) -> float:
-    """How much evidence meets in one place: the greatest sum of scores over an entity and its direct neighbours.
+def support(members: Sequence[MemberState], weights: Sequence[float], topology: Topology) -> float:
+    """How much evidence meets in one place: the greatest sum of weights over an entity and its direct neighbours.
 
     Series of one family on one entity (three quantiles of a latency) are one piece of evidence: the strongest counts.
     """
     pieces: dict[tuple[str, str], float] = {}
-    for member in members:
+    for member, weight in zip(members, weights, strict=True):
         piece = (member.entity, family_of(member.name))
-        pieces[piece] = max(pieces.get(piece, 0.0), gravity(member, member.score))
+        pieces[piece] = max(pieces.get(piece, 0.0), weight)
     by_entity: dict[str, float] = {}
-    for (entity, _), score in pieces.items():
-        by_entity[entity] = by_entity.get(entity, 0.0) + score
+    for (entity, _), weight in pieces.items():
+        by_entity[entity] = by_entity.get(entity, 0.0) + weight
     return max((_around(entity, by_entity, topology) for entity in by_entity), default=0.0)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from engine.config.tree import Correlate
-from engine.correlate.evidence import LASTING_WINDOWS, Evidence, gravity, is_lasting, is_loud, is_supported
+from engine.correlate.evidence import LASTING_WINDOWS, Evidence, Setting, brings_load, is_enough
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
 from engine.correlate.topology import ONE_STEP, Topology
@@ -191,11 +191,13 @@ class Book:
         else:
             self.state.routes[alert.id] = Route(incident.id, AlertState.FIRING, alert.ts_ns)
             incident.firing += 1
+            if brings_load(alert):
+                self.state.busy[alert.id] = (alert.domain, alert.entity)
             if not self.state.sweep_ns:
                 self._sweep_at(self.state.now_ns + _SWEEP_NS)
         incident.suppressed += verdict is not None
         if verdict is None:
-            incident.worsen(gravity(alert, alert.peak_score), alert.severity)
+            incident.severity = max(incident.severity, alert.severity)
         self.evidence.gather(incident)
         if incident.state is IncidentState.RESOLVED and verdict is None:
             self._set_state(incident, IncidentState.OPEN, "reopened: " + because)
@@ -207,7 +209,7 @@ class Book:
         incident = self.find(route.incident)
         route.seen_ns = max(route.seen_ns, alert.ts_ns)
         if alert.state is AlertState.RESOLVED:
-            self.state.routes.pop(alert.id)
+            self._unroute(alert.id)
         if incident is None:
             return
         member = incident.members.get(alert.id)
@@ -217,13 +219,17 @@ class Book:
                 member.score, member.value, member.expected = alert.peak_score, alert.value, alert.expected
                 member.deviation = alert.deviation
         if member is None or not member.suppressed:
-            incident.worsen(gravity(alert, alert.peak_score), alert.severity)
+            incident.severity = max(incident.severity, alert.severity)
         if alert.state is not route.state:
             self._recount(incident, route.state, alert.state)
             route.state = alert.state
             if incident.state in _TOLD:
                 self._tell(incident, "recovering" if alert.state is AlertState.RESOLVED else f"alert_{alert.state}")
         self.review(incident)
+
+    def _unroute(self, key: str) -> Route:
+        self.state.busy.pop(key, None)
+        return self.state.routes.pop(key)
 
     @staticmethod
     def _recount(incident: LiveIncident, before: AlertState, after: AlertState) -> None:
@@ -272,19 +278,11 @@ class Book:
             if member.suppressed and 0 < member.suppressed_until_ns <= now:
                 member.suppressed = ""
                 incident.suppressed -= 1
-                incident.worsen(gravity(member, member.score), member.severity)
+                incident.severity = max(incident.severity, member.severity)
 
     def _is_enough(self, incident: LiveIncident) -> bool:
-        """Whether this is worth a person's time now."""
-        live = [m for m in incident.members.values() if m.state is not AlertState.RESOLVED and not m.suppressed]
-        if not live:
-            return False
-        if incident.peak_score >= self.config.severe_score or any(is_loud(m) for m in live):
-            return True
-        old_enough = self.state.now_ns - int(LASTING_WINDOWS * self.config.window * _NS)
-        if any(is_lasting(m, old_enough, self.config.severe_score) for m in live):
-            return True
-        return is_supported(incident, live, self.config, self.topology)
+        busy = frozenset(entity for domain, entity in self.state.busy.values() if domain == incident.domain)
+        return is_enough(incident, Setting(self.config, self.topology, busy, self.state.now_ns))
 
     def _open(self, incident: LiveIncident, now: int) -> None:
         was = incident.state
@@ -347,7 +345,7 @@ class Book:
         kept.firing += gone.firing
         kept.unknown += gone.unknown
         kept.suppressed += gone.suppressed
-        kept.worsen(gone.peak_score, gone.severity)
+        kept.severity = max(kept.severity, gone.severity)
         self.evidence.gather(kept)
         if len(self.state.redirects) >= self.config.incidents_max:
             self.state.redirects.pop(next(iter(self.state.redirects)))
@@ -383,7 +381,7 @@ class Book:
         """Alerts of which nothing was heard for a lease are over (their detector died or was changed)."""
         limit = self.state.now_ns - LEASE_NS
         for key in [key for key, route in self.state.routes.items() if route.seen_ns < limit]:
-            route = self.state.routes.pop(key)
+            route = self._unroute(key)
             incident = self.find(route.incident)
             if incident is None:
                 continue

@@ -104,18 +104,12 @@ class LiveIncident(msgspec.Struct):
     firing: int = 0
     unknown: int = 0
     suppressed: int = 0
-    peak_score: float = 0.0
     severity: int = 0
     changes: dict[str, Change] = {}
     hints: list[Hint] = []
     abstained: bool = False
     merged_into: str = ""
     reason: str = ""
-
-    def worsen(self, score: float, severity: int) -> None:
-        """Let one more alert count."""
-        self.peak_score = max(self.peak_score, score)
-        self.severity = max(self.severity, severity)
 
 
 class Route(msgspec.Struct, array_like=True):
@@ -134,6 +128,7 @@ class CorrelateState(msgspec.Struct):
     now_ns: int = 0
     incidents: dict[str, LiveIncident] = {}  # most recently active last
     routes: dict[str, Route] = {}
+    busy: dict[str, tuple[str, str]] = {}  # live alerts that say "more requests than usual" → domain, entity
     redirects: dict[str, str] = {}  # merged → survivor
     recent: list[Change] = []  # events that may be evidence, by time of arrival
     sweep_ns: int = 0  # when leases are looked through next, 0: no alert is live
