@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -319,9 +319,7 @@ class KafkaLaws:
         member.stop()
         source = KafkaSource([f"{kafka.topic_prefix}in"], group=f"{kafka.topic_prefix}g", kafka=kafka)
         found: list[Assigned] = []
-        until(
-            lambda: len(found) == 2, lambda: found.extend(e for e in source.poll(0.05).events if isinstance(e, Assigned))
-        )
+        until(lambda: len(found) == 2, lambda: found.extend(e for e in source.poll(0.05).events if isinstance(e, Assigned)))
         source.close()
         for event in found:
             mark = read_mark(event.metadata)
@@ -346,5 +344,3 @@ class KafkaLaws:
         (letter,) = read_topic(kafka, "dead-letters")
         assert letter.headers == (("reason", b"too_large"), ("foreshock-value-cut", b"true"))
         assert large.startswith(letter.value)
-
-
