@@ -71,17 +71,16 @@ def is_enough(incident: LiveIncident, setting: Setting) -> bool:
     if max(weights) >= severe or any(is_loud(m) for m in live):
         return True
     since = setting.now_ns - int(LASTING_WINDOWS * setting.config.window * _NS)
-    lasting = (m.state is AlertState.FIRING and m.joined_ns <= since for m in live)
-    if any(lasts and w >= _LASTING * severe for lasts, w in zip(lasting, weights, strict=True)):
+    full = [(m, w) for m, w in zip(live, weights, strict=True) if w >= m.score]
+    if any(m.state is AlertState.FIRING and m.joined_ns <= since and w >= _LASTING * severe for m, w in full):
         return True
     bad = {c.entity for c in incident.changes.values() if not c.is_change and c.severity >= BAD_SEVERITY}
     if any(m.entity in bad for m in live):
         return True
     told = incident.alerts_total - incident.suppressed
-    crowd = sum(w >= m.score for m, w in zip(live, weights, strict=True))
     if told < setting.config.alerts_min:
         return False
-    return crowd >= CROWD or support(live, weights, setting.topology) >= SUPPORT * severe
+    return len(full) >= CROWD or support(live, weights, setting.topology) >= SUPPORT * severe
 
 
 def support(members: Sequence[MemberState], weights: Sequence[float], topology: Topology) -> float:
