@@ -80,16 +80,16 @@ def is_enough(incident: LiveIncident, setting: Setting) -> bool:
     told = incident.alerts_total - incident.suppressed
     if told < setting.config.alerts_min:
         return False
-    return len(full) >= CROWD or support(live, weights, setting.topology) >= SUPPORT * severe
+    return len(full) >= CROWD or support(full, setting.topology) >= SUPPORT * severe
 
 
-def support(members: Sequence[MemberState], weights: Sequence[float], topology: Topology) -> float:
+def support(weighed: Sequence[tuple[MemberState, float]], topology: Topology) -> float:
     """How much evidence meets in one place: the greatest sum of weights over an entity and its direct neighbours.
 
     Series of one family on one entity (three quantiles of a latency) are one piece of evidence: the strongest counts.
     """
     pieces: dict[tuple[str, str], float] = {}
-    for member, weight in zip(members, weights, strict=True):
+    for member, weight in weighed:
         piece = (member.entity, family_of(member.name))
         pieces[piece] = max(pieces.get(piece, 0.0), weight)
     by_entity: dict[str, float] = {}
