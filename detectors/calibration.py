@@ -1,6 +1,6 @@
 """From the surprises of several detectors to one score whose 1.0 meets the false-alarm budget.
 
-Each detector's decades are clipped softly at three and summed with its weight: one detector alone cannot shout, several that agree
+Each detector's decades are clipped softly at four and summed with its weight: one detector alone cannot shout, several that agree
 can, and because the sum still grows beyond the clip there are never ties. Detectors look at the same samples, so their
 decades do not add up to a probability: the sum's own tail is learned (tails.py), which takes their dependence as it is.
 
@@ -50,7 +50,7 @@ RESULT: Final = np.dtype(
     ],
     align=True,
 )
-CLIP: Final = 3.0
+CLIP: Final = 4.0
 PRIOR_THRESHOLD: Final = 3.0
 PRIOR_EXCESS: Final = 0.9
 NEEDED_SHARE: Final = 0.7

@@ -22,6 +22,8 @@ from detectors.kernel import device, kernel
 from detectors.portable import tail_decades
 
 AGES: Final = 3
+CLIP: Final = 6.0
+"""Decades that one age may give in full."""
 STATE: Final = np.dtype(
     [
         ("level", np.float64, AGES),
@@ -124,7 +126,7 @@ def learn(row: Row, sample: Row, ys: tuple[float, float, float], params: Params)
 
 @kernel
 def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
-    """See contract.py. Its decades are the sum of the three ages', each clipped at three, divided by three."""
+    """See contract.py. Its decades are the sum of the three ages', each clipped softly, divided by three."""
     for i in range(feed.shape[0]):
         sample = feed[i]
         if sample.read < 0:
@@ -144,7 +146,7 @@ def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         if sample.seen > 10.0:
             for age in range(AGES):
                 decades = tails.tail_surprise(row.threshold[age], row.excess[age], ys[age])
-                out.decades += tails.soft_clip(decades, 3.0) / AGES
+                out.decades += tails.soft_clip(decades, CLIP) / AGES
         if sample.write == sample.read:
             learn(row, sample, ys, params)
             continue

@@ -64,14 +64,14 @@ class Tail:
         if y > threshold:
             self.threshold = threshold + alpha * excess * 19.0
             counted = min(y - threshold, 4.0 * excess)
-            self.excess = min(max(excess + min(20.0 * alpha, 0.2) * (counted - excess), 0.12), 6.0)
+            self.excess = min(max(excess + min(20.0 * alpha, 0.2) * (counted - excess), 0.3), 6.0)
         else:
             self.threshold = threshold - alpha * excess
         self.threshold = max(self.threshold, 0.05)
 
 
 def soft_clip(decades: float) -> float:
-    return decades if decades <= 3.0 else 3.0 + math.log10(decades - 2.0)
+    return decades if decades <= 6.0 else 6.0 + math.log10(decades - 5.0)
 
 
 def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:

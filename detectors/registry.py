@@ -19,7 +19,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kernel=level.score_level,
         kinds=_SPIKE,
         lasting=_LEVEL,
-        weight=2.0,
+        weight=3.0,
         source="Huber 1964, robust estimation of a location parameter; event-time decay",
     ),
     "rate": Detector(
@@ -30,7 +30,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kernel=rate.score_rate,
         kinds=("trend", "trend", "trend"),
         lasting=("trend", "trend", "trend"),
-        weight=1.0,
+        weight=0.5,
         source="difference of two exponential averages as a filtered slope",
     ),
     "flat": Detector(
