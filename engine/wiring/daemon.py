@@ -11,6 +11,7 @@ from connectors.admin.server import AdminServer
 from connectors.kafka_client import topic_name
 from connectors.publishers.kafka import KafkaPublisher
 from connectors.sinks import build_sink
+from connectors.sources.aligned import Aligned
 from connectors.sources.kafka import KafkaSource
 from connectors.stores.folder import FolderStore
 from engine import __version__
@@ -19,7 +20,7 @@ from engine.config import Config
 from engine.config.tree import AnySink
 from engine.deliver.stage import DeliverMachine
 from engine.logs import get_logger
-from engine.ports import Machine, MachineFactory
+from engine.ports import Machine, MachineFactory, Source
 from engine.process import Process
 from engine.records import Shard, Topic
 from engine.runner import Runner, RunnerOptions
@@ -61,7 +62,9 @@ def _runner(
     telemetry: Telemetry,
     clock: SystemClock,
 ) -> Runner:
-    source = KafkaSource(topics, group=f"{config.kafka.group_prefix}-{name}", kafka=config.kafka)
+    source: Source = KafkaSource(topics, group=f"{config.kafka.group_prefix}-{name}", kafka=config.kafka)
+    if stage == "detect":
+        source = Aligned(source, clock)
     start = config.kafka.start if stage == "detect" else "earliest"
     options = RunnerOptions(
         kernel_id=kernel_id,

@@ -1,0 +1,136 @@
+"""Reads the shards of a source at one pace of log time, so that a backlog does not let one run hours ahead of another.
+
+A shard's outputs depend on its log alone, so pace changes nothing of them; but the next stage waits for its slowest source,
+and takes one that lags far behind the others for silent. Records are held back, a bounded number for each shard, until
+every shard that has more to give has come as far.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+
+from engine.ports import Assigned, Clock, HandsOver, Polled, Source
+from engine.records import Record, Shard
+
+HELD_MAX = 2_000
+"""Records of one shard that may wait; beyond, its reading pauses."""
+PATIENCE_SECONDS = 0.5
+"""How long a shard that has more, but does not give it, is waited for: its broker may be slow."""
+
+
+class Aligned:
+    """Implements `ports.Source` and `ports.HandsOver` over another source."""
+
+    def __init__(self, source: Source, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._held: dict[Shard, deque[Record]] = {}
+        self._reached: dict[Shard, int] = {}  # log time of the newest record let go
+        self._paused: set[Shard] = set()  # by us, because too much is held
+        self._asked: set[Shard] = set()  # by the reader: nothing of these may go
+        self._stuck_since: float | None = None
+
+    # ------------------------------------------------------------------------------------------- reading
+    def poll(self, timeout_seconds: float) -> Polled:
+        """See `ports.Source`. Does not wait while records that may go are held."""
+        waiting = any(held for shard, held in self._held.items() if shard not in self._asked)
+        polled = self._source.poll(0.0 if waiting else timeout_seconds)
+        for event in polled.events:
+            self._forget(event.shard)
+            if isinstance(event, Assigned):
+                self._held[event.shard] = deque()
+        for shard, records in polled.records.items():
+            self._held.setdefault(shard, deque()).extend(records)
+        released = self._release()
+        self._throttle()
+        return Polled(released, polled.events, polled.ended and not any(self._held.values()))
+
+    def _release(self) -> dict[Shard, list[Record]]:
+        """What every shard with more to give has come as far as; or, when one keeps us waiting, the earliest shard's."""
+        horizon_ns = self._horizon_ns()
+        waiting = {shard: held for shard, held in self._held.items() if held and shard not in self._asked}
+        released = {shard: self._take(held, horizon_ns) for shard, held in waiting.items()}
+        released = {shard: records for shard, records in released.items() if records}
+        if released or not waiting:
+            self._stuck_since = None
+        elif self._is_stuck():
+            earliest = min(waiting, key=lambda shard: waiting[shard][0].ts_ns)
+            released = {earliest: self._take(waiting[earliest], None)}
+        for shard, records in released.items():
+            self._reached[shard] = max(self._reached.get(shard, 0), records[-1].ts_ns)
+        return released
+
+    def _horizon_ns(self) -> int | None:
+        """The log time up to which records may go; None when no shard has more than what is here."""
+        limits = [
+            held[-1].ts_ns if held else self._reached.get(shard, 0)
+            for shard, held in self._held.items()
+            if shard in self._paused or self._source.lag(shard) > 0
+        ]
+        return min(limits, default=None)
+
+    @staticmethod
+    def _take(held: deque[Record], horizon_ns: int | None) -> list[Record]:
+        records = list(held) if horizon_ns is None else list(takewhile(lambda record: record.ts_ns <= horizon_ns, held))
+        for _ in records:
+            held.popleft()
+        return records
+
+    def _is_stuck(self) -> bool:
+        now = self._clock.monotonic_seconds()
+        if self._stuck_since is None:
+            self._stuck_since = now
+        return now - self._stuck_since >= PATIENCE_SECONDS
+
+    def _throttle(self) -> None:
+        for shard, held in self._held.items():
+            if len(held) > HELD_MAX and shard not in self._paused:
+                self._source.pause(shard)
+                self._paused.add(shard)
+            elif len(held) < HELD_MAX // 2 and shard in self._paused:
+                self._paused.discard(shard)
+                if shard not in self._asked:
+                    self._source.resume(shard)
+
+    def _forget(self, shard: Shard) -> None:
+        """Nothing of a shard survives into its next assignment."""
+        self._held.pop(shard, None)
+        self._reached.pop(shard, None)
+        self._paused.discard(shard)
+        self._asked.discard(shard)
+
+    # ------------------------------------------------------------------------------------------- handed on
+    def before_revoke(self, hook: Callable[[Sequence[Shard]], None]) -> None:
+        """See `ports.HandsOver`."""
+        if isinstance(self._source, HandsOver):
+            self._source.before_revoke(hook)
+
+    def seek(self, shard: Shard, offset: int) -> None:
+        """See `ports.Source`."""
+        self._held.setdefault(shard, deque()).clear()
+        self._source.seek(shard, offset)
+
+    def commit(self, shard: Shard, offset: int, metadata: str) -> None:
+        """See `ports.Source`."""
+        self._source.commit(shard, offset, metadata)
+
+    def pause(self, shard: Shard) -> None:
+        """See `ports.Source`."""
+        self._asked.add(shard)
+        self._source.pause(shard)
+
+    def resume(self, shard: Shard) -> None:
+        """See `ports.Source`. A shard that we hold back ourselves stays so."""
+        self._asked.discard(shard)
+        if shard not in self._paused:
+            self._source.resume(shard)
+
+    def lag(self, shard: Shard) -> int:
+        """See `ports.Source`; what is held has not been taken."""
+        return self._source.lag(shard) + len(self._held.get(shard, ()))
+
+    def close(self) -> None:
+        """See `ports.Source`."""
+        self._source.close()
