@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isnan
 from typing import Any, Final, NamedTuple
 
 import re2
@@ -50,6 +49,17 @@ class Judged(NamedTuple):
     step_seconds: float
 
 
+class Counts(StrEnum):
+    """Whether the values count something: counts scatter by the square root of what is expected."""
+
+    NONE = "none"
+    BUCKETS = "buckets"  # the value is a count
+    RATES = "rates"  # the value times the series' step is a count
+
+
+_COUNTS: Final = {ValueKind.COUNT: Counts.BUCKETS, ValueKind.COUNTER: Counts.RATES, ValueKind.DELTA: Counts.RATES}
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What matters about one series."""
@@ -59,12 +69,10 @@ class Policy:
     relative_min: float = 0.2
     floor: float | None = None
     ignore: bool = False
-    counted: bool = False
-    """The values are counts: they scatter by the square root of what is expected."""
+    counts: Counts = Counts.NONE
 
 
-_SUBTLE: Final = frozenset({AnomalyKind.TREND, AnomalyKind.VARIANCE, AnomalyKind.SHAPE})
-_SUBTLE_SHARE: Final = 0.25
+_SHARES: Final = {AnomalyKind.TREND: 0.25, AnomalyKind.VARIANCE: 0.5, AnomalyKind.SHAPE: 0.5}
 """A trend or a change of shape matters before it has gone as far as a jump must."""
 _COUNT_MIN: Final = 5.0
 _COUNT_SPREADS: Final = 3.0
@@ -82,19 +90,19 @@ class Policies:
         self._rules: list[tuple[Any, Rule]] = [(_glob(rule.match), rule) for rule in config.rules]
 
     def of(self, series: Series) -> Policy:
-        counted = series.kind is ValueKind.COUNT
-        suggested = _COUNT_MIN if counted else _least(series.name)
+        counts = _COUNTS.get(series.kind, Counts.NONE)
+        suggested = _COUNT_MIN if counts is Counts.BUCKETS else _least(series.name)
         rule = next((rule for pattern, rule in self._rules if pattern.fullmatch(series.name)), None)
         if rule is None:
             direction = "up" if series.name == "log_errors" else "both"
-            return Policy(direction, suggested, self._relative_min, counted=counted)
+            return Policy(direction, suggested, self._relative_min, counts=counts)
         return Policy(
             rule.direction,
             rule.deviation_min if "deviation_min" in rule.model_fields_set else suggested,
             self._relative_min if rule.relative_min is None else rule.relative_min,
             rule.floor,
             rule.ignore,
-            counted,
+            counts,
         )
 
 
@@ -116,19 +124,20 @@ def weigh(policy: Policy, judged: Judged) -> Gate:
     distance = judged.value - judged.expected
     if (policy.direction == "up" and distance < 0.0) or (policy.direction == "down" and distance > 0.0):
         return Gate.WRONG_DIRECTION
-    if judged.kind is AnomalyKind.FLAT or isnan(distance):  # a stuck value is near what was expected; NaN: nothing was
-        return Gate.PASSED
+    if judged.kind is AnomalyKind.FLAT:  # a stuck value is near what was expected; counts stand still when nothing happens
+        return Gate.PASSED if policy.counts is Counts.NONE else Gate.IMMATERIAL
     return Gate.IMMATERIAL if _immaterial(policy, judged, abs(distance)) else Gate.PASSED
 
 
 def _immaterial(policy: Policy, judged: Judged, distance: float) -> bool:
-    if distance < policy.deviation_min:
-        return True
+    """Whether a distance is too small to matter. One from an unknown expectation (NaN) never is."""
     reference = max(abs(judged.expected), judged.size_of)
-    share = policy.relative_min * (_SUBTLE_SHARE if judged.kind in _SUBTLE else 1.0)
-    if distance < share * reference:
+    if distance < policy.deviation_min or distance < policy.relative_min * _SHARES.get(judged.kind, 1.0) * reference:
         return True
-    return policy.counted and distance * distance < _COUNT_SPREADS * _COUNT_SPREADS * max(judged.expected, 1.0)
+    if policy.counts is Counts.NONE:
+        return False
+    scale = 1.0 if policy.counts is Counts.BUCKETS else max(judged.step_seconds, 1.0)
+    return (distance * scale) ** 2 < _COUNT_SPREADS * _COUNT_SPREADS * max(judged.expected * scale, 1.0)
 
 
 def confirmed(history: int, needed: int) -> bool:

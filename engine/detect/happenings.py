@@ -22,7 +22,7 @@ from engine.records import AnomalyKind, Change, Event, Series, digest
 
 KINDS_MAX: Final = 50_000
 """Pairs of a name and an entity."""
-NAMES_MAX: Final = 5000
+NAMES_MAX: Final = 500
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -47,7 +47,6 @@ class Happenings:
         """Take the `number`-th event of a record."""
         series = describe(event.key)
         moment = step.moment(row)
-        step.stats.count(Metric.EVENTS, 1, event.name)
         step.drafts.add(
             moment,
             Change(
@@ -69,6 +68,7 @@ class Happenings:
         known = self._ids.get(series.key)
         if known is None:
             known = self._first(event, series, watch, row, step)
+        step.stats.count(Metric.EVENTS, 1, event.name if event.name in self._saved.names else "other")
         if known >= 0 and not self._counts.add(code_of(known, TEMPLATE), event.ts_ns // self._counts.bucket_ns):
             step.stats.count(Metric.SAMPLES_DROPPED, 1, "late")
 

@@ -36,6 +36,7 @@ class Saved(msgspec.Struct):
 
     streams: list[Stream] = []
     fresh: dict[int, Fresh] = {}
+    since_ns: int | None = None  # event time from which something can be new: the end of the shard's warm-up
 
 
 class LogLines:
@@ -100,8 +101,10 @@ class LogLines:
         if len(self._saved.streams) >= STREAMS_MAX:
             step.stats.count(Metric.LIMITS_REACHED, 1, "streams_max")
             return -1
+        if self._saved.since_ns is None:
+            self._saved.since_ns = ts_ns + self._warm_up_ns
         number = self._ids[key] = len(self._saved.streams)
-        self._saved.streams.append(Stream(describe(key), ts_ns, Births(ts_ns + self._warm_up_ns)))
+        self._saved.streams.append(Stream(describe(key), ts_ns + self._warm_up_ns, Births(self._saved.since_ns)))
         return number
 
     def _count(
@@ -144,9 +147,9 @@ class LogLines:
         stream = self._saved.streams[number]
         interval = stream.births.interval_seconds(ts_ns)
         if len(self._saved.fresh) < FRESH_MAX:
-            warm = ts_ns >= stream.births.since_ns
-            self._saved.fresh[index] = Fresh(number, ts_ns, interval, stream.lines + lines_before, warm=warm)
-        stream.births.born(ts_ns)
+            self._saved.fresh[index] = Fresh(number, ts_ns, interval, stream.lines + lines_before)
+        if ts_ns >= stream.warm_ns:
+            stream.births.born(ts_ns)
 
     def _watch_fresh(self, template: NDArray[np.int32], severity: NDArray[np.int8]) -> None:
         for index, fresh in self._saved.fresh.items():
@@ -164,7 +167,7 @@ class LogLines:
             fresh = saved.fresh[index]
             score = fresh_score(fresh, saved.streams[fresh.stream].lines)
             old = watermark_ns - fresh.born_ns > int(FRESH_SECONDS * _SECOND_NS)
-            if not fresh.warm and (old or score >= 1.0):
+            if (old or score >= 1.0) and not self._is_warm(fresh):
                 step.stats.count(Metric.GATED, 1, Gate.WARMING_UP)
             elif score >= 1.0:
                 self._tell(index, fresh, score, watch, row, step)
@@ -172,6 +175,11 @@ class LogLines:
                 step.stats.count(Metric.GATED, 1, Gate.ORDINARY if fresh.lines > 1 else Gate.UNCONFIRMED)
             if old or score >= 1.0:
                 del saved.fresh[index]
+
+    def _is_warm(self, fresh: Fresh) -> bool:
+        """A new stream brings many new templates: only its errors are told from the beginning."""
+        stream = self._saved.streams[fresh.stream]
+        return fresh.born_ns >= (stream.births.since_ns if fresh.severity >= ERROR else stream.warm_ns)
 
     def _tell(self, index: int, fresh: Fresh, score: float, watch: Watch, row: int, step: Step) -> None:
         miner = self._mined()

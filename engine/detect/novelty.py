@@ -27,7 +27,7 @@ _SECOND_NS: Final = 1_000_000_000
 class Births(msgspec.Struct):
     """How often something new appears in one stream."""
 
-    since_ns: int  # event time from which births count: the end of the warm-up
+    since_ns: int  # event time from which births count
     births: int = 0
     last_ns: int = 0
 
@@ -47,7 +47,7 @@ class Stream(msgspec.Struct):
     """One log stream."""
 
     series: Series
-    first_ns: int
+    warm_ns: int  # event time at which its warm-up ends
     births: Births
     lines: int = 0
 
@@ -61,7 +61,6 @@ class Fresh(msgspec.Struct):
     stream_lines: int  # of its stream, at its birth
     lines: int = 0
     severity: int = 0
-    warm: bool = True  # born after the warm-up
 
 
 def line_score(severity: int, interval_seconds: float) -> float:

@@ -1,0 +1,82 @@
+"""Laws of the table of series."""
+
+import numpy as np
+import pytest
+
+from engine.config.tree import Detect
+from engine.detect.gates import Policies
+from engine.detect.series import REFUSED, SeriesTable
+from engine.errors import StateError
+from engine.records import Series
+
+
+def table(series_max: int = 100) -> SeriesTable:
+    return SeriesTable(series_max, Policies(Detect()))
+
+
+def series(name: str) -> Series:
+    return Series(key=name.encode(), name=name, labels=(("a", "b"),), entity="cart")
+
+
+def test_slots_are_given_lowest_first_and_given_back():
+    t = table()
+    assert [t.admit(series(n)) for n in "abc"] == [0, 1, 2]
+    t.release(1)
+    t.release(0)
+    assert [t.admit(series(n)) for n in "de"] == [0, 1]
+    assert t.lookup([b"c", b"a", b"e"]) == [2, REFUSED, 1]
+
+
+def test_a_full_table_refuses():
+    t = table(2)
+    assert [t.admit(series(n)) for n in "abc"] == [0, 1, REFUSED]
+    assert len(t) == 2
+
+
+def test_it_grows_and_keeps_what_it_has():
+    t = table(1000)
+    for n in range(1000):
+        assert t.admit(series(f"s{n}")) == n
+        t.rows["silent"][n] = n % 100
+    assert t.rows["silent"].tolist() == [n % 100 for n in range(1000)]
+    assert t.at(999).name == "s999"
+
+
+def test_an_empty_slot_has_no_series():
+    t = table()
+    t.admit(series("a"))
+    t.release(0)
+    with pytest.raises(ValueError, match="empty"):
+        t.at(0)
+
+
+def test_the_hand_finds_every_idle_series_in_time():
+    t = table(5000)
+    for n in range(3000):
+        t.admit(series(f"s{n}"))
+        t.rows["values"]["last_ns"][n] = n
+    found = set()
+    for _ in range(4):
+        found |= set(t.idle(1500))
+    assert found == set(range(1500))
+
+
+def test_saved_and_restored_it_is_the_same():
+    t = table()
+    for n in "abcde":
+        t.admit(series(n))
+    t.release(3)
+    t.release(1)
+    other = table()
+    other.restore(t.snapshot())
+    assert other.snapshot().keys() == t.snapshot().keys()
+    assert all(np.array_equal(column, t.snapshot()[name]) for name, column in other.snapshot().items())
+    assert other.admit(series("x")) == t.admit(series("x")) == 1
+
+
+def test_a_table_larger_than_allowed_is_refused():
+    t = table()
+    for n in "abcde":
+        t.admit(series(n))
+    with pytest.raises(StateError):
+        table(3).restore(t.snapshot())
