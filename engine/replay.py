@@ -35,10 +35,12 @@ class Results:
         self._counts: Counter[str] = Counter()
 
     def tap(self, topic: Topic, record: Record) -> None:
-        """One message that a stage published."""
-        if record.value is None:
+        """One message that a stage published. A tombstone says nothing, but as a dead letter: then the input was one."""
+        if topic is Topic.DEAD_LETTERS:
+            self._dead.append(_dead_letter(record))
+        elif record.value is None:
             return
-        if topic is Topic.ALERTS:
+        elif topic is Topic.ALERTS:
             self._alerts.append(record.value)
         elif topic is Topic.INCIDENTS:
             incident = decode_incident(record.value)
@@ -46,8 +48,6 @@ class Results:
         elif topic is Topic.ACTIONS:
             action = decode_action(record.value)
             self._actions[action.id] = encode(action)
-        elif topic is Topic.DEAD_LETTERS:
-            self._dead.append(_dead_letter(record))
 
     def observe(self, stats: StepStats) -> None:
         """Add up what the stages counted."""

@@ -69,4 +69,6 @@ STAGES = {"detect": Repeater, "correlate": Grouper, "respond": Actor}
 
 def a_log(shard: Shard, times: Sequence[int]) -> list[Record]:
     """A log with these log times; each record's value says where it stands."""
-    return [Record(*shard, n, ts_ns, b"k", b"%s%d:%d" % (shard.topic.encode(), shard.partition, n)) for n, ts_ns in enumerate(times)]
+    return [
+        Record(*shard, n, ts_ns, b"k", b"%s%d:%d" % (shard.topic.encode(), shard.partition, n)) for n, ts_ns in enumerate(times)
+    ]
