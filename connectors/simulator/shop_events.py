@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 import orjson
 
-from connectors.simulator.scenario import Scenario, What
+from connectors.simulator.scenario import Happening, Scenario, What
 from connectors.simulator.shop import BY_NAME, SERVICES, pod
 from connectors.simulator.signals import Span
 
@@ -17,66 +18,58 @@ _PIPELINE_EVERY = 240
 _HOUSEKEEPING = ("log-rotate", "cert-check", "report")
 
 
+class Happened(NamedTuple):
+    """One Kubernetes event: `about` is the kind of object that `name` is."""
+
+    reason: str
+    about: str
+    name: str
+    node: str
+    text: str
+    warning: bool = False
+
+
 def kubernetes(scenario: Scenario, span: Span, n: int, rng: np.random.Generator) -> Iterator[bytes]:
     """Events of one tick: a cluster is never quiet (scheduled jobs), and faults leave their marks."""
     seconds = int(span.times[n])
     job = _HOUSEKEEPING[(seconds // 60) % len(_HOUSEKEEPING)]
-    yield _event(seconds, "Normal", "Completed", "Job", job, "node-1", f"Job {job} completed", rng)
+    yield _event(seconds, Happened("Completed", "Job", job, "node-1", f"Job {job} completed"), rng)
     for h in scenario.happenings:
-        node = BY_NAME[h.entity].node if h.entity in BY_NAME else h.entity
-        if h.what is What.BAD_DEPLOY and seconds == h.start:
-            yield _event(
-                seconds,
-                "Normal",
-                "ScalingReplicaSet",
-                "Deployment",
-                h.entity,
-                node,
-                f"Scaled up replica set {pod(h.entity, 1)} to 1",
-                rng,
-            )
-        elif h.what is What.MEMORY_LEAK and seconds == h.end - 900:
-            yield _event(
-                seconds,
-                "Warning",
-                "OOMKilling",
-                "Pod",
-                pod(h.entity),
-                node,
-                f"Memory cgroup out of memory: Killed process in {pod(h.entity)}",
-                rng,
-            )
-        elif h.what is What.DISK_FILLING and seconds == h.start + int((h.end - h.start) * 0.85) // 60 * 60:
-            yield _event(
-                seconds,
-                "Warning",
-                "NodeHasDiskPressure",
-                "Node",
-                h.entity,
-                h.entity,
-                f"Node {h.entity} status is now: NodeHasDiskPressure",
-                rng,
-            )
-        elif h.what is What.PLANNED_RESTART and seconds == h.start:
-            yield _event(seconds, "Normal", "Killing", "Pod", pod(h.entity), node, "Stopping container app", rng)
-        elif h.what is What.PLANNED_RESTART and seconds == h.start + 180:
-            yield _event(seconds, "Normal", "Started", "Pod", pod(h.entity, 1), node, "Started container app", rng)
+        for event in _marks(h, seconds):
+            yield _event(seconds, event, rng)
 
 
-def _event(seconds: int, kind: str, reason: str, about: str, name: str, node: str, text: str, rng: np.random.Generator) -> bytes:
+def _marks(h: Happening, seconds: int) -> Iterator[Happened]:
+    """What the cluster says of a happening at this tick."""
+    node = BY_NAME[h.entity].node if h.entity in BY_NAME else h.entity
+    if h.what is What.BAD_DEPLOY and seconds == h.start:
+        yield Happened("ScalingReplicaSet", "Deployment", h.entity, node, f"Scaled up replica set {pod(h.entity, 1)} to 1")
+    elif h.what is What.MEMORY_LEAK and seconds == h.end - 900:
+        text = f"Memory cgroup out of memory: Killed process in {pod(h.entity)}"
+        yield Happened("OOMKilling", "Pod", pod(h.entity), node, text, warning=True)
+    elif h.what is What.DISK_FILLING and seconds == h.start + int((h.end - h.start) * 0.85) // 60 * 60:
+        text = f"Node {h.entity} status is now: NodeHasDiskPressure"
+        yield Happened("NodeHasDiskPressure", "Node", h.entity, h.entity, text, warning=True)
+    elif h.what is What.PLANNED_RESTART and seconds == h.start:
+        yield Happened("Killing", "Pod", pod(h.entity), node, "Stopping container app")
+    elif h.what is What.PLANNED_RESTART and seconds == h.start + 180:
+        yield Happened("Started", "Pod", pod(h.entity, 1), node, "Started container app")
+
+
+def _event(seconds: int, event: Happened, rng: np.random.Generator) -> bytes:
     at = _rfc3339(seconds)
-    service = name.rsplit("-", 1)[0] if about == "Pod" else name
+    service = event.name.rsplit("-", 1)[0] if event.about == "Pod" else event.name
     return orjson.dumps(
         {
-            "metadata": {"name": f"{name}.{int(rng.integers(0, 2**40)):x}", "namespace": "shop", "creationTimestamp": at},
-            "reason": reason,
-            "message": text,
-            "type": kind,
+            "metadata": {"name": f"{event.name}.{int(rng.integers(0, 2**40)):x}", "namespace": "shop", "creationTimestamp": at},
+            "reason": event.reason,
+            "message": event.text,
+            "type": "Warning" if event.warning else "Normal",
             "count": 1,
             "firstTimestamp": at,
             "lastTimestamp": at,
-            "source": {"component": "kubelet", "host": node},
-            "involvedObject": {"kind": about, "namespace": "shop", "name": name, "labels": {"app": service}},
+            "source": {"component": "kubelet", "host": event.node},
+            "involvedObject": {"kind": event.about, "namespace": "shop", "name": event.name, "labels": {"app": service}},
         }
     )
 

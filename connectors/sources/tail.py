@@ -54,23 +54,26 @@ class Lags:
 def read_all(kafka: Kafka, topic: str) -> list[Record]:
     """What a topic holds now, partition by partition in offset order. Raises Unreachable."""
     consumer = _consumer(kafka)
-    found: list[Record] = []
     try:
-        places = _partitions(consumer, [topic])
-        ends = {p.partition: consumer.get_watermark_offsets(p, timeout=_ANSWER_SECONDS) for p in places}
-        left = {partition for partition, (low, high) in ends.items() if high > low}
-        consumer.assign([p for p in places if p.partition in left])
-        while left:
-            for record in _batch(consumer):
-                if record.offset < ends[record.partition][1]:
-                    found.append(record)
-                if record.offset + 1 >= ends[record.partition][1]:
-                    left.discard(record.partition)
+        return sorted(_until_end(consumer, _partitions(consumer, [topic])), key=lambda r: (r.partition, r.offset))
     except KafkaException as error:
         raise unreachable(f"reading {topic}", error) from error
     finally:
         consumer.close()
-    return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+def _until_end(consumer: Consumer, places: Sequence[TopicPartition]) -> Iterator[Record]:
+    """Every record up to the ends as they are now."""
+    marks = {p.partition: consumer.get_watermark_offsets(p, timeout=_ANSWER_SECONDS) for p in places}
+    ends = {partition: high for partition, (low, high) in marks.items() if high > low}
+    consumer.assign([p for p in places if p.partition in ends])
+    while ends:
+        for record in _batch(consumer):
+            end = ends.get(record.partition, 0)
+            if record.offset < end:
+                yield record
+            if record.offset + 1 >= end:
+                ends.pop(record.partition, None)
 
 
 def _consumer(kafka: Kafka) -> Consumer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
 from connectors.admin.server import AdminServer
 from connectors.kafka_client import topic_name
@@ -20,7 +20,7 @@ from engine.config import Config
 from engine.config.tree import AnySink
 from engine.deliver.stage import DeliverMachine
 from engine.logs import get_logger
-from engine.ports import Machine, MachineFactory, Source
+from engine.ports import Clock, Machine, MachineFactory, Source
 from engine.process import Process
 from engine.records import Shard, Topic
 from engine.runner import Runner, RunnerOptions
@@ -30,70 +30,71 @@ from engine.wiring.machines import kernel_ids, machine_factories, warm_up
 STAGES: Final = ("detect", "correlate", "respond", "deliver")
 
 
+class Job(NamedTuple):
+    """What one runner is about: a stage (or one sink of it) over its topics."""
+
+    stage: str
+    name: str
+    topics: list[str]
+    factory: MachineFactory
+    kernel_id: str
+
+
 def build_process(config: Config, stages: Sequence[str], telemetry: Telemetry, *, console: TextIO = sys.stdout) -> Process:
-    """Every runner of the wanted stages over Kafka. Raises Unreachable when the broker does not answer."""
+    """Every runner of the wanted stages over Kafka, kernels warm. Raises Unreachable when the broker does not answer."""
     if "detect" in stages:
         warm_up(config)
     clock = SystemClock()
-    factories = machine_factories(config)
-    ids = kernel_ids(config)
+    jobs = [job for job in _jobs(config, clock, console) if job.stage in stages]
+    return Process([_runner(config, job, telemetry, clock) for job in jobs], clock)
+
+
+def _jobs(config: Config, clock: Clock, console: TextIO) -> list[Job]:
+    """One for each stage, and for deliver one for each sink."""
+    factories, ids = machine_factories(config), kernel_ids(config)
+    incidents = [topic_name(config.kafka, Topic.INCIDENTS)]
     reads = {
         "detect": [topic for source in config.sources for topic in source.topics],
         "correlate": [topic_name(config.kafka, Topic.ALERTS)],
-        "respond": [topic_name(config.kafka, Topic.INCIDENTS)],
+        "respond": incidents,
     }
-    runners = [
-        _runner(config, stage, stage, reads[stage], factories[stage], ids[stage], telemetry, clock)
-        for stage in stages
-        if stage != "deliver"
-    ]
-    if "deliver" in stages:
-        runners.extend(_deliver(config, sink, ids["deliver"], telemetry, clock, console) for sink in config.deliver.sinks)
-    return Process(runners, clock)
+    jobs = [Job(stage, stage, topics, factories[stage], ids[stage]) for stage, topics in reads.items()]
+    for sink in config.deliver.sinks:
+        factory = _deliver(config, sink, clock, console)
+        jobs.append(Job("deliver", f"deliver-{sink.name}", incidents, factory, ids["deliver"]))
+    return jobs
 
 
-def _runner(
-    config: Config,
-    stage: str,
-    name: str,
-    topics: list[str],
-    factory: MachineFactory,
-    kernel_id: str,
-    telemetry: Telemetry,
-    clock: SystemClock,
-) -> Runner:
-    source: Source = KafkaSource(topics, group=f"{config.kafka.group_prefix}-{name}", kafka=config.kafka)
-    if stage == "detect":
-        source = Aligned(source, clock)
-    start = config.kafka.start if stage == "detect" else "earliest"
-    options = RunnerOptions(
-        kernel_id=kernel_id,
-        start=start,
-        commit_interval_s=config.kafka.commit_interval,
-        snapshot_interval_s=config.state.snapshot_interval,
-    )
-    store = FolderStore(Path(config.state.path) / name, keep=config.state.keep)
-    return Runner(
-        name,
-        source,
-        KafkaPublisher(config.kafka),
-        store,
-        factory,
-        options,
-        observe=telemetry.publish,
-        log=get_logger("runner"),
-        clock=clock,
-    )
-
-
-def _deliver(config: Config, about: AnySink, kernel_id: str, telemetry: Telemetry, clock: SystemClock, console: TextIO) -> Runner:
+def _deliver(config: Config, about: AnySink, clock: Clock, console: TextIO) -> MachineFactory:
     sink = build_sink(about, console=console, kafka=lambda: KafkaPublisher(config.kafka))
 
     def deliver(shard: Shard) -> Machine:
         return DeliverMachine(shard, sink=sink, config=config.deliver, clock=clock)
 
-    topics = [topic_name(config.kafka, Topic.INCIDENTS)]
-    return _runner(config, "deliver", f"deliver-{about.name}", topics, deliver, kernel_id, telemetry, clock)
+    return deliver
+
+
+def _runner(config: Config, job: Job, telemetry: Telemetry, clock: Clock) -> Runner:
+    source: Source = KafkaSource(job.topics, group=f"{config.kafka.group_prefix}-{job.name}", kafka=config.kafka)
+    if job.stage == "detect":
+        source = Aligned(source, clock)
+    options = RunnerOptions(
+        kernel_id=job.kernel_id,
+        start=config.kafka.start if job.stage == "detect" else "earliest",
+        commit_interval_s=config.kafka.commit_interval,
+        snapshot_interval_s=config.state.snapshot_interval,
+    )
+    return Runner(
+        job.name,
+        source,
+        KafkaPublisher(config.kafka),
+        FolderStore(Path(config.state.path) / job.name, keep=config.state.keep),
+        job.factory,
+        options,
+        observe=telemetry.publish,
+        log=get_logger("runner"),
+        clock=clock,
+    )
 
 
 def build_admin(config: Config, telemetry: Telemetry, process: Process) -> AdminServer:
@@ -102,5 +103,7 @@ def build_admin(config: Config, telemetry: Telemetry, process: Process) -> Admin
 
 
 def build_telemetry(config: Config) -> Telemetry:
-    """Metrics of this process."""
-    return Telemetry(version=__version__, kernel_id=kernel_ids(config)["detect"])
+    """Metrics of this process, which has just taken its configuration."""
+    telemetry = Telemetry(version=__version__, kernel_id=kernel_ids(config)["detect"])
+    telemetry.configuration_taken(ok=True)
+    return telemetry
