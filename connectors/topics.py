@@ -18,16 +18,18 @@ from engine.records import Topic
 
 ANSWER_SECONDS: Final = 15.0
 
-_DAY_MS: Final = 86_400_000
+_GIB: Final = 2**30
 _SETTINGS: Final[Mapping[Topic, Mapping[str, str]]] = {
-    # Readers rebuild from these logs: they must outlive the oldest snapshot by far.
-    Topic.ALERTS: {"retention.ms": str(7 * _DAY_MS)},
-    Topic.INCIDENTS: {"cleanup.policy": "compact,delete", "retention.ms": str(90 * _DAY_MS)},
-    Topic.ACTIONS: {"retention.ms": str(90 * _DAY_MS)},
-    Topic.CONTROL: {"retention.ms": str(90 * _DAY_MS)},
-    Topic.DEAD_LETTERS: {"retention.ms": str(7 * _DAY_MS)},
-    Topic.AUDIT: {"retention.ms": "-1"},
+    # Bounded by size, never by time: our messages carry the time of the events, so that a broker would at once throw away
+    # what is said about telemetry older than the limit (a replay, a backlog). Readers rebuild from these logs.
+    Topic.ALERTS: {"retention.bytes": str(2 * _GIB)},
+    Topic.INCIDENTS: {"cleanup.policy": "compact,delete", "retention.bytes": str(10 * _GIB)},
+    Topic.ACTIONS: {"retention.bytes": str(_GIB)},
+    Topic.CONTROL: {"retention.bytes": str(_GIB)},
+    Topic.DEAD_LETTERS: {"retention.bytes": str(_GIB)},
+    Topic.AUDIT: {"retention.bytes": "-1"},
 }
+_ALL: Final = {"compression.type": "zstd", "retention.ms": "-1"}
 
 
 class TopicPlan(NamedTuple):
@@ -40,10 +42,7 @@ class TopicPlan(NamedTuple):
 
 def own_topics(kafka: Kafka) -> list[TopicPlan]:
     """What Foreshock needs, by the configuration."""
-    return [
-        TopicPlan(topic_name(kafka, topic), kafka.partitions.get(topic, 1), {"compression.type": "zstd", **_SETTINGS[topic]})
-        for topic in Topic
-    ]
+    return [TopicPlan(topic_name(kafka, topic), kafka.partitions.get(topic, 1), {**_ALL, **_SETTINGS[topic]}) for topic in Topic]
 
 
 def missing_topics(kafka: Kafka, plans: Iterable[TopicPlan]) -> list[str]:

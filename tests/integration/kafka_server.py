@@ -31,6 +31,7 @@ STOP_SECONDS = 20.0
 FETCH_SECONDS = 600.0
 JAVA = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
 
+# Nothing is thrown away by age: records carry event times, and samples are often years old.
 SETTINGS = """
 process.roles=broker,controller
 node.id=1
@@ -45,6 +46,7 @@ num.network.threads=2
 num.io.threads=2
 log.cleaner.threads=1
 auto.create.topics.enable=false
+log.retention.ms=-1
 default.replication.factor=1
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
