@@ -13,6 +13,7 @@ from engine.runner import Runner
 
 STOP_SECONDS: Final = 20.0
 """A runner drains in under ten; what takes longer is left to the end of the process."""
+_NO_CODE: Final = 1
 
 
 class Process:
@@ -34,9 +35,14 @@ class Process:
             thread.start()
 
     def _run(self, number: int) -> None:
-        self._codes[number] = self._runners[number].run(self._stop)
-        if self._codes[number]:
-            self._stop.set()
+        """A runner that does not even come back with a code has failed too: no stage may be dead in a process that lives on."""
+        code = _NO_CODE
+        try:
+            code = self._runners[number].run(self._stop)
+        finally:
+            self._codes[number] = code
+            if code:
+                self._stop.set()
 
     def check(self) -> None:
         """Raises ForeshockError when a runner has failed."""
@@ -45,7 +51,7 @@ class Process:
             raise ForeshockError("; ".join(f"{health.stage}: {health.ended}" for health in failed))
 
     def wait(self, stop: threading.Event, pause_seconds: float = 0.2) -> int:
-        """Until `stop` is set or a runner ends by itself; then stop the others. Returns the worst exit code."""
+        """Until `stop` is set, a runner fails, or all have ended; then stop what still runs. Returns the worst exit code."""
         while not stop.is_set() and not self._stop.is_set() and any(t.is_alive() for t in self._threads):
             stop.wait(pause_seconds)
         return self.stop()
