@@ -99,7 +99,7 @@ def test_when_one_runner_fails_all_are_stopped_and_its_exit_code_is_that_of_the_
     assert process.wait(threading.Event(), 0.01) == code
     assert good.world.commits[ONE][0] == 50
     assert good.closed.is_set()
-    with pytest.raises(ForeshockError, match="^correlate: "):
+    with pytest.raises(ForeshockError, match=r"^correlate: "):
         process.check()
 
 
