@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernel import kernel
+from detectors.contract import Row
+from detectors.kernel import device, kernel
 
 STATE: Final = np.dtype(
     [
@@ -35,6 +36,47 @@ VALUE_MAX: Final = 1e15
 SIZE_SECONDS: Final = 86_400.0
 
 
+@device
+def _elapsed(row: Row, ts_ns: int) -> float:
+    """Seconds since the newest sample, from which the usual step is learned; 0 for the first."""
+    if row.seen == 0:
+        row.first_ns = ts_ns
+        return 0.0
+    dt: float = (ts_ns - row.last_ns) * 1e-9
+    if row.step > 0.0:
+        row.step += 0.1 * (min(dt, 3.0 * row.step) - row.step)
+    else:
+        row.step = dt
+    return dt
+
+
+@device
+def _value(row: Row, kind: int, raw: float, dt: float) -> float:
+    """What is scored of a sample; NaN when that is not known."""
+    if kind == GAUGE:
+        return raw
+    if row.seen == 0:
+        return np.nan
+    if kind == DELTA:
+        return raw / dt
+    if raw >= row.raw:
+        grown: float = raw - row.raw
+        row.reset = 0
+        return grown / dt
+    again = row.reset
+    row.reset = 1
+    return raw / dt if again == 1 else np.nan
+
+
+@device
+def _learn_size(row: Row, size: float, dt: float) -> None:
+    if row.valued == 0:
+        row.valued = 1
+        row.size_of = size
+    else:
+        row.size_of += dt / (SIZE_SECONDS + dt) * (size - row.size_of)
+
+
 @kernel
 def read_values(
     state: NDArray[np.void],
@@ -53,48 +95,19 @@ def read_values(
     value, step, size_of, verdict = out
     for i in range(slot.shape[0]):
         row = state[slot[i]]
-        x = raw[i]
         value[i] = np.nan
         step[i] = row.step
         size_of[i] = row.size_of
         verdict[i] = READ
         if row.seen > 0 and ts_ns[i] <= row.last_ns:
-            verdict[i] = REPEATED if ts_ns[i] == row.last_ns and x == row.raw else LATE
+            verdict[i] = REPEATED if ts_ns[i] == row.last_ns and raw[i] == row.raw else LATE
             continue
-        dt = 0.0
-        if row.seen > 0:
-            dt = (ts_ns[i] - row.last_ns) * 1e-9
-            if row.step > 0.0:
-                row.step += 0.1 * (min(dt, 3.0 * row.step) - row.step)
-            else:
-                row.step = dt
-        else:
-            row.first_ns = ts_ns[i]
-        v = np.nan
-        if kind[slot[i]] == COUNTER:
-            if row.seen > 0:
-                grown = x - row.raw
-                if grown >= 0.0:
-                    v = grown / dt
-                    row.reset = 0
-                else:
-                    if row.reset == 1:
-                        v = x / dt
-                    row.reset = 1
-        elif kind[slot[i]] == DELTA:
-            if row.seen > 0:
-                v = x / dt
-        else:
-            v = x
-        row.raw = x
+        dt = _elapsed(row, ts_ns[i])
+        v = _value(row, kind[slot[i]], raw[i], dt)
+        row.raw = raw[i]
         row.last_ns = ts_ns[i]
         row.seen = min(row.seen + 1, 2)
         step[i] = row.step
-        if not abs(v) < VALUE_MAX:
-            continue
-        value[i] = v
-        if row.valued == 0:
-            row.valued = 1
-            row.size_of = abs(v)
-        else:
-            row.size_of += dt / (SIZE_SECONDS + dt) * (abs(v) - row.size_of)
+        if abs(v) < VALUE_MAX:  # false for NaN too
+            value[i] = v
+            _learn_size(row, abs(v), dt)
