@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +14,18 @@ from engine.config import Config
 from engine.config.load import load_config
 from engine.errors import UsageError
 from engine.replay import Logs, Results
-from engine.wiring.files import file_logs, through_kafka, through_memory
+from engine.wiring.files import file_logs, for_short_logs, through_kafka, through_memory
 
 
 def replay(
     files: Annotated[list[str], typer.Argument(help="files, or TOPIC=FILE to say which source of the configuration reads it")],
     out: Annotated[Path, typer.Option(help="folder for alerts, incidents, actions, dead letters and statistics")],
-    config: Annotated[Path | None, typer.Option(help="configuration; without one, files are read by their extension")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="configuration; without one, files are read by their ending, and short ones warm up in a third of their length"
+        ),
+    ] = None,
     kafka: Annotated[str, typer.Option(help="HOST:PORT, or `embedded`: send the files through that broker first")] = "",
 ) -> None:
     """Run recorded telemetry through the same stages as the daemon."""
@@ -27,8 +33,10 @@ def replay(
     if missing:
         raise UsageError(f"no such file: {', '.join(missing)}")
     began = time.monotonic()
-    settings = load_config(config, {}) if config else Config()
+    settings = load_config(config, os.environ) if config else Config()
     settings, logs = file_logs(settings, files)
+    if config is None:
+        settings = for_short_logs(settings, logs)
     results = through_kafka(settings, logs, kafka) if kafka else through_memory(settings, logs)
     _write(out, results, logs, time.monotonic() - began)
 

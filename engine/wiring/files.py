@@ -11,6 +11,7 @@ from secrets import token_hex
 from connectors.broker.embedded import CLIENT, EmbeddedBroker
 from connectors.kafka_client import topic_name
 from connectors.publishers.kafka import KafkaPublisher
+from connectors.sources.aligned import Aligned
 from connectors.sources.files import read_records, source_for, stem
 from connectors.sources.kafka import KafkaSource
 from connectors.sources.tail import read_all
@@ -26,6 +27,8 @@ from engine.replay import Bounded, Logs, Results
 from engine.replay import through_memory as run_in_memory
 from engine.runner import Runner, RunnerOptions
 from engine.wiring.machines import machine_factories
+
+_SAMPLES_MIN = 8
 
 
 def file_logs(config: Config, names: Sequence[str]) -> tuple[Config, Mapping[Shard, list[Record]]]:
@@ -56,6 +59,20 @@ def _topic_for(sources: Sequence[Source], path: Path) -> str:
     return (
         stem(path) if stem(path) in known else f"replay{''.join(path.suffixes[-2:] if path.suffix == '.gz' else [path.suffix])}"
     )
+
+
+def for_short_logs(config: Config, logs: Logs) -> Config:
+    """The same configuration with a warm-up of at most a third of the longest log: a recorded fault is often all there is."""
+    longest = max(logs.values(), key=len, default=())
+    if not longest:
+        return config
+    span_seconds = (longest[-1].ts_ns - longest[0].ts_ns) / 1e9
+    detect = config.detect
+    shorter = {
+        "warm_up": min(detect.warm_up, span_seconds / 3),
+        "samples_min": min(detect.samples_min, max(_SAMPLES_MIN, len(longest) // 3)),
+    }
+    return config.model_copy(update={"detect": detect.model_copy(update=shorter)})
 
 
 # ------------------------------------------------------------------------------------------------------ through a broker
@@ -121,17 +138,17 @@ def _produce(kafka: Kafka, logs: Logs) -> None:
 
 def _detect(config: Config, inputs: Mapping[str, int], ends: Mapping[Shard, int]) -> None:
     """The daemon's runner over the input topics, until their ends."""
-    kafka = config.kafka
+    kafka, clock = config.kafka, SystemClock()
     runner = Runner(
         "detect",
-        Bounded(KafkaSource(list(inputs), group=f"{kafka.topic_prefix}detect", kafka=kafka), ends),
+        Bounded(Aligned(KafkaSource(list(inputs), group=f"{kafka.topic_prefix}detect", kafka=kafka), clock), ends),
         KafkaPublisher(kafka),
         None,
         machine_factories(config)["detect"],
         RunnerOptions(start="earliest"),
         observe=lambda _stats: None,
         log=get_logger("replay"),
-        clock=SystemClock(),
+        clock=clock,
     )
     code = runner.run(threading.Event())
     if code:
