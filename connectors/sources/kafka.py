@@ -8,6 +8,7 @@ a failure can simply be tried again.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -25,6 +26,7 @@ ASK_SECONDS: Final = 5.0
 SEEK_TRIES: Final = 200
 SEEK_PAUSE_SECONDS: Final = 0.01
 START_SECONDS: Final = 15.0
+CLOSE_SECONDS: Final = 5.0
 
 
 class KafkaSource:
@@ -204,9 +206,14 @@ class KafkaSource:
         return max(0, self._ends[shard] - self._next[shard])
 
     def close(self) -> None:
-        """Leave the group. Shards still held are revoked on the way, without a last commit."""
+        """Leave the group. Shards still held are revoked on the way, without a last commit.
+
+        Bounded: with its broker away the client may not come back from this; it is then left to the end of the process.
+        """
         self._hook = None
-        self._consumer.close()
+        leaving = threading.Thread(target=self._consumer.close, name="kafka-close", daemon=True)
+        leaving.start()
+        leaving.join(CLOSE_SECONDS)
 
     # ------------------------------------------------------------------------------------------- the start
     def _start(self, topics: list[str]) -> None:

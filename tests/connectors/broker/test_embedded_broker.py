@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from connectors.sources.kafka import KafkaSource
 from engine.config.tree import Kafka
 from engine.errors import Unreachable, UsageError
 from engine.records import Output, Shard, Topic
+from engine.runner import RunnerOptions
 
 
 class LocalBroker(EmbeddedBroker):
@@ -71,6 +73,20 @@ def test_a_broker_that_is_away_stops_the_engine_where_it_is_and_it_goes_on(broke
     member.run_until(committed=400)
     member.stop()
     assert "foreshock_determinism_violations_total" not in member.counts
+
+
+def test_with_its_broker_away_the_engine_still_comes_to_an_end(broker: LocalBroker, tmp_path: Path) -> None:
+    kafka = kafka_on(broker)
+    feed(kafka, 100)
+    member = Member(
+        kafka, tmp_path, RunnerOptions("tally", "earliest", poll_seconds=0.05, commit_interval_s=0.0, drain_seconds=1.0)
+    )
+    member.run_until(committed=100)
+    broker.set_reachable(reachable=False)
+    stop = threading.Event()
+    stop.set()
+    assert member.runner.run(stop) == 0
+    broker.set_reachable(reachable=True)
 
 
 def test_a_log_cut_away_under_a_reader_begins_anew_and_is_told(broker: LocalBroker, tmp_path: Path) -> None:
