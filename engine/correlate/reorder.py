@@ -19,8 +19,6 @@ BUFFER_MAX = 200_000
 SOURCES_MAX = 10_000
 _TURNS = 4.0
 _FADE = 0.9
-_PROMISES_MIN = 300
-"""A source has not stopped before each other one has promised so often without it: event time runs fast in a backlog."""
 
 
 class Held(msgspec.Struct, array_like=True, order=True):
@@ -35,8 +33,7 @@ class Held(msgspec.Struct, array_like=True, order=True):
 
 
 class SourceState(msgspec.Struct):
-    """What one source has promised. `moved_at_ns`: how far the furthest source was when this one last moved, and
-    `moved_at` how many promises all of them had made.
+    """What one source has promised. `moved_at_ns`: how far the furthest source was when this one last moved.
 
     `turn_ns` is how far the others usually get between two moves of this one (a fading maximum): while a backlog is read,
     sources take long turns, and one that waits for its turn has not stopped.
@@ -44,7 +41,6 @@ class SourceState(msgspec.Struct):
 
     watermark_ns: int = 0
     moved_at_ns: int = 0
-    moved_at: int = 0
     turn_ns: int = 0
     final: bool = False
 
@@ -57,7 +53,6 @@ class Reorder(msgspec.Struct):
     sources: dict[str, SourceState] = {}
     heap: list[Held] = []
     lead_ns: int = 0
-    promises: int = 0
 
     def is_repeat(self, stamp: Stamp) -> bool:
         """Whether this output was taken before; if not it counts as taken from now on."""
@@ -79,7 +74,6 @@ class Reorder(msgspec.Struct):
     def promise(self, mark: Watermark) -> None:
         """Take a watermark. One that steps back is ignored; a source that speaks again after its end is live again."""
         source = self._source(mark.source)
-        self.promises += 1
         if not self.lead_ns:  # the first promise of all: nobody has stood still yet
             for other in self.sources.values():
                 other.moved_at_ns = mark.ts_ns
@@ -90,14 +84,13 @@ class Reorder(msgspec.Struct):
                 source.turn_ns = max(self.lead_ns - source.moved_at_ns, int(source.turn_ns * _FADE))
             source.watermark_ns = mark.ts_ns
             source.moved_at_ns = self.lead_ns
-            source.moved_at = self.promises
 
     def _source(self, name: str) -> SourceState:
         source = self.sources.get(name)
         if source is None:
             if len(self.sources) >= SOURCES_MAX:
                 self.sources.pop(next(iter(self.sources)))
-            source = self.sources[name] = SourceState(moved_at_ns=self.lead_ns, moved_at=self.promises)
+            source = self.sources[name] = SourceState(moved_at_ns=self.lead_ns)
         return source
 
     def stalled(self) -> list[str]:
@@ -105,8 +98,6 @@ class Reorder(msgspec.Struct):
         return [name for name, source in self.sources.items() if not source.final and self._is_stalled(source)]
 
     def _is_stalled(self, source: SourceState) -> bool:
-        if self.promises - source.moved_at < _PROMISES_MIN * (len(self.sources) - 1):
-            return False
         return self.lead_ns - source.moved_at_ns > max(self.patience_ns, int(_TURNS * source.turn_ns))
 
     def complete_until(self) -> int:
