@@ -8,7 +8,7 @@ topic is handed on at once, so that nothing waits and nothing is kept but the ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import groupby, islice
 from operator import attrgetter
@@ -20,6 +20,8 @@ Tap = Callable[[Topic, Record], None]
 """Told of every message that a stage puts on a topic, in order."""
 
 BATCH_RECORDS = 512
+TURN_NS = 60_000_000_000
+"""How far in log time one of several shards may run ahead: less than `correlate.source_timeout`, or the others seem silent."""
 
 
 class Pipeline:
@@ -97,10 +99,23 @@ def batches(records: Iterable[Record], size: int = BATCH_RECORDS) -> Iterator[li
         yield batch
 
 
-def run(pipeline: Pipeline, logs: Iterable[Iterable[Record]]) -> int:
+def turns(records: Iterable[Record], span_ns: int = TURN_NS, size: int = BATCH_RECORDS) -> Iterator[list[Record]]:
+    """Cut a stream into lists of at most `size`, each of at most `span_ns` of log time: what live shards give side by side."""
+    turn: list[Record] = []
+    for record in records:
+        if turn and (len(turn) == size or record.ts_ns - turn[0].ts_ns > span_ns):
+            yield turn
+            turn = []
+        turn.append(record)
+    if turn:
+        yield turn
+
+
+def run(pipeline: Pipeline, logs: Collection[Iterable[Record]]) -> int:
     """Feed whole logs through a pipeline; returns how many records there were."""
     count = 0
-    for batch in batches(in_time_order(logs)):
+    cut = turns if len(logs) > 1 else batches
+    for batch in cut(in_time_order(logs)):
         pipeline.feed(batch)
         count += len(batch)
     pipeline.finish()

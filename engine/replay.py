@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 import orjson
 
+from engine.errors import UsageError
 from engine.offline import Pipeline, run
-from engine.ports import MachineFactory, Polled, Source, StepStats
+from engine.ports import Assigned, MachineFactory, Polled, Source, StepStats
 from engine.records import Record, Shard, Topic, decode_action, decode_incident, encode
 
 Logs = Mapping[Shard, Sequence[Record]]
@@ -110,6 +111,15 @@ def through_memory(factories: Mapping[str, MachineFactory], logs: Logs, topic_pr
     return results
 
 
+def refuse_half_a_log(shard: Shard, first_offset: int) -> None:
+    """Raises UsageError when a log that was just written does not begin at 0: a part of it would give other alerts."""
+    if first_offset > 0:
+        raise UsageError(
+            f"the broker has dropped the first {first_offset:,} records of {shard}: it is too small for this",
+            "Give the address of a Kafka broker instead, or leave --kafka out.",
+        )
+
+
 class Bounded:
     """A source that ends where it was told to, so that a daemon's runner stops there as it does at the end of a file."""
 
@@ -119,8 +129,11 @@ class Bounded:
         self._ends = ends
 
     def poll(self, timeout_seconds: float) -> Polled:
-        """As the source's, with `ended` once every shard has given its last record."""
+        """As the source's, with `ended` once every shard has given its last record. Raises UsageError for a log without its first."""
         polled = self._source.poll(timeout_seconds)
+        for event in polled.events:
+            if isinstance(event, Assigned):
+                refuse_half_a_log(event.shard, event.low)
         for shard, records in polled.records.items():
             if records and records[-1].offset + 1 >= self._ends.get(shard, 0):
                 self._left.discard(shard)

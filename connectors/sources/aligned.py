@@ -16,6 +16,8 @@ from engine.records import Record, Shard
 
 HELD_MAX = 2_000
 """Records of one shard that may wait; beyond, its reading pauses."""
+TURN_NS = 60_000_000_000
+"""The most log time that is let go at once: a shard that gives hours in one piece runs ahead although all of them are here."""
 PATIENCE_SECONDS = 0.5
 """How long a shard that has more, but does not give it, is waited for: its broker may be slow."""
 
@@ -49,8 +51,11 @@ class Aligned:
 
     def _release(self) -> dict[Shard, list[Record]]:
         """What every shard with more to give has come as far as; or, when one keeps us waiting, the earliest shard's."""
-        horizon_ns = self._horizon_ns()
         waiting = {shard: held for shard, held in self._held.items() if held and shard not in self._asked}
+        horizon_ns = self._horizon_ns()
+        if len(self._held) > 1 and waiting:
+            turn_ns = min(held[0].ts_ns for held in waiting.values()) + TURN_NS
+            horizon_ns = turn_ns if horizon_ns is None else min(horizon_ns, turn_ns)
         released = {shard: self._take(held, horizon_ns) for shard, held in waiting.items()}
         released = {shard: records for shard, records in released.items() if records}
         if released or not waiting:

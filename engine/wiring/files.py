@@ -23,12 +23,14 @@ from engine.errors import ForeshockError, UsageError
 from engine.logs import get_logger
 from engine.offline import Pipeline, in_time_order
 from engine.records import Record, Shard, Topic
-from engine.replay import Bounded, Logs, Results
+from engine.replay import Bounded, Logs, Results, refuse_half_a_log
 from engine.replay import through_memory as run_in_memory
 from engine.runner import Runner, RunnerOptions
-from engine.wiring.machines import machine_factories
+from engine.wiring.machines import machine_factories, warm_up
 
 _SAMPLES_MIN = 8
+_ALONE = {"session.timeout.ms": 60_000}
+"""The only member of its group has nobody to wait for; losing its shards on a busy machine would cost it its state."""
 
 
 def file_logs(config: Config, names: Sequence[str]) -> tuple[Config, Mapping[Shard, list[Record]]]:
@@ -85,8 +87,10 @@ def through_kafka(config: Config, logs: Logs, address: str) -> Results:
     """The same records over a broker: written to its topics, read back and scored by the daemon's runner.
 
     `address` is HOST:PORT, or `embedded` for a broker in this process. Our topics get a prefix of their own for this run.
-    Raises UsageError when an input topic already holds something, Unreachable when the broker does not answer.
+    Raises UsageError when an input topic already holds something or cannot hold it all, Unreachable when the broker does not
+    answer.
     """
+    warm_up(config)
     with ExitStack() as stack:
         inputs = _partition_counts(logs)
         kafka = _broker(stack, config.kafka, address, inputs)
@@ -97,20 +101,28 @@ def through_kafka(config: Config, logs: Logs, address: str) -> Results:
         results.records = sum(map(len, logs.values()))
         pipeline = Pipeline(machine_factories(config), tap=results.tap, observe=results.observe, topic_prefix=kafka.topic_prefix)
         for topic in (Topic.ALERTS, Topic.DEAD_LETTERS):
-            pipeline.relay(topic, read_all(kafka, topic_name(kafka, topic)))
+            pipeline.relay(topic, _whole(read_all(kafka, topic_name(kafka, topic))))
         pipeline.finish()
         return results
 
 
+def _whole(records: list[Record]) -> list[Record]:
+    """The same; raises UsageError when they do not begin at the beginning."""
+    for record in records[:1]:
+        refuse_half_a_log(Shard(record.topic, record.partition), record.offset)
+    return records
+
+
 def _broker(stack: ExitStack, kafka: Kafka, address: str, inputs: Mapping[str, int]) -> Kafka:
-    """A broker with all topics made, and the configuration that reaches it."""
-    kafka = kafka.model_copy(update={"start": "earliest", "topic_prefix": f"{kafka.topic_prefix}{token_hex(4)}."})
+    """A broker with all topics made, and the configuration that reaches it. One machine reads each of ours: one partition each."""
+    ours = {"start": "earliest", "topic_prefix": f"{kafka.topic_prefix}{token_hex(4)}.", "partitions": {}}
+    kafka = kafka.model_copy(update=ours)
     plans = own_topics(kafka)
     if address == "embedded":
         broker = stack.enter_context(EmbeddedBroker())
         for name, partitions in (*((p.name, p.partitions) for p in plans), *inputs.items()):
             broker.create_topic(name, partitions)
-        return kafka.model_copy(update={"bootstrap": broker.bootstrap, "client": {**CLIENT, **kafka.client}})
+        return kafka.model_copy(update={"bootstrap": broker.bootstrap, "client": {**CLIENT, **_ALONE, **kafka.client}})
     kafka = kafka.model_copy(update={"bootstrap": address})
     create_topics(kafka, [*plans, *(TopicPlan(name, partitions, {}) for name, partitions in inputs.items())])
     used = [name for name in inputs if read_all(kafka, name)]

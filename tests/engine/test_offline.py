@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_stages import STAGES, Judge, a_log
 
-from engine.offline import BATCH_RECORDS, Pipeline, batches, in_time_order, run
+from engine.offline import BATCH_RECORDS, TURN_NS, Pipeline, batches, in_time_order, run, turns
 from engine.ports import MachineFactory, StepStats
 from engine.records import Record, Shard, Topic
 
@@ -54,6 +54,26 @@ def test_batches_are_the_stream_in_pieces_of_which_only_the_last_may_be_short(co
     assert [record for piece in pieces for record in piece] == log
     assert all(len(piece) == size for piece in pieces[:-1])
     assert all(0 < len(piece) <= size for piece in pieces)
+
+
+@given(times=TIMES.map(sorted), span=st.integers(0, 10), size=st.integers(1, 5))
+def test_turns_are_the_stream_in_pieces_of_bounded_length_and_time(times: list[int], span: int, size: int) -> None:
+    log = a_log(ONE, times)
+    pieces = list(turns(log, span, size))
+    assert [record for piece in pieces for record in piece] == log
+    assert all(0 < len(piece) <= size and piece[-1].ts_ns - piece[0].ts_ns <= span for piece in pieces)
+
+
+def test_of_several_shards_none_runs_far_ahead_of_the_others() -> None:
+    """By a turn, and the step to the next: correlation would take the others for silent."""
+    watched = Watched()
+    minutes = [60_000_000_000 * n for n in range(100)]
+    run(watched.pipeline, [a_log(ONE, minutes), a_log(TWO, minutes)])
+    reached = {b"in0": 0, b"in1": 0}
+    for topic, record in watched.told:
+        if topic is Topic.ALERTS and record.value and b":" in record.value:
+            reached[record.value.removeprefix(b"detect(")[:3]] = record.ts_ns
+            assert abs(reached[b"in0"] - reached[b"in1"]) <= 2 * TURN_NS
 
 
 # ------------------------------------------------------------------------------------------------ the flow

@@ -10,6 +10,7 @@ import pytest
 from log_world import World, WorldSource, numbers
 from small_stages import STAGES, a_log
 
+from engine.errors import UsageError
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import (
@@ -189,6 +190,14 @@ def test_a_shard_nobody_asked_for_neither_ends_nor_delays_it() -> None:
     assert not source.poll(0).ended
     source.seek(ONE, 0)
     assert source.poll(0).ended
+
+
+def test_a_log_that_lost_its_first_records_is_refused() -> None:
+    """A part of a log gives other alerts than the whole."""
+    world = World({ONE: numbers(ONE, range(20))})
+    world.forget_before(ONE, 3)
+    with pytest.raises(UsageError, match="dropped the first 3 records of in-0"):
+        Bounded(WorldSource(world), {ONE: 20}).poll(0)
 
 
 def test_it_is_its_source_in_all_else() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.sources.aligned import HELD_MAX, PATIENCE_SECONDS, Aligned
+from connectors.sources.aligned import HELD_MAX, PATIENCE_SECONDS, TURN_NS, Aligned
 from engine.ports import Assigned, Polled, Revoked
 from engine.records import Record, Shard
 
@@ -65,6 +65,19 @@ def record(shard: Shard, offset: int, ts: int) -> Record:
 
 def times(polled: Polled) -> dict[Shard, list[int]]:
     return {shard: [r.ts_ns for r in records] for shard, records in polled.records.items()}
+
+
+def test_of_several_shards_no_poll_lets_more_log_time_go_than_a_turn() -> None:
+    """Even when all there is, is here: hours of one shard in one piece would make the others look silent."""
+    hours = [n * TURN_NS // 2 for n in range(20)]
+    source = Aligned(Scripted([{A: hours, B: hours}], {A: 20, B: 20}), StepClock())
+    given: dict[Shard, list[int]] = {A: [], B: []}
+    for _ in range(10):
+        for shard, seen in times(source.poll(0.0)).items():
+            assert seen[-1] - seen[0] <= TURN_NS
+            given[shard] += seen
+        assert abs(given[A][-1] - given[B][-1]) <= TURN_NS
+    assert given == {A: hours, B: hours}
 
 
 def test_a_shard_that_is_ahead_waits_for_one_that_has_more() -> None:
