@@ -85,13 +85,13 @@ def _daily(times: NDArray[np.int64]) -> Floats:
 
 
 def _today(scenario: Scenario, times: NDArray[np.int64]) -> Floats:
-    """Days differ by a few per cent; the traffic peak lifts one evening by 8 to 16 %, which is still within its season."""
+    """Days differ by a few per cent; the traffic peak lifts one evening by 6 to 10 %, which is still within its season."""
     out = np.ones(len(times))
     for day in np.unique(times // DAY_SECONDS):
         out[times // DAY_SECONDS == day] = 1.0 + 0.03 * float(np.random.default_rng([scenario.seed, 5, int(day)]).uniform(-1, 1))
     for h in _of(scenario, What.TRAFFIC_PEAK):
         rise = np.clip((times - h.start) / 1800.0, 0, 1) * np.clip((h.end - times) / 1800.0, 0, 1)
-        out *= 1.0 + (0.08 + 0.08 * h.size) * rise
+        out *= 1.0 + (0.05 + 0.05 * h.size) * rise
     return out
 
 

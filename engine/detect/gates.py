@@ -72,7 +72,7 @@ class Policy:
     counts: Counts = Counts.NONE
 
 
-_SHARES: Final = {AnomalyKind.TREND: 0.25, AnomalyKind.VARIANCE: 0.5, AnomalyKind.SHAPE: 0.5}
+_SHARES: Final = {AnomalyKind.TREND: 0.5, AnomalyKind.VARIANCE: 0.5, AnomalyKind.SHAPE: 0.5}
 """A trend or a change of shape matters before it has gone as far as a jump must."""
 _COUNT_MIN: Final = 5.0
 _COUNT_SPREADS: Final = 3.0

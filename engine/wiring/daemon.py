@@ -94,6 +94,7 @@ def _runner(config: Config, job: Job, telemetry: Telemetry, clock: Clock) -> Run
         observe=telemetry.publish,
         log=get_logger("runner"),
         clock=clock,
+        forget=telemetry.forget,
     )
 
 
