@@ -102,14 +102,20 @@ def test_it_is_refused_once_each_time_with_its_reason_and_harms_nothing(name: st
     assert alerts(results) == clean
 
 
-def test_a_producer_whose_clock_is_in_2099_moves_reminders_at_most(clean: list[dict]) -> None:
-    """Log time is the third newest of the latest records': a forged one brings it a record forward, and no further."""
-    results = through_memory(CONFIG, {SHARD: log_of([FORGED])})
-    assert [letter["reason"] for letter in dead(results)] == [FORGED.reason] * 2
-    found = alerts(results)
+def assert_unharmed(found: list[dict], clean: list[dict]) -> None:
+    """The same alerts begin and end at the same samples; reminders of those that last may move by a sample.
+
+    Log time is the third newest of the latest records': each further record brings it forward, by a record at most.
+    """
     assert [alert for alert in found if alert["reason"] != "lease"] == [alert for alert in clean if alert["reason"] != "lease"]
     moved = [abs(one["ts_ns"] - other["ts_ns"]) for one, other in zip(found, clean, strict=True)]
     assert max(moved) <= 30 * SECOND
+
+
+def test_a_producer_whose_clock_is_in_2099_harms_nothing_either(clean: list[dict]) -> None:
+    results = through_memory(CONFIG, {SHARD: log_of([FORGED])})
+    assert [letter["reason"] for letter in dead(results)] == [FORGED.reason] * 2
+    assert_unharmed(alerts(results), clean)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +129,7 @@ def test_on_a_topic_each_lands_in_the_dead_letters_with_its_reason(all_bad: Resu
 
 
 def test_on_a_topic_the_rest_of_the_stream_is_unharmed(all_bad: Results, clean: list[dict]) -> None:
-    assert alerts(all_bad) == clean
+    assert_unharmed(alerts(all_bad), clean)
 
 
 def test_a_dead_letter_says_where_it_came_from_and_what_it_was(all_bad: Results) -> None:
