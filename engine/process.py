@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.errors import ForeshockError
@@ -19,7 +19,9 @@ _NO_CODE: Final = 1
 class Process:
     """Runs runners side by side. Implements the admin server's probes. When one fails, all are stopped."""
 
-    def __init__(self, runners: Sequence[Runner], clock: Clock) -> None:
+    def __init__(self, runners: Sequence[Runner], clock: Clock, closing: Sequence[Callable[[], None]] = ()) -> None:
+        """`closing` is called once when every runner has ended: what they used and do not own."""
+        self._closing = tuple(closing)
         self._runners = tuple(runners)
         self._clock = clock
         self._stop = threading.Event()
@@ -64,6 +66,10 @@ class Process:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - self._clock.monotonic_seconds()))
         late = any(t.is_alive() for t in self._threads)
+        if not late:
+            closing, self._closing = self._closing, ()
+            for close in closing:
+                close()
         return max([*self._codes.values(), 1 if late else 0], default=0)
 
     # ------------------------------------------------------------------------------------------- probes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
@@ -31,13 +31,14 @@ STAGES: Final = ("detect", "correlate", "respond", "deliver")
 
 
 class Job(NamedTuple):
-    """What one runner is about: a stage (or one sink of it) over its topics."""
+    """What one runner is about: a stage (or one sink of it) over its topics. `close` ends what its machines share."""
 
     stage: str
     name: str
     topics: list[str]
     factory: MachineFactory
     kernel_id: str
+    close: Callable[[], None] = lambda: None
 
 
 def build_process(config: Config, stages: Sequence[str], telemetry: Telemetry, *, console: TextIO = sys.stdout) -> Process:
@@ -46,7 +47,7 @@ def build_process(config: Config, stages: Sequence[str], telemetry: Telemetry, *
         warm_up(config)
     clock = SystemClock()
     jobs = [job for job in _jobs(config, clock, console) if job.stage in stages]
-    return Process([_runner(config, job, telemetry, clock) for job in jobs], clock)
+    return Process([_runner(config, job, telemetry, clock) for job in jobs], clock, [job.close for job in jobs])
 
 
 def _jobs(config: Config, clock: Clock, console: TextIO) -> list[Job]:
@@ -59,19 +60,16 @@ def _jobs(config: Config, clock: Clock, console: TextIO) -> list[Job]:
         "respond": incidents,
     }
     jobs = [Job(stage, stage, topics, factories[stage], ids[stage]) for stage, topics in reads.items()]
-    for sink in config.deliver.sinks:
-        factory = _deliver(config, sink, clock, console)
-        jobs.append(Job("deliver", f"deliver-{sink.name}", incidents, factory, ids["deliver"]))
-    return jobs
+    return [*jobs, *(_deliver(config, sink, ids["deliver"], clock, console) for sink in config.deliver.sinks)]
 
 
-def _deliver(config: Config, about: AnySink, clock: Clock, console: TextIO) -> MachineFactory:
+def _deliver(config: Config, about: AnySink, kernel_id: str, clock: Clock, console: TextIO) -> Job:
     sink = build_sink(about, console=console, kafka=lambda: KafkaPublisher(config.kafka))
 
     def deliver(shard: Shard) -> Machine:
         return DeliverMachine(shard, sink=sink, config=config.deliver, clock=clock)
 
-    return deliver
+    return Job("deliver", f"deliver-{about.name}", [topic_name(config.kafka, Topic.INCIDENTS)], deliver, kernel_id, sink.close)
 
 
 def _runner(config: Config, job: Job, telemetry: Telemetry, clock: Clock) -> Runner:

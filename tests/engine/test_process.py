@@ -137,6 +137,19 @@ def test_a_runner_that_hangs_is_left_behind_and_the_exit_code_says_so() -> None:
     assert source.closed.wait(PATIENCE_SECONDS)
 
 
+def test_what_the_runners_shared_is_closed_once_and_after_all_of_them() -> None:
+    sources, closed = [a_source(), a_source()], []
+    process = Process(
+        [a_runner(source) for source in sources],
+        StillClock(),
+        [lambda: closed.append([source.closed.is_set() for source in sources])],
+    )
+    process.start()
+    process.stop()
+    process.stop()
+    assert closed == [[True, True]]
+
+
 def test_stopping_what_was_never_started_is_allowed() -> None:
     assert Process([a_runner(a_source())], StillClock()).stop() == 0
 
