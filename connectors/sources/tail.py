@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from connectors.kafka_client import LOG, PASSING, consumer_settings, unreachable
 from connectors.sources.kafka import record_of
 from engine.config.tree import Kafka
-from engine.records import Record
+from engine.records import Record, Shard
 
 _ANSWER_SECONDS = 15.0
 _POLL_SECONDS = 0.2
@@ -28,26 +28,31 @@ def follow(kafka: Kafka, topics: Sequence[str], stop: threading.Event) -> Iterat
         consumer.close()
 
 
-class Lags:
-    """How far a consumer group is behind, seen from outside of it."""
+class Progress:
+    """How far a consumer group has come, seen from outside of it."""
 
     def __init__(self, kafka: Kafka, group: str, topics: Sequence[str]) -> None:
         self._consumer = Consumer(consumer_settings(kafka, group), logger=LOG)
         self._places = [TopicPartition(p.topic, p.partition) for p in _partitions(self._consumer, topics)]
 
-    def total(self) -> int:
-        """Records that the group has not committed, over all partitions. Raises Unreachable."""
+    def ends(self) -> dict[Shard, int]:
+        """Where each partition ends now. Raises Unreachable."""
+        try:
+            marks = [(p, self._consumer.get_watermark_offsets(p, timeout=_ANSWER_SECONDS)) for p in self._places]
+        except KafkaException as error:
+            raise unreachable("asking for the ends of a log", error) from error
+        return {Shard(p.topic, p.partition): high for p, (_, high) in marks}
+
+    def missing(self, ends: Mapping[Shard, int]) -> int:
+        """Records before those ends that the group has not committed. Raises Unreachable."""
         try:
             done = self._consumer.committed(self._places, timeout=_ANSWER_SECONDS)
-            return sum(self._behind(place) for place in done)
         except KafkaException as error:
             raise unreachable("asking how far a group has come", error) from error
-
-    def _behind(self, place: TopicPartition) -> int:
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(place.topic, place.partition), timeout=_ANSWER_SECONDS)
-        return max(0, high - max(low, place.offset))
+        return sum(max(0, ends[Shard(p.topic, p.partition)] - max(p.offset, 0)) for p in done)
 
     def close(self) -> None:
+        """Leave nothing open."""
         self._consumer.close()
 
 

@@ -122,10 +122,9 @@ def _simulator(bootstrap: str, story: Scenario, speed: float, *, keep_running: b
 
 @contextmanager
 def _process(module: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
-    """A child that ends with us: its standard input closes, and then it is told to stop."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    """A child that ends with us: its standard input closes, and then it is told to stop. Ctrl-C is ours alone."""
+    command = [sys.executable, "-m", module, *arguments]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         if process.stdout is None or process.stdin is None:  # cannot be: both are pipes
             raise Unreachable(f"no pipe to {module}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from connectors.broker.embedded import CLIENT
 from connectors.kafka_client import topic_name
-from connectors.sources.tail import Lags, follow
+from connectors.sources.tail import Progress, follow
 from engine.config import Config
 from engine.config.load import load_config
 from engine.config.shipped import shipped
@@ -18,7 +18,6 @@ from engine.records import Action, Incident, Topic, decode_action, decode_incide
 from engine.wiring.daemon import STAGES, build_admin, build_process, build_telemetry
 
 _PAUSE_SECONDS = 0.1
-_QUIET_ROUNDS = 15
 
 
 def demo_configuration() -> Path:
@@ -51,7 +50,7 @@ class Engine:
             "correlate": [topic_name(kafka, Topic.ALERTS)],
             "respond": [topic_name(kafka, Topic.INCIDENTS)],
         }
-        self._lags = {stage: Lags(kafka, f"{kafka.group_prefix}-{stage}", topics) for stage, topics in reads.items()}
+        self._progress = {stage: Progress(kafka, f"{kafka.group_prefix}-{stage}", topics) for stage, topics in reads.items()}
 
     @property
     def admin_port(self) -> int:
@@ -73,22 +72,27 @@ class Engine:
         """End every stage in order, then the admin port."""
         self._process.stop()
         self._admin.stop()
-        for lags in self._lags.values():
-            lags.close()
+        for progress in self._progress.values():
+            progress.close()
 
     def lag(self) -> int:
         """Records of the input topics that have not been detected on and committed yet."""
-        return self._lags["detect"].total()
+        detect = self._progress["detect"]
+        return detect.missing(detect.ends())
 
     def drain(self, deadline_seconds: float) -> None:
-        """Wait until every stage has committed all there is. Raises Unreachable when that takes too long."""
-        deadline, quiet = time.monotonic() + deadline_seconds, 0
-        while quiet < _QUIET_ROUNDS:
-            self.check()
-            quiet = 0 if any(lags.total() for lags in self._lags.values()) else quiet + 1
-            if time.monotonic() > deadline:
-                raise Unreachable("the engine has not caught up in time")
-            time.sleep(_PAUSE_SECONDS)
+        """Wait until every stage, in the order of the flow, has committed what is there now.
+
+        Raises Unreachable when that takes too long. What comes meanwhile is not waited for.
+        """
+        deadline = time.monotonic() + deadline_seconds
+        for stage, progress in self._progress.items():
+            ends = progress.ends()
+            while progress.missing(ends):
+                self.check()
+                if time.monotonic() > deadline:
+                    raise Unreachable(f"the {stage} stage has not caught up in time")
+                time.sleep(_PAUSE_SECONDS)
 
     def follow(self, stop: threading.Event, incident: Callable[[Incident], None], action: Callable[[Action], None]) -> None:
         """Hand every incident and action over as it is published, until `stop` is set."""

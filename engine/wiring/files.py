@@ -29,6 +29,8 @@ from engine.runner import Runner, RunnerOptions
 from engine.wiring.machines import machine_factories, warm_up
 
 _SAMPLES_MIN = 8
+_KEPT = {"retention.ms": "-1"}
+"""Files are old, and records carry event times: a broker would drop them for their age."""
 _ALONE = {"session.timeout.ms": 60_000}
 """The only member of its group has nobody to wait for; losing its shards on a busy machine would cost it its state."""
 
@@ -124,7 +126,7 @@ def _broker(stack: ExitStack, kafka: Kafka, address: str, inputs: Mapping[str, i
             broker.create_topic(name, partitions)
         return kafka.model_copy(update={"bootstrap": broker.bootstrap, "client": {**CLIENT, **_ALONE, **kafka.client}})
     kafka = kafka.model_copy(update={"bootstrap": address})
-    create_topics(kafka, [*plans, *(TopicPlan(name, partitions, {}) for name, partitions in inputs.items())])
+    create_topics(kafka, [*plans, *(TopicPlan(name, partitions, _KEPT) for name, partitions in inputs.items())])
     used = [name for name in inputs if read_all(kafka, name)]
     if used:
         raise UsageError(
