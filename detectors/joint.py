@@ -34,8 +34,8 @@ CLIP: Final = 12.0
 """A metric's surprise counts in full up to here, in decades."""
 DECADES: Final = 4.0
 """About how many decades a score of 1.0 stands for."""
-PRIOR_THRESHOLD: Final = 2.4
-PRIOR_EXCESS: Final = 0.5
+PRIOR_THRESHOLD: Final = 1.6
+PRIOR_EXCESS: Final = 0.35
 NEEDED_SHARE: Final = 0.7
 NEEDED_MIN: Final = 2.0
 

@@ -28,8 +28,6 @@ STATE: Final = np.dtype(
     [
         ("level", np.float64, AGES),
         ("scale", np.float64, AGES),  # mean absolute deviation, without the floor
-        ("threshold", np.float64, AGES),  # the tail of each age, see tails.py
-        ("excess", np.float64, AGES),
         ("quantum", np.float64),  # usual size of a change that is one
     ],
     align=True,
@@ -40,22 +38,25 @@ class Params(NamedTuple):
     """Times in seconds."""
 
     hours: Annotated[float, Gt(0)] = 5400.0
-    """The middle age."""
+    """The middle age, at least."""
+    steps: Annotated[float, Gt(0)] = 4.0
+    """And the steps it is long at least: an hour is one sample of an hourly series."""
     days: Annotated[float, Gt(0)] = 172_800.0
     """The old age."""
     scale_seconds: Annotated[float, Gt(0)] = 259_200.0
     """How long deviations are remembered, at least; an old age remembers them four times as long as its level."""
-    tail_seconds: Annotated[float, Gt(0)] = 2_592_000.0
+    scale_steps: Annotated[float, Gt(0)] = 300.0
+    """And the steps it is at least: fewer would let one anomaly make the next one usual."""
     bound: Annotated[float, Gt(1), Le(20)] = 4.0
     """How many usual deviations one sample may teach."""
 
 
 @device
-def age_of(age: int, params: Params) -> float:
+def age_of(age: int, step: float, params: Params) -> float:
     """The time constant of a level."""
     if age == 0:
         return 0.0  # the previous sample
-    return params.hours if age == 1 else params.days
+    return max(params.hours, params.steps * step) if age == 1 else params.days
 
 
 @device
@@ -66,15 +67,9 @@ def floor_of(row: Row, age: int) -> float:
 
 
 @device
-def nominal(row: Row, age: int, value: float) -> float:
-    """Decades of one age before its own tail is asked."""
+def decades_of(row: Row, age: int, value: float) -> float:
+    """Decades of one age."""
     return tail_decades(abs(value - row.level[age]) / (1.25 * row.scale[age] + floor_of(row, age)))
-
-
-@device
-def surprises(row: Row, value: float) -> tuple[float, float, float]:
-    """The nominal decades of all ages."""
-    return nominal(row, 0, value), nominal(row, 1, value), nominal(row, 2, value)
 
 
 @device
@@ -91,30 +86,23 @@ def learn_quantum(row: Row, change: float) -> None:
 def learn_first(row: Row, value: float) -> None:
     for age in range(AGES):
         row.level[age] = value
-        row.threshold[age] = tails.THRESHOLD_FIRST
-        row.excess[age] = tails.EXCESS_FIRST
 
 
 @device
-def learn(row: Row, sample: Row, ys: tuple[float, float, float], params: Params) -> None:
-    """`ys` are the sample's surprises against this row."""
+def learn(row: Row, sample: Row, params: Params) -> None:
     value, dt, seen = sample.value, sample.dt, sample.seen
     if seen == 0.0:
         learn_first(row, value)
         return
     # The first change sets the floor that its own lesson is bounded by.
     learn_quantum(row, abs(value - row.level[0]))
-    alpha_tail = tails.tail_alpha(dt, params.tail_seconds, seen)
     for age in range(AGES):
         deviation = value - row.level[age]
         if seen > 10.0:
             limit = params.bound * (1.25 * row.scale[age] + floor_of(row, age))
             deviation = min(max(deviation, -limit), limit)
-            threshold = tails.learned_threshold(row.threshold[age], row.excess[age], ys[age], alpha_tail)
-            row.excess[age] = tails.learned_excess(row.threshold[age], row.excess[age], ys[age], alpha_tail)
-            row.threshold[age] = threshold
-        tau = age_of(age, params)
-        memory = max(params.scale_seconds, 4.0 * tau)
+        tau = age_of(age, sample.step, params)
+        memory = max(params.scale_seconds, 4.0 * tau, params.scale_steps * sample.step)
         row.scale[age] += max(min(dt / (memory + dt), 0.2), 1.0 / seen) * (abs(deviation) - row.scale[age])
         if row.scale[age] < 1e-30:
             row.scale[age] = 0.0
@@ -138,19 +126,16 @@ def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         out.direction = 0
         out.since = 0.0
         out.decades = 0.0
-        ys = surprises(row, sample.value)
         if sample.seen > 0.0:
             out.expected = row.level[1]
             out.scale = 1.25 * row.scale[1] + floor_of(row, 1)
             out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
         if sample.seen > 10.0:
             for age in range(AGES):
-                decades = tails.tail_surprise(row.threshold[age], row.excess[age], ys[age])
-                out.decades += tails.soft_clip(decades, CLIP) / AGES
+                out.decades += tails.soft_clip(decades_of(row, age, sample.value), CLIP) / AGES
         if sample.write == sample.read:
-            learn(row, sample, ys, params)
+            learn(row, sample, params)
             continue
         row.level[0] = sample.value  # the present; the model stays
         if sample.write >= 0:
-            shadow = state[sample.write]
-            learn(shadow, sample, surprises(shadow, sample.value), params)
+            learn(state[sample.write], sample, params)

@@ -45,38 +45,12 @@ def clamp(x: float, limit: float) -> float:
     return max(-limit, min(limit, x))
 
 
-class Tail:
-    """A 5 % threshold and the mean excess above it, learned one statistic at a time."""
-
-    def __init__(self) -> None:
-        self.threshold = math.log10(20.0)
-        self.excess = 1.0 / math.log(10.0)
-
-    def surprise(self, y: float) -> float:
-        at_threshold = math.log10(20.0)
-        if y <= self.threshold:
-            return at_threshold * y / self.threshold
-        return at_threshold + (y - self.threshold) / self.excess / math.log(10.0)
-
-    def learn(self, y: float, sample: Sample, tau: float) -> None:
-        alpha = max(1.0 / (sample.seen + 40.0), min(sample.dt / (tau + sample.dt), 0.05))
-        threshold, excess = self.threshold, self.excess
-        if y > threshold:
-            self.threshold = threshold + alpha * excess * 19.0
-            counted = min(y - threshold, 4.0 * excess)
-            self.excess = min(max(excess + min(20.0 * alpha, 0.2) * (counted - excess), 0.3), 6.0)
-        else:
-            self.threshold = threshold - alpha * excess
-        self.threshold = max(self.threshold, 0.05)
-
-
 def soft_clip(decades: float) -> float:
     return decades if decades <= 6.0 else 6.0 + math.log10(decades - 5.0)
 
 
 def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
-    ages = [0.0, params.hours, params.days]
-    levels, scales, tails = [0.0] * 3, [0.0] * 3, [Tail(), Tail(), Tail()]
+    levels, scales = [0.0] * 3, [0.0] * 3
     quantum = 0.0
     verdicts = []
     for s in samples:
@@ -84,10 +58,11 @@ def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
             levels = [s.value] * 3
             verdicts.append(Verdict(0.0))
             continue
+        ages = [0.0, max(params.hours, params.steps * s.step), params.days]
         floors = [0.1 * quantum + 1e-9 * abs(x) + 1e-12 for x in levels]
         sizes = [1.25 * scales[a] + floors[a] for a in range(3)]
         ys = [tail_decades(abs(s.value - levels[a]) / sizes[a]) for a in range(3)]
-        decades = sum(soft_clip(tails[a].surprise(ys[a])) for a in range(3)) / 3 if s.seen > 10 else 0.0
+        decades = sum(soft_clip(y) for y in ys) / 3 if s.seen > 10 else 0.0
         verdicts.append(Verdict(decades, levels[1], sizes[1], sign(s.value - levels[1])))
         change = abs(s.value - levels[0])
         if change > 0.0:
@@ -97,9 +72,8 @@ def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
             size = 1.25 * scales[a] + 0.1 * quantum + 1e-9 * abs(levels[a]) + 1e-12
             deviation = s.value - levels[a]
             if s.seen > 10:
-                tails[a].learn(ys[a], s, params.tail_seconds)
                 deviation = clamp(deviation, params.bound * size)
-            memory = max(params.scale_seconds, 4.0 * ages[a])
+            memory = max(params.scale_seconds, 4.0 * ages[a], params.scale_steps * s.step)
             scales[a] += max(min(s.dt / (memory + s.dt), 0.2), 1.0 / s.seen) * (abs(deviation) - scales[a])
             scales[a] = 0.0 if scales[a] < 1e-30 else scales[a]
             levels[a] = s.value if a == 0 else levels[a] + max(s.dt / (ages[a] + s.dt), 1.0 / (s.seen + 1)) * deviation
@@ -110,7 +84,6 @@ def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
     profile, weight = [0.0] * 24, [0.0] * 24
     offset = plain = scale = plain_scale = age = 0.0
     adopted = False
-    tail = Tail()
     verdicts = []
     for s in samples:
         hours = (s.ts_ns % season.DAY_NS) / season.DAY_NS * 24.0 - 0.5
@@ -118,8 +91,7 @@ def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
         shape = profile[first] * (1.0 - part) + profile[(first + 1) % 24] * part
         size = 1.25 * scale + 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
         error, plain_error = s.value - offset - shape, s.value - plain
-        y = tail_decades(abs(error) / size)
-        verdicts.append(Verdict(tail.surprise(y), offset + shape, size, sign(error)) if adopted else Verdict(0.0))
+        verdicts.append(Verdict(tail_decades(abs(error) / size), offset + shape, size, sign(error)) if adopted else Verdict(0.0))
         if s.seen == 0:
             offset = plain = s.value
             continue
@@ -129,7 +101,6 @@ def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
             plain_error = clamp(plain_error, params.bound * 1.25 * plain_scale + floor)
         if adopted:
             error = clamp(error, params.bound * size)
-            tail.learn(y, s._replace(seen=age / max(s.step, 1.0)), params.tail_seconds)  # type: ignore[arg-type]
         alpha = max(s.dt / (params.offset_seconds + s.dt), 1.0 / (s.seen + 1))
         offset += alpha * error
         plain += alpha * plain_error
@@ -149,7 +120,6 @@ def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
 
 def naive_rate(samples: list[Sample], params: rate.Params) -> list[Verdict]:
     fast = slow = run = scale = 0.0
-    tail = Tail()
     verdicts = []
     for s in samples:
         if s.seen == 0:
@@ -163,10 +133,9 @@ def naive_rate(samples: list[Sample], params: rate.Params) -> list[Verdict]:
         distance, rounding = abs(fast - slow), 1e-6 * abs(slow) + 1e-12
         lasted = min(abs(run) / params.slow_seconds, 8.0)
         y = tail_decades(distance / (1.25 * scale + rounding) * math.sqrt(0.5 + lasted))
-        verdicts.append(Verdict(tail.surprise(y) if s.seen > 30 else 0.0, direction=sign(run)))
+        verdicts.append(Verdict(y if s.seen > 30 else 0.0, direction=sign(run)))
         if s.seen > 30:
             distance = min(distance, 5.0 * scale + rounding)
-            tail.learn(y, s, params.tail_seconds)
         scale += max(min(s.dt / (params.scale_seconds + s.dt), 0.2), 1.0 / s.seen) * (distance - scale)
         scale = 0.0 if scale < 1e-30 else scale
     return verdicts
@@ -227,7 +196,6 @@ def naive_projection(samples: list[Sample], params: projection.Params) -> list[V
     lags, weights = projection.LAG.tolist(), projection.WEIGHT.tolist()
     past: list[float] = []
     total = spread = usual = unrest = centre = 0.0
-    tail = Tail()
     verdicts = []
 
     def bins(value: float) -> list[int]:
@@ -249,11 +217,10 @@ def naive_projection(samples: list[Sample], params: projection.Params) -> list[V
         shares = [(counts[c][k] + 0.5) / (total + 0.5 * projection.BINS) for c, k in enumerate(here)]
         strange = -sum(math.log10(share) for share in shares) / projection.CUTS
         y = tail_decades(max(strange - usual, 0.0) / (1.25 * unrest + 0.02))
-        verdicts.append(Verdict(tail.surprise(y) if s.seen > 60 else 0.0, direction=sign(s.value - centre)))
+        verdicts.append(Verdict(y if s.seen > 60 else 0.0, direction=sign(s.value - centre)))
         if s.seen > 20:
-            alpha = max(1.0 / (s.seen + 40.0), min(s.dt / (params.tail_seconds + s.dt), 0.05))
+            alpha = max(1.0 / (s.seen + 40.0), min(s.dt / (params.usual_seconds + s.dt), 0.05))
             if s.seen > 60:
-                tail.learn(y, s, params.tail_seconds)
                 strange = min(strange, usual + 6.0 * unrest + 0.05)
             usual += alpha * (strange - usual)
             unrest += alpha * (abs(strange - usual) - unrest)

@@ -16,7 +16,6 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
-from detectors import tails
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import log10, tail_decades
@@ -33,8 +32,6 @@ STATE: Final = np.dtype(
         ("spread", np.float64),  # mean absolute distance from the centre
         ("usual", np.float64),  # usual unfamiliarity
         ("unrest", np.float64),  # and how far it usually is from that
-        ("threshold", np.float64),
-        ("excess", np.float64),
     ],
     align=True,
 )
@@ -66,7 +63,7 @@ class Params(NamedTuple):
 
     memory_seconds: Annotated[float, Gt(0)] = 1_209_600.0
     spread_seconds: Annotated[float, Gt(0)] = 604_800.0
-    tail_seconds: Annotated[float, Gt(0)] = 2_592_000.0
+    usual_seconds: Annotated[float, Gt(0)] = 2_592_000.0
 
 
 @device
@@ -117,12 +114,8 @@ def learn_spread(row: Row, value: float, dt: float, seen: float, params: Params)
 @device
 def learn_shape(row: Row, sample: Row, params: Params) -> None:
     strange = unfamiliarity(row, sample.value)
-    alpha = tails.tail_alpha(sample.dt, params.tail_seconds, sample.seen)
+    alpha = max(1.0 / (sample.seen + 40.0), min(sample.dt / (params.usual_seconds + sample.dt), 0.05))
     if sample.seen > SEEN_MIN:
-        y = nominal(row, strange)
-        threshold = tails.learned_threshold(row.threshold, row.excess, y, alpha)
-        row.excess = tails.learned_excess(row.threshold, row.excess, y, alpha)
-        row.threshold = threshold
         strange = min(strange, row.usual + 6.0 * row.unrest + 0.05)
     row.usual += alpha * (strange - row.usual)
     row.unrest += alpha * (abs(strange - row.usual) - row.unrest)
@@ -140,8 +133,6 @@ def learn_shape(row: Row, sample: Row, params: Params) -> None:
 @device
 def learn(row: Row, sample: Row, params: Params) -> None:
     if sample.seen == 0.0:
-        row.threshold = tails.THRESHOLD_FIRST
-        row.excess = tails.EXCESS_FIRST
         row.centre = sample.value
         for lag in range(LAGS):
             row.recent[lag] = sample.value
@@ -169,8 +160,7 @@ def score_projection(state: NDArray[np.void], feed: NDArray[np.void], params: Pa
         if sample.seen > 0.0:
             out.direction = 1 if sample.value > row.centre else (-1 if sample.value < row.centre else 0)
         if sample.seen > SEEN_MIN:
-            y = nominal(row, unfamiliarity(row, sample.value))
-            out.decades = tails.tail_surprise(row.threshold, row.excess, y)
+            out.decades = nominal(row, unfamiliarity(row, sample.value))
         if sample.write == sample.read:
             learn(row, sample, params)
             continue

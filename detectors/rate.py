@@ -14,7 +14,6 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
-from detectors import tails
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import tail_decades
@@ -25,8 +24,6 @@ STATE: Final = np.dtype(
         ("slow", np.float64),  # the older one
         ("run", np.float64),  # seconds for which the slope has kept its sign; negative while it falls
         ("scale", np.float64),  # mean absolute distance of the two averages
-        ("threshold", np.float64),
-        ("excess", np.float64),
     ],
     align=True,
 )
@@ -38,12 +35,11 @@ class Params(NamedTuple):
     fast_seconds: Annotated[float, Gt(0)] = 900.0
     slow_seconds: Annotated[float, Gt(0)] = 7200.0
     scale_seconds: Annotated[float, Gt(0)] = 432_000.0
-    tail_seconds: Annotated[float, Gt(0)] = 2_592_000.0
 
 
 @device
 def surprise_of(row: Row, params: Params) -> float:
-    """Nominal decades of the present slope. The floor is a part in a million of the level: rounding is no trend."""
+    """Decades of the present slope. The floor is a part in a million of the level: rounding is no trend."""
     distance = abs(row.fast - row.slow)
     z = distance / (1.25 * row.scale + 1e-6 * abs(row.slow) + 1e-12)
     lasted = min(abs(row.run) / params.slow_seconds, 8.0)
@@ -70,18 +66,11 @@ def observe(row: Row, sample: Row, params: Params) -> None:
 @device
 def learn(row: Row, sample: Row, params: Params) -> None:
     if sample.seen == 0.0:
-        row.threshold = tails.THRESHOLD_FIRST
-        row.excess = tails.EXCESS_FIRST
         return
     dt = sample.dt
-    y = surprise_of(row, params)
     distance = abs(row.fast - row.slow)
     if sample.seen > 30.0:
         distance = min(distance, 5.0 * row.scale + 1e-6 * abs(row.slow) + 1e-12)
-        alpha = tails.tail_alpha(dt, params.tail_seconds, sample.seen)
-        threshold = tails.learned_threshold(row.threshold, row.excess, y, alpha)
-        row.excess = tails.learned_excess(row.threshold, row.excess, y, alpha)
-        row.threshold = threshold
     row.scale += max(min(dt / (params.scale_seconds + dt), 0.2), 1.0 / sample.seen) * (distance - row.scale)
     if row.scale < 1e-30:
         row.scale = 0.0
@@ -101,7 +90,7 @@ def score_rate(state: NDArray[np.void], feed: NDArray[np.void], params: Params, 
         out.scale = np.nan
         out.decades = 0.0
         if sample.seen > 30.0:
-            out.decades = tails.tail_surprise(row.threshold, row.excess, surprise_of(row, params))
+            out.decades = surprise_of(row, params)
         out.since = abs(row.run)
         out.direction = 1 if row.run > 0.0 else (-1 if row.run < 0.0 else 0)
         if sample.write == sample.read:

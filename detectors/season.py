@@ -17,7 +17,6 @@ import numpy as np
 from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
-from detectors import tails
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import tail_decades
@@ -33,8 +32,6 @@ STATE: Final = np.dtype(
         ("scale", np.float64),  # mean absolute error with the profile
         ("plain_scale", np.float64),  # and without
         ("age", np.float64),  # seconds of data learned
-        ("threshold", np.float64),
-        ("excess", np.float64),
         ("adopted", np.float64),  # 1 while the profile is believed
     ],
     align=True,
@@ -50,7 +47,6 @@ class Params(NamedTuple):
     prove_seconds: Annotated[float, Gt(0)] = 172_800.0
     gain: Annotated[float, Gt(0), Le(1)] = 0.8
     """The profile is adopted when its errors are below this share of the errors without it."""
-    tail_seconds: Annotated[float, Gt(0)] = 2_592_000.0
     bound: Annotated[float, Gt(1), Le(20)] = 4.0
 
 
@@ -78,24 +74,16 @@ def learn(row: Row, sample: Row, params: Params) -> None:
     if seen == 0.0:
         row.offset = value
         row.plain = value
-        row.threshold = tails.THRESHOLD_FIRST
-        row.excess = tails.EXCESS_FIRST
         return
     row.age += min(dt, 3600.0)
     error = value - row.offset - shape_of(row, sample.ts_ns)
     plain_error = value - row.plain
-    y = tail_decades(abs(error) / (1.25 * row.scale + floor_of(row)))
     if seen > 10.0:
         limit = params.bound * (1.25 * row.scale + floor_of(row))
         if row.adopted > 0.0:
             error = min(max(error, -limit), limit)
         plain_limit = params.bound * 1.25 * row.plain_scale + floor_of(row)
         plain_error = min(max(plain_error, -plain_limit), plain_limit)
-    if row.adopted > 0.0:
-        alpha = tails.tail_alpha(dt, params.tail_seconds, row.age / max(sample.step, 1.0))
-        threshold = tails.learned_threshold(row.threshold, row.excess, y, alpha)
-        row.excess = tails.learned_excess(row.threshold, row.excess, y, alpha)
-        row.threshold = threshold
     alpha = max(dt / (params.offset_seconds + dt), 1.0 / (seen + 1.0))
     row.offset += alpha * error
     row.plain += alpha * plain_error
@@ -133,8 +121,7 @@ def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params
         if row.adopted > 0.0:
             out.expected = row.offset + shape_of(row, sample.ts_ns)
             out.scale = 1.25 * row.scale + floor_of(row)
-            y = tail_decades(abs(sample.value - out.expected) / out.scale)
-            out.decades = tails.tail_surprise(row.threshold, row.excess, y)
+            out.decades = tail_decades(abs(sample.value - out.expected) / out.scale)
             out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
         if sample.write >= 0:
             learn(state[sample.write], sample, params)

@@ -19,8 +19,8 @@ from detectors.portable import log10
 
 EXCEEDED: Final = 0.05
 """The share of samples above the threshold."""
-PRIOR_SAMPLES: Final = 40.0
-"""How many samples the prior is worth."""
+PRIOR_SAMPLES: Final = 2000.0
+"""How many samples the prior is worth: a hundred above the threshold. An anomaly of twenty samples must hardly move the tail."""
 THRESHOLD_FIRST: Final = 1.3010299956639813  # -log10(EXCEEDED)
 EXCESS_FIRST: Final = 0.4342944819032518  # the mean of an exponential with P(y > t) = 10**-t
 EXCESS_MIN: Final = 0.3
@@ -66,7 +66,7 @@ def learned_excess(threshold: float, excess: float, y: float, alpha: float) -> f
 @device
 def tail_alpha(dt: float, tau: float, seen: float) -> float:
     """How much one sample counts: an average over all of them at first, a decay over `tau` seconds later."""
-    return max(1.0 / (seen + PRIOR_SAMPLES), min(dt / (tau + dt), 0.05))
+    return max(1.0 / (seen + PRIOR_SAMPLES), min(dt / (tau + dt), 1.0 / PRIOR_SAMPLES))
 
 
 @device
