@@ -126,8 +126,8 @@ def _broker(stack: ExitStack, kafka: Kafka, address: str, inputs: Mapping[str, i
             broker.create_topic(name, partitions)
         return kafka.model_copy(update={"bootstrap": broker.bootstrap, "client": {**CLIENT, **_ALONE, **kafka.client}})
     kafka = kafka.model_copy(update={"bootstrap": address})
-    create_topics(kafka, [*plans, *(TopicPlan(name, partitions, _KEPT) for name, partitions in inputs.items())])
-    used = [name for name in inputs if read_all(kafka, name)]
+    made = create_topics(kafka, [*plans, *(TopicPlan(name, partitions, _KEPT) for name, partitions in inputs.items())])
+    used = [name for name in inputs if name not in made and read_all(kafka, name)]
     if used:
         raise UsageError(
             f"topics that should be empty are not: {', '.join(used)}", "Use a broker without them, or rename the files."

@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 import orjson
 import pytest
+from case_files import fault_case, one_metric
 from kafka_laws import until
 from kafka_server import KafkaServer
 
@@ -18,12 +19,14 @@ from connectors.kafka_client import topic_name
 from connectors.publishers.kafka import KafkaPublisher
 from connectors.simulator.messages import TOPICS, Counters, messages, ticks_of
 from connectors.simulator.scenario import START_SECONDS, STEP_SECONDS, Scenario, plan
-from connectors.sources.tail import Lags, read_all
+from connectors.sources.tail import Progress, read_all
 from connectors.topics import create_topics, own_topics
 from engine.config import Config
 from engine.config.load import load_config
+from engine.errors import UsageError
 from engine.records import Incident, IncidentState, Record, Topic, decode_incident
 from engine.wiring.demo import Engine, demo_configuration
+from engine.wiring.files import file_logs, through_kafka, through_memory
 
 pytestmark = pytest.mark.kafka
 
@@ -107,8 +110,9 @@ def run(config: Config, folder: Path, sent: int, stops: Sequence[float] = ()) ->
     engine = Engine(config)
     engine.start()
     engine.drain(DRAIN_SECONDS)
-    receiver = Lags(config.kafka, f"{config.kafka.group_prefix}-deliver-jsonl", [topic_name(config.kafka, Topic.INCIDENTS)])
-    until(lambda: receiver.total() == 0, engine.check)
+    receiver = Progress(config.kafka, f"{config.kafka.group_prefix}-deliver-jsonl", [topic_name(config.kafka, Topic.INCIDENTS)])
+    ends = receiver.ends()
+    until(lambda: receiver.missing(ends) == 0, engine.check)
     receiver.close()
     engine.stop()
     return Run(config, folder)
@@ -149,6 +153,17 @@ def seen(incidents: Latest) -> dict[str, object]:
 def test_the_receiver_has_heard_of_every_incident_that_was_opened_and_whether_it_is_over(uninterrupted: Run) -> None:
     opened = {i.id: i.state in OVER for i in uninterrupted.incidents.values() if i.opened_ts_ns and i.state != "suppressed"}
     assert uninterrupted.told == opened
+
+
+# ------------------------------------------------------------------------------------------------ replay
+def test_files_through_apache_kafka_give_the_same_alerts_byte_for_byte(kafka_server: KafkaServer, tmp_path: Path) -> None:
+    config, logs = file_logs(Config(), [str(make(tmp_path)) for make in (fault_case, one_metric)])
+    alone, through = through_memory(config, logs).files(), through_kafka(config, logs, kafka_server.bootstrap).files()
+    assert alone["alerts.jsonl"]
+    for name in ("alerts.jsonl", "dead-letters.jsonl"):
+        assert through[name] == alone[name]
+    with pytest.raises(UsageError, match="should be empty"):  # what is there already is somebody's
+        through_kafka(config, logs, kafka_server.bootstrap)
 
 
 # ------------------------------------------------------------------------------------------------ the daemon
