@@ -1,0 +1,67 @@
+"""The nouns: what flows between the stages. Read these files first, in this order.
+
+    log         shards, stamps, records, our topics
+    series      the identity of a stream of samples; ids that are hashes
+    columns     what a codec makes of a batch
+    alerts      detect → correlate
+    incidents   correlate → deliver, respond
+    actions     respond → the world; the audit trail
+    wire        all of these as JSON
+
+Two forms, by volume. *Columns* (`Samples`, `Lines`) where there are thousands a second. *Frozen structs* (`Alert`,
+`Incident`, `Action`, …) for what is rare: these travel as JSON on our own topics, one `type` field telling them apart.
+
+All times are event time as int64 nanoseconds UTC, named `ts_ns`. Scores follow one scale: 0 as expected, 1.0 the alert
+boundary of every detector, NaN no opinion. Ids are hashes of stamps, so a replay of the same log makes the same ids.
+"""
+
+from engine.records.actions import Action, ActionState, Audit
+from engine.records.alerts import Alert, AlertsMessage, AlertState, AnomalyKind, Change, Control, Edge, ModelRef, Watermark
+from engine.records.columns import Decoded, Event, Lines, Rejected, Samples
+from engine.records.incidents import Evidence, Hint, Incident, IncidentState, Member
+from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
+from engine.records.series import Labels, Series, Signal, ValueKind, digest, series_key
+from engine.records.wire import as_jsonable, decode_action, decode_alerts_message, decode_control, decode_incident, encode
+
+__all__ = [
+    "ALL_PARTITIONS",
+    "Action",
+    "ActionState",
+    "Alert",
+    "AlertState",
+    "AlertsMessage",
+    "AnomalyKind",
+    "Audit",
+    "Change",
+    "Control",
+    "Decoded",
+    "Edge",
+    "Event",
+    "Evidence",
+    "Hint",
+    "Incident",
+    "IncidentState",
+    "Labels",
+    "Lines",
+    "Member",
+    "ModelRef",
+    "Output",
+    "Record",
+    "Rejected",
+    "Samples",
+    "Series",
+    "Shard",
+    "Signal",
+    "Stamp",
+    "Topic",
+    "ValueKind",
+    "Watermark",
+    "as_jsonable",
+    "decode_action",
+    "decode_alerts_message",
+    "decode_control",
+    "decode_incident",
+    "digest",
+    "encode",
+    "series_key",
+]

@@ -1,0 +1,137 @@
+"""The messages of the alerts topic: alerts, changes, watermarks, edges, and what people tell the engine."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from engine.records.log import Stamp
+from engine.records.series import Signal
+
+
+class AlertState(StrEnum):
+    PENDING = "pending"  # inside a shard only; never published
+    FIRING = "firing"
+    RESOLVED = "resolved"
+    UNKNOWN = "unknown"  # its input went silent: neither healthy nor broken can be said
+
+
+class AnomalyKind(StrEnum):
+    """What kind of surprise it is; the words people see."""
+
+    NONE = "none"
+    SPIKE = "spike"
+    DIP = "dip"
+    LEVEL_UP = "level_up"
+    LEVEL_DOWN = "level_down"
+    TREND = "trend"
+    VARIANCE = "variance"
+    FLAT = "flat"
+    GAP = "gap"
+    SEASONAL_MISS = "seasonal_miss"
+    SHAPE = "shape"
+    NEW_TEMPLATE = "new_template"
+    RARE_EVENT = "rare_event"
+    RATE_UP = "rate_up"
+    RATE_DOWN = "rate_down"
+
+
+class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which learned state decided: enough to replay the decision to the bit."""
+
+    kernel_id: str  # hash of detector set, parameters and kernel code version
+    config_id: str  # hash of the stage's configuration
+    epoch: int = 0  # how often this series' model was adopted anew
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
+    """An episode of anomalies on one series: each transition (and each lease refresh) is one of these, the whole state each time."""
+
+    id: str  # digest(tenant, series, stamp at opening): unique to the occurrence
+    fingerprint: str  # digest(tenant, series): the same for every occurrence
+    state: AlertState
+    revision: int  # 1 at opening, +1 with each later message
+    series: str  # canonical key as text
+    name: str
+    labels: dict[str, str]
+    entity: str
+    domain: str
+    tenant: str
+    signal: Signal
+    kind: AnomalyKind
+    direction: int  # +1 above what was expected, -1 below, 0 neither
+    onset_ts_ns: int  # where it began, dated back
+    opened_ts_ns: int  # when it began to fire
+    ts_ns: int  # event time of this message
+    score: float  # of the deciding sample; 1.0 = boundary
+    peak_score: float
+    value: float | None  # None: no value (a gap)
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    unit: str = ""
+    deviation: float = 0.0  # (value - expected) / scale, signed, robust, scale free
+    step_seconds: float = 0.0  # the series' usual distance between samples
+    factors: dict[str, float] = {}  # detector name → decades of surprise that it gave
+    severity: int = 13  # OpenTelemetry severity number
+    text: str = ""  # log template or event words
+    example: str = ""  # one redacted line, for people
+    reason: str = ""  # why this transition: `confirmed`, `recovered`, `silent`, `adopted`, `lease`, …
+    model: ModelRef
+    stamp: Stamp
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, tag="change"):
+    """A discrete event passed on to correlation, as evidence: a deploy, a flag, an OOM kill."""
+
+    id: str
+    ts_ns: int
+    name: str
+    entity: str
+    domain: str
+    tenant: str
+    is_change: bool
+    severity: int
+    text: str
+    attributes: dict[str, str]
+    stamp: Stamp
+
+
+class Watermark(msgspec.Struct, frozen=True, kw_only=True, tag="watermark"):
+    """In-band: `source` will send nothing older than `ts_ns` any more. Goes to every partition of the alerts topic.
+
+    `active` is the number of series the source is watching; `final` says the source has ended (files only).
+    """
+
+    source: str  # str(Shard)
+    ts_ns: int
+    stamp: Stamp
+    active: int = 0
+    final: bool = False
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True, tag="edge"):
+    """One observed dependency: `caller` needs `callee`."""
+
+    caller: str
+    callee: str
+    kind: str  # `calls`, `runs_on`, `owns`
+    ts_ns: int
+    domain: str = "default"
+    stamp: Stamp
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True, tag="control"):
+    """What people tell the engine (in the alerts log, so that its place among the alerts is part of the log): `verb` on `object` by `actor`, until `expires_ts_ns` (0: for ever)."""
+
+    ts_ns: int
+    actor: str
+    verb: str  # acknowledge | resolve | silence | unsilence | feedback | approve | reject | edges | window
+    object: str
+    reason: str = ""
+    expires_ts_ns: int = 0
+    details: dict[str, str] = {}
+
+
+AlertsMessage = Alert | Change | Watermark | Edge | Control

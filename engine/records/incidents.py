@@ -1,0 +1,83 @@
+"""Incidents, their members and their hints."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from engine.records.alerts import AlertState, AnomalyKind, Change
+from engine.records.log import Stamp
+
+
+class IncidentState(StrEnum):
+    CANDIDATE = "candidate"
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    MITIGATING = "mitigating"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    MERGED = "merged"
+    SUPPRESSED = "suppressed"  # counted and kept, told to nobody: `reason` says why
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """One checkable fact for or against a hypothesis. `weight` is its share in decades; `text` is a whole sentence."""
+
+    kind: str  # `onset`, `deviation`, `topology`, `change`, `event`, `explained_by`, `coverage`, …
+    text: str
+    weight: float = 0.0
+
+
+class Hint(msgspec.Struct, frozen=True, kw_only=True):
+    """One ranked root-cause hypothesis."""
+
+    entity: str
+    metric: str  # the strongest series of the entity, by name; "" for a change
+    probability: float  # over the hypotheses of this incident; sums to at most 1
+    evidence: list[Evidence]
+    against: list[Evidence] = []
+    missing: list[str] = []  # telemetry that should exist on the path and does not
+    change: str = ""  # id of the change held responsible, if one is
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert as its incident remembers it."""
+
+    id: str
+    series: str
+    entity: str
+    kind: AnomalyKind
+    state: AlertState
+    onset_ts_ns: int
+    score: float
+    text: str = ""
+    joined_because: str = ""  # the named evidence that tied it to the incident
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident"):
+    """Alerts that belong together. Each message is the whole state: receivers act on the latest `revision`."""
+
+    id: str  # digest(domain, first alert id)
+    revision: int
+    state: IncidentState
+    domain: str
+    tenant: str
+    title: str
+    severity: int
+    started_ts_ns: int  # earliest onset
+    opened_ts_ns: int  # when it was told to people
+    ts_ns: int  # event time of this revision
+    resolved_ts_ns: int = 0
+    entities: list[str] = []
+    members: list[Member] = []  # at most `members_max`; `alerts_total` counts them all
+    alerts_total: int = 0
+    firing: int = 0
+    unknown: int = 0
+    hints: list[Hint] = []
+    abstained: bool = False  # the best hint is not separable from the next: nobody should act on it
+    changes: list[Change] = []
+    merged_into: str = ""
+    reason: str = ""  # why this revision: `opened`, `alert_joined`, `recovered`, `maintenance`, …
+    degraded_inputs: list[str] = []  # sources that were silent while this was decided
+    stamp: Stamp
