@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,7 +31,7 @@ def test_any_seed_plans_every_fault_once_in_places_of_their_own(seed: int) -> No
 def test_faults_do_not_overlap_in_time(seed: int) -> None:
     """Otherwise nobody could say which of two faults an incident stands for."""
     faults = sorted(plan("shop", seed).faults, key=lambda h: h.start)
-    assert all(a.end < b.start for a, b in zip(faults, faults[1:], strict=False))
+    assert all(a.end < b.start for a, b in pairwise(faults))
 
 
 @given(first=st.integers(0, 5000), count=st.integers(1, 90), cut=st.integers(1, 89))
