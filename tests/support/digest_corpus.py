@@ -1,0 +1,94 @@
+"""Prints one digest of what the models and the detect stage make of a fixed corpus: `python digest_corpus.py ROWS`.
+
+Its input is made of whole numbers and of + - * / alone, so that a difference between two runs is one of the program.
+"""
+
+from __future__ import annotations
+
+import sys
+from hashlib import blake2b
+
+import numpy as np
+from detect_world import SOURCE, machine, play, record
+from numpy.typing import NDArray
+
+from engine.config.tree import Detect
+from engine.detect.bank import Bank
+from engine.detect.catalog import SourceCatalog
+
+START_NS = 1_760_000_000_000_000_000
+SERIES = 6
+
+
+def noise(rows: int, seed: int) -> NDArray[np.float64]:
+    """About normal, -6 … 6: twelve uniform numbers of a counter-based generator."""
+    words = np.random.Generator(np.random.Philox(seed)).integers(0, 1 << 32, (12, rows)).astype(np.float64)
+    total = np.zeros(rows)
+    for part in words:  # one after the other: numpy's own sum may take them in any order
+        total += part / 4_294_967_296.0
+    return total - 6.0
+
+
+def corpus(rows: int) -> list[NDArray[np.float64]]:
+    """Noise, a wave, a ramp, steps, events and what is no number; one series each, all with a fault at three quarters."""
+    index = np.arange(rows)
+    day = (index % 1440) / 1440.0
+    waves = 200.0 * day * (1.0 - day)
+    series = [
+        100.0 + 5.0 * noise(rows, 1),
+        50.0 + waves + noise(rows, 2),
+        20.0 + np.maximum(index - rows // 2, 0) * 0.05 + noise(rows, 3),
+        np.where(index < rows // 2, 7.0, 9.0),
+        (noise(rows, 4) > 2.0) * 1.0,
+        100.0 + 5.0 * noise(rows, 5),
+    ]
+    fault = rows * 3 // 4
+    for value in series:
+        value[fault : fault + 20] += 200.0
+    hostile = series[-1]
+    for place, value in ((50, np.nan), (51, np.inf), (53, 1e200), (55, 5e-324), (56, 9.9e14)):
+        hostile[place::97] = value
+    return series
+
+
+def models(rows: int) -> bytes:
+    """Every result and the whole state of a bank of all tiers."""
+    bank, catalog = Bank(Detect(tier="full")), SourceCatalog(SOURCE)
+    for slot in range(SERIES):
+        bank.admit(slot, catalog.describe(catalog.metric("digest", {"n": str(slot)})))
+    slots = np.tile(np.arange(SERIES, dtype=np.int64), rows)
+    ts_ns = START_NS + np.repeat(np.arange(rows, dtype=np.int64), SERIES) * 60_000_000_000
+    scored = bank.score(slots, ts_ns, np.stack(corpus(rows), axis=1).reshape(-1))
+    state = bank.snapshot()
+    return b"".join(part.tobytes() for part in scored) + state["rows"].tobytes()
+
+
+def stage(rows: int) -> bytes:
+    """Every message of the detect stage: samples of all series, lines and an event."""
+    log = []
+    names = ["latency", "cpu.percent", "disk.percent", "limit", "events", "odd"]
+    series = corpus(rows)
+    fault = rows * 3 // 4
+    for minute in range(rows):
+        at = minute * 60.0
+        samples = [(name, {"service": "cart"}, at, float(v[minute])) for name, v in zip(names, series, strict=True)]
+        samples = [sample for sample in samples if abs(sample[3]) < 1e300]
+        lines = [({"service": "cart"}, at, 9, f"served request {minute} in {minute * 7919 % 70} ms")]
+        if fault <= minute < fault + 20:
+            lines.append(({"service": "cart"}, at, 17, f"cannot reach payment after {minute} ms: connection refused"))
+        events = [("deploy", "cart", at, 9, True)] if minute == fault else []
+        log.append(record(minute, at, s=samples, l=lines, e=events))
+    outputs, _ = play(machine(Detect()), log, range(0, rows, 377))
+    return b"\n".join(bytes(output.value or b"") for output in outputs)
+
+
+def main() -> None:
+    rows = int(sys.argv[1])
+    told = stage(rows)
+    state = blake2b(models(rows), digest_size=16)
+    state.update(told)
+    sys.stdout.write(f"{state.hexdigest()} {len(told)}\n")
+
+
+if __name__ == "__main__":
+    main()
