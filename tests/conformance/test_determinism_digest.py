@@ -18,18 +18,21 @@ ROWS = 2880
 ROWS_PLAIN = 320
 """Without the compiler a row costs three hundred times as much."""
 
-SETTINGS = {
-    "a processor of no special gifts": {"NUMBA_CPU_NAME": "generic"},
+NUMPY_FEATURES = "X86_V3 X86_V4 AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR"
+"""As numpy names them from 2.4 on, and before."""
+HARDWARE = {
     "no fused multiply-add in the C library": {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-FMA,-FMA_Usable,-FMA4,-AVX512F"},
-    "numpy without wide vectors": {
-        "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR",
-    },
+    "numpy without wide vectors": {"NPY_DISABLE_CPU_FEATURES": NUMPY_FEATURES},
     "an older OpenBLAS": {"OPENBLAS_CORETYPE": "Nehalem"},
-    "another seed of Python's hashes, one thread": {"PYTHONHASHSEED": "7", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
 }  # fmt: skip
+SETTINGS = {
+    **HARDWARE,
+    "a processor of no special gifts": {"NUMBA_CPU_NAME": "generic"},
+    "another seed of Python's hashes, one thread": {"PYTHONHASHSEED": "7", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+}
 
 
-def digest_of(rows: int, setting: dict[str, str]) -> str:
+def digest_of(rows: int | str, setting: dict[str, str]) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **setting}
     command = [
         sys.executable,
@@ -48,6 +51,16 @@ def native() -> str:
     told = digest_of(ROWS, {})
     assert int(told.split()[1]) > 10_000, "a digest of silence proves nothing"
     return told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", HARDWARE.values(), ids=list(HARDWARE))
+def test_the_setting_takes_hold(setting: dict[str, str]) -> None:
+    """It changes the bits of what is not portable; else the law below would be kept by doing nothing."""
+    flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").exists() else []
+    if not {"fma", "avx2", "avx512f"} <= set(flags):
+        pytest.skip("this processor has nothing to be taken away")
+    assert digest_of("control", setting) != digest_of("control", {})
 
 
 @pytest.mark.slow
