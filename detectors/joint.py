@@ -1,4 +1,4 @@
-"""One score for an entity of several metrics, and alarms that do not repeat themselves.
+"""One score for an entity of several metrics.
 
 The joint surprise of a moment is the mean of its most surprising metrics' scores, each clipped softly: an incident
 moves several metrics a little or one a lot, and one broken sensor among forty must not speak for all of them for ever. The
@@ -105,18 +105,3 @@ def score_jointly(
             out[i] = tails.tail_surprise(row.threshold, row.excess, y) / needed
         row.last_ns = ts_ns[i]
         learn(row, y, dt, params)
-
-
-@kernel
-def alarms(ts_ns: NDArray[np.int64], score: NDArray[np.float64], quiet_seconds: float, out: NDArray[np.float64]) -> None:
-    """Write the score where it is higher than all that was told in the last `quiet_seconds`, else 0: each alarm starts once."""
-    best = -1.0
-    best_ns = np.int64(0)
-    for i in range(ts_ns.shape[0]):
-        out[i] = 0.0
-        if not score[i] >= 0.0:
-            continue
-        if score[i] > best or (ts_ns[i] - best_ns) * 1e-9 > quiet_seconds:
-            out[i] = score[i]
-            best = score[i]
-            best_ns = ts_ns[i]

@@ -2,7 +2,7 @@
 
 Among n exchangeable samples the next one is a record on one side with probability 1 / (n + 1) (Renyi 1962). Neighbouring samples are
 no exchangeable ones, so a record that is hardly one counts little: the surprise is reached in full only by a distance of
-a twentieth of the range. The range forgets over a month.
+a twentieth of the range. The range forgets over a year.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SEEN_MIN: Final = 20.0
 class Params(NamedTuple):
     """Times in seconds."""
 
-    memory_seconds: Annotated[float, Gt(0)] = 2_592_000.0
+    memory_seconds: Annotated[float, Gt(0)] = 31_536_000.0
     margin: Annotated[float, Gt(0)] = 0.05
     """The share of the range that makes a record a full one."""
 

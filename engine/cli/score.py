@@ -13,7 +13,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from detectors import joint
+from detectors import alarm, joint
 from detectors.kernel import as_state
 from engine.config.load import load_config
 from engine.config.tree import Detect
@@ -23,8 +23,6 @@ from engine.records import Series
 from engine.times import TimeReader, epoch_ns, unit_by_magnitude
 
 HEADER: Final = "timestamp,score,alarm_score,expected,lower,upper,kind,gate"
-QUIET_SECONDS: Final = 21_600.0
-"""After an alarm, for so long, only a higher score starts another."""
 _NO_TIME: Final = np.iinfo(np.int64).min
 
 
@@ -134,13 +132,16 @@ def write_scores(target: TextIO, table: Table, config: Detect) -> None:
     values = np.where(table.ts_ns[:, None] == _NO_TIME, np.nan, table.values)
     scored = bank.score(slots, np.repeat(table.ts_ns, m), values.reshape(-1))
     place, scores = _of_entity(scored, table.ts_ns, n, m, config)
-    alarm = np.zeros(n)
-    joint.alarms(table.ts_ns, scores, QUIET_SECONDS, alarm)
+    starts = np.zeros(n)
+    witnesses = bank.detectors if m == 1 else ()
+    alarm.alarms(
+        as_state(alarm.state_of(witnesses)), table.ts_ns, scores, scored.factors[place, : len(witnesses)], alarm.Params(), starts
+    )
     gates = _gates(table, scores)
     band = [_cells(column[place]) for column in (scored.expected, scored.lower, scored.upper)]
     kinds = [str(bank.KINDS[k]) for k in scored.kind[place].tolist()]
     target.write(HEADER + "\n")
-    columns = zip(table.text, _cells(scores), _cells(alarm), *band, kinds, gates, strict=True)
+    columns = zip(table.text, _cells(scores), _cells(starts), *band, kinds, gates, strict=True)
     target.writelines(",".join(row) + "\n" for row in columns)
 
 

@@ -1,4 +1,4 @@
-"""Laws of an entity's joint score and of alarms."""
+"""Laws of an entity's joint score."""
 
 from __future__ import annotations
 
@@ -45,12 +45,3 @@ def test_metrics_without_an_opinion_are_left_out() -> None:
     assert np.isnan(out[100])
     assert np.isfinite(out[101:]).all()
     assert out.tobytes() == jointly(scores[:, [0, 2, 3]]).tobytes()
-
-
-def test_an_alarm_starts_once_and_again_only_when_it_is_worse_or_long_ago() -> None:
-    score = np.array([np.nan, 0.2, 1.5, 1.4, 1.6, 0.1, 0.3])
-    ts_ns = every(60.0, 7)
-    ts_ns[-1] += 7200 * 10**9
-    out = np.empty(7)
-    joint.alarms(ts_ns, score, 3600.0, out)
-    assert out.tolist() == [0.0, 0.2, 1.5, 0.0, 1.6, 0.0, 0.3]
