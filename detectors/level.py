@@ -139,3 +139,10 @@ def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         row.level[0] = sample.value  # the present; the model stays
         if sample.write >= 0:
             learn(state[sample.write], sample, params)
+
+
+def adopted(row: np.void, before: np.void, value: float) -> None:
+    """Every age begins at the new level; noise is taken to have grown with it, as it mostly does, but at most threefold."""
+    growth = abs(value) / max(abs(float(before["level"][1])), 1e-12)
+    row["level"][:] = value
+    row["scale"][:] = before["scale"] * min(max(growth, 1.0), 3.0)

@@ -98,3 +98,11 @@ def score_rate(state: NDArray[np.void], feed: NDArray[np.void], params: Params, 
         elif sample.write >= 0:
             observe(state[sample.write], sample, params)
             learn(state[sample.write], sample, params)
+
+
+def adopted(row: np.void, before: np.void, value: float) -> None:
+    """No slope leads to the new level any more."""
+    row["fast"] = value
+    row["slow"] = value
+    row["run"] = 0.0
+    row["scale"] = before["scale"]

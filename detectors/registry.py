@@ -20,6 +20,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=_SPIKE,
         lasting=_LEVEL,
         weight=3.0,
+        adopted=level.adopted,
         source="Huber 1964, robust estimation of a location parameter; event-time decay",
     ),
     "rate": Detector(
@@ -31,6 +32,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("trend", "trend", "trend"),
         lasting=("trend", "trend", "trend"),
         weight=0.5,
+        adopted=rate.adopted,
         source="difference of two exponential averages as a filtered slope",
     ),
     "flat": Detector(
