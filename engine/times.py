@@ -33,7 +33,7 @@ class Unit(StrEnum):
     NS = "ns"
 
 
-_NANOSECONDS = {Unit.S: 1_000_000_000, Unit.MS: 1_000_000, Unit.US: 1_000, Unit.NS: 1}
+NANOSECONDS = {Unit.S: 1_000_000_000, Unit.MS: 1_000_000, Unit.US: 1_000, Unit.NS: 1}
 _MICROSECONDS = {Unit.S: 1_000_000.0, Unit.MS: 1_000.0, Unit.US: 1.0, Unit.NS: 0.001}
 _MAGNITUDES = ((10**11, Unit.S), (10**14, Unit.MS), (10**17, Unit.US))
 
@@ -119,14 +119,14 @@ def epoch_ns(value: object, unit: Unit) -> int:
     """
     kind = type(value)
     if kind is int:
-        return _fitting(value * _NANOSECONDS[unit])  # type: ignore[operator]
+        return _fitting(value * NANOSECONDS[unit])  # type: ignore[operator]
     if kind is float:
         micros = value * _MICROSECONDS[unit]  # type: ignore[operator]
         if not -9.3e15 < micros < 9.3e15:  # also NaN
             raise DecodeError(Reject.BAD_TIME, "beyond 64 bits of nanoseconds")
         return _fitting(round(micros) * 1000)
     if isinstance(value, str) and (match := _DECIMAL.fullmatch(value)):
-        scale = _NANOSECONDS[unit]
+        scale = NANOSECONDS[unit]
         fraction = int((match[3] or "").ljust(9, "0")) * scale // 1_000_000_000
         nanoseconds = int(match[2]) * scale + fraction
         return _fitting(-nanoseconds if match[1] else nanoseconds)

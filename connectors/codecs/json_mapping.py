@@ -13,6 +13,7 @@ import orjson
 
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_events import EventReader
+from connectors.codecs.json_flat import FlatReader, is_flat
 from connectors.codecs.json_logs import LogReader
 from connectors.codecs.json_metrics import MetricReader
 from connectors.codecs.json_paths import Document, compile_path
@@ -41,6 +42,8 @@ class JsonCodec:
         self._time = EventTime(mapping)
         self._build_reader = _reader_of(source)
         self._reader: DocumentReader | None = None
+        self._is_flat = is_flat(mapping)
+        self._flat: FlatReader | None = None
         self._catalog: Catalog | None = None
         self._records = compile_path(mapping.records)
         self._many = bool(mapping.records)
@@ -51,11 +54,18 @@ class JsonCodec:
         reader = self._reader
         if reader is None or catalog is not self._catalog:
             reader = self._reader = self._build_reader(self._mapping, catalog)
+            self._flat = self._build_flat(reader) if self._is_flat else None
             self._catalog = catalog
         out = ColumnsBuilder(self._line_bytes_max)
+        if self._flat is not None:
+            self._flat.decode(records, out)
+            return out.build()
         for row, record in enumerate(records):
             self._decode_one(row, record, reader, out)
         return out.build()
+
+    def _build_flat(self, reader: DocumentReader) -> FlatReader:
+        return FlatReader(self._mapping, lambda row, record, out: self._decode_one(row, record, reader, out))
 
     def _decode_one(self, row: int, record: Record, reader: DocumentReader, out: ColumnsBuilder) -> None:
         if not record.value:
