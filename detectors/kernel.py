@@ -18,6 +18,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -33,8 +34,9 @@ JIT: Final[bool] = not config.DISABLE_JIT
 """Whether kernels are compiled. False with `NUMBA_DISABLE_JIT=1` (coverage, debugging, the tests' second run)."""
 
 
+@cache
 def source_hash() -> str:
-    """16 hex digits over the names and bytes of all sources of `detectors`."""
+    """16 hex digits over the names and bytes of all sources of `detectors`, as they were when they were imported."""
     state = hashlib.blake2b(digest_size=8)
     for path in sorted(Path(__file__).parent.glob("*.py")):
         state.update(path.name.encode())
