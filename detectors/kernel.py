@@ -18,7 +18,6 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -34,11 +33,11 @@ JIT: Final[bool] = not config.DISABLE_JIT
 """Whether kernels are compiled. False with `NUMBA_DISABLE_JIT=1` (coverage, debugging, the tests' second run)."""
 
 
-@cache
-def source_hash() -> str:
+@functools.cache
+def source_hash(folder: Path = Path(__file__).parent) -> str:
     """16 hex digits over the names and bytes of all sources of `detectors`, as they were when they were imported."""
     state = hashlib.blake2b(digest_size=8)
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(folder.glob("*.py")):
         state.update(path.name.encode())
         state.update(path.read_bytes())
     return state.hexdigest()

@@ -13,10 +13,13 @@ from detectors import kernel
 def test_the_folder_is_named_by_the_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(kernel.config, "CACHE_DIR", str(tmp_path))
     assert kernel.cache_folder() == tmp_path / kernel.source_hash()
-    monkeypatch.setattr(kernel, "__file__", str(tmp_path / "kernel.py"))
-    before = kernel.source_hash()
-    (tmp_path / "other.py").write_text("x = 1\n")
-    assert kernel.source_hash() != before
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.py").write_text("x = 1\n")
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    (changed / "a.py").write_text("x = 2\n")
+    assert kernel.source_hash(other) != kernel.source_hash(changed)
 
 
 def test_a_place_that_cannot_be_written_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
