@@ -1,6 +1,6 @@
-"""Writes what can be read off the code: `docs/reference/*.md` and `configs/full.yaml`. Run it by `make docs`.
+"""Writes what can be read off the code: `docs/reference/*.md`, `docs/anomalies.md` and its pictures, and `configs/full.yaml`.
 
-`tests/test_docs.py` generates everything again and compares, so that the reference is never behind the code.
+Run it by `make docs`. `tests/test_docs.py` generates everything again and compares, so that no page is behind the code.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import plots
 from config_text import configuration_page, full_yaml
 
 from connectors.codecs import CODECS
@@ -46,7 +47,7 @@ def pages() -> dict[str, str]:
     }
     texts = {f"docs/reference/{name}.md": WRITTEN + text for name, text in reference.items()}
     texts["configs/full.yaml"] = full_yaml()
-    return texts
+    return texts | plots.pages()
 
 
 def metrics_page() -> str:
