@@ -22,6 +22,7 @@ from engine.times import EARLIEST_NS, LATEST_NS, NANOSECONDS, Unit
 
 ALIASES_MAX: Final = 200_000
 """Series remembered by their raw labels; when full, all are forgotten."""
+_DONE: Final = ("", b"")
 
 
 class FlatReader:
@@ -31,30 +32,57 @@ class FlatReader:
         self._general = general
         self._scale = NANOSECONDS[Unit(mapping.time_unit)]
         self._labels_member = b'"%s"' % str(mapping.labels).encode()
-        self._decode = msgspec.json.Decoder(_struct(mapping)).decode
+        self._read: Callable[[Any], Any] = msgspec.json.Decoder(_struct(mapping)).decode
         self._keys: dict[tuple[str, bytes], bytes] = {}
 
     def decode(self, records: Sequence[Record], out: ColumnsBuilder) -> None:
         """Put all records of a batch, in order."""
-        known, scale, put = self._keys.get, self._scale, out.sample
+        if self._decode_all([record.value for record in records], out):
+            return
         for row, record in enumerate(records):
-            alias = point = None
-            payload = record.value
-            if payload and self._is_plain(payload):
-                try:
-                    point = self._decode(payload)
-                    alias = (point.name, bytes(point.labels))
-                except (ValueError, RecursionError):  # msgspec's own errors are of the first kind
-                    point = None
-            key = known(alias) if alias is not None else None
-            if key is not None and point is not None and EARLIEST_NS <= (ts_ns := point.time * scale) <= LATEST_NS:
-                put(row, key, ts_ns, point.value)
-            else:
+            alias = self._decode_one(row, record.value, out)
+            if alias is not _DONE:
                 self._learn(alias, row, record, out)
 
-    def _is_plain(self, payload: bytes) -> bool:
-        """No escapes and the labels once: of a member that comes twice, the first would go unread, and unchecked."""
-        return b"\\" not in payload and payload.count(self._labels_member) == 1
+    def _decode_all(self, payloads: list[bytes | None], out: ColumnsBuilder) -> bool:
+        """Put a batch in which nothing is unusual; False, having put nothing, when something is."""
+        try:
+            points = list(map(self._read, payloads))
+            joined = b"".join(payloads)  # type: ignore[arg-type]
+        except (ValueError, TypeError, RecursionError):  # msgspec's own errors are of the first kind
+            return False
+        if not self._is_plain(joined, len(points)):
+            return False
+        known = self._keys.get
+        keys = [known((point.name, bytes(point.labels))) for point in points]
+        times = [point.time * self._scale for point in points]
+        if None in keys or not (min(times, default=0) >= EARLIEST_NS and max(times, default=0) <= LATEST_NS):
+            return False
+        out.sample_rows += range(len(points))
+        out.sample_keys += keys  # type: ignore[arg-type]
+        out.sample_times += times
+        out.sample_values += [point.value for point in points]
+        return True
+
+    def _decode_one(self, row: int, payload: bytes | None, out: ColumnsBuilder) -> tuple[str, bytes] | None:
+        """Put one document and return _DONE; else what to remember it by, None when it is unusual."""
+        try:
+            point = self._read(payload)
+        except (ValueError, TypeError, RecursionError):
+            return None
+        ts_ns = point.time * self._scale
+        if not self._is_plain(payload or b"", 1) or not EARLIEST_NS <= ts_ns <= LATEST_NS:
+            return None
+        alias = (point.name, bytes(point.labels))
+        key = self._keys.get(alias)
+        if key is None:
+            return alias
+        out.sample(row, key, ts_ns, point.value)
+        return _DONE
+
+    def _is_plain(self, text: bytes, documents: int) -> bool:
+        """No escapes, and the labels once in each document, all of which have them: of two, the first would go unchecked."""
+        return b"\\" not in text and text.count(self._labels_member) == documents
 
     def _learn(self, alias: tuple[str, bytes] | None, row: int, record: Record, out: ColumnsBuilder) -> None:
         marks, samples = out.marks(), len(out.sample_keys)
