@@ -35,6 +35,8 @@ STATE: Final = np.dtype(
 TABLE: Final = np.dtype(
     [
         ("weight", np.float64),
+        ("beside_season", np.float64),  # the weight once a profile is believed
+        ("profile", np.int64),  # 1: what this detector expects is a believed seasonal profile
         ("alone", np.float64),  # the share of its decades that needs nobody's agreement
         ("kinds", np.int64, 3),  # index of the kind for direction -1, 0, +1
         ("lasting", np.int64, 3),
@@ -144,13 +146,17 @@ def no_opinion(out: Row, sample: Row, factors: NDArray[np.float64]) -> None:
 @device
 def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArray[np.float64]) -> tuple[float, float, int]:
     """The sum of the clipped surprises of one sample, the most that one detector says alone, and which gives most."""
+    believed = False
+    for d in range(verdicts.shape[0]):
+        believed |= table[d].profile > 0 and verdicts[d].scale > 0.0
     y = 0.0
     alone = 0.0
     top = 0
     most = -1.0
     for d in range(verdicts.shape[0]):
         factors[d] = verdicts[d].decades
-        share = table[d].weight * tails.soft_clip(verdicts[d].decades, CLIP)
+        weight = table[d].beside_season if believed else table[d].weight
+        share = weight * tails.soft_clip(verdicts[d].decades, CLIP)
         y += share
         alone = max(alone, table[d].alone * verdicts[d].decades)
         if share > most:
@@ -228,6 +234,6 @@ def calibrate(
             learn(row, sample, y, params)
 
 
-def table_of(kinds: list[tuple[float, float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:
+def table_of(kinds: list[tuple[float, float, int, float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:
     """The detectors' weights and kinds, one row each, in the order of the verdicts."""
     return np.array(kinds, TABLE)

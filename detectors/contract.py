@@ -70,11 +70,7 @@ class Detector:
     kinds: tuple[str, str, str]  # what a short excursion down, neither, up is called
     lasting: tuple[str, str, str]  # and once it has lasted
     weight: float  # its share in the sum of surprises
+    beside_season: float  # its share once a seasonal profile is believed: what the hour explains is no surprise
     source: str  # the paper or the reason behind it
     alone: float = 0.0  # the share of its decades that counts without agreement: 1 where no other detector can see the fault
     portable: bool = True  # the same bits on every machine
-    adopted: Callable[[np.void, np.void, float], None] | None = None
-    """Called when a level that lasted becomes the new normal: (row as the shadow learned it, row before, the level now).
-
-    A level, its scale and its averages must begin anew together, or the detector goes on alarming at what was adopted.
-    """

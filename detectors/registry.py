@@ -20,7 +20,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=_SPIKE,
         lasting=_LEVEL,
         weight=3.0,
-        adopted=level.adopted,
+        beside_season=1.5,
         source="Huber 1964, robust estimation of a location parameter; event-time decay",
     ),
     "rate": Detector(
@@ -32,7 +32,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("trend", "trend", "trend"),
         lasting=("trend", "trend", "trend"),
         weight=0.5,
-        adopted=rate.adopted,
+        beside_season=0.1,
         source="difference of two exponential averages as a filtered slope",
     ),
     "flat": Detector(
@@ -44,6 +44,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("dip", "flat", "spike"),
         lasting=("level_down", "flat", "level_up"),
         weight=1.0,
+        beside_season=1.0,
         alone=1.0,
         source="Laplace's rule of succession",
     ),
@@ -56,6 +57,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("gap", "gap", "gap"),
         lasting=("gap", "gap", "gap"),
         weight=0.0,
+        beside_season=0.0,
         source="longest gap of late",
     ),
     "season": Detector(
@@ -67,6 +69,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=_SPIKE,
         lasting=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
         weight=1.0,
+        beside_season=2.0,
         source="Winters 1960, additive seasonal smoothing, with bounded influence",
     ),
     "reach": Detector(
@@ -78,6 +81,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=_SPIKE,
         lasting=_LEVEL,
         weight=1.0,
+        beside_season=1.0,
         source="Renyi 1962, the theory of records",
     ),
     "projection": Detector(
@@ -89,6 +93,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("shape", "shape", "shape"),
         lasting=("shape", "shape", "shape"),
         weight=1.0,
+        beside_season=1.0,
         source="Pevny 2016, Loda, with fixed bins",
     ),
 }

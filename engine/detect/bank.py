@@ -65,13 +65,16 @@ class Bank:
         self._state: NDArray[np.void] = np.zeros(self._shadows + min(_ROWS_FIRST, config.series_max), self._dtype)
         self.kernel_id: str = self._kernel_id()
 
-    def _table_row(self, detector: Detector) -> tuple[float, float, tuple[int, int, int], tuple[int, int, int]]:
+    def _table_row(self, detector: Detector) -> tuple[float, float, int, float, tuple[int, int, int], tuple[int, int, int]]:
         down, still, up = (self.KINDS.index(AnomalyKind(k)) for k in detector.kinds)
         low, lasting, high = (self.KINDS.index(AnomalyKind(k)) for k in detector.lasting)
-        return detector.weight, detector.alone, (down, still, up), (low, lasting, high)
+        profile = int(detector.name == "season")
+        return detector.weight, detector.beside_season, profile, detector.alone, (down, still, up), (low, lasting, high)
 
     def _kernel_id(self) -> str:
-        described = [f"{d.name} {d.params!r} {d.weight!r} {d.alone!r} {d.state.descr!r}" for d in self._chosen]
+        described = [
+            f"{d.name} {d.params!r} {d.weight!r} {d.beside_season!r} {d.alone!r} {d.state.descr!r}" for d in self._chosen
+        ]
         return digest(source_hash(), repr(self._params), *described)[:16]
 
     # ---------------------------------------------------------------------------------------------- slots
@@ -159,20 +162,12 @@ class Bank:
         """The shadow becomes the model: the new normal."""
         shadow = int(self._clock(slot)["shadow"][0])
         if shadow > 0:
-            self._begin_anew(self._shadows + slot, shadow - 1)
+            row = self._shadows + slot
+            for name in self.detectors:
+                self._state[name][row] = self._state[name][shadow - 1]
+            self._state["calibration"]["onset_ns"][row] = 0
         self._return_shadow(slot)
         self._clock(slot)["epoch"] = min(self.epoch(slot) + 1, clock.EPOCH_MAX)
-
-    def _begin_anew(self, row: int, shadow: int) -> None:
-        """Take over what the shadow learned; what stands for a level begins at the average of the last quarter hour."""
-        present = float(self._state["rate"]["fast"][row])
-        for name in self.detectors:
-            before = self._state[name][row].copy()
-            self._state[name][row] = self._state[name][shadow]
-            adopted = DETECTORS[name].adopted
-            if adopted is not None:
-                adopted(self._state[name][row], before, present)
-        self._state["calibration"]["onset_ns"][row] = 0
 
     def epoch(self, slot: int) -> int:
         """How often this series' model was adopted anew."""
