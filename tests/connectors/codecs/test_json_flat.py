@@ -2,7 +2,6 @@
 
 import random
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,9 +76,9 @@ def test_odd_documents_fare_the_same(ways, payload):
     assert _seen(*flat, [PLAIN, payload, payload, PLAIN]) == _seen(*general, [PLAIN, payload, payload, PLAIN])
 
 
-@given(st.floats(-1e16, 1e16) | st.integers(-(2**64), 2**64) | st.text(max_size=3), st.integers(-(2**63), 2**63 - 1))
+@given(st.floats(-1e16, 1e16) | st.integers(-(2**70), 2**70), st.integers(-(2**70), 2**70))
 def test_numbers_are_read_to_the_bit(ways, value, ts):
-    payload = orjson.dumps({"name": "cpu", "labels": {"host": "h1"}, "ts": ts, "value": value if value != 2**64 else 1})
+    payload = PLAIN.replace(b"51.4", repr(value).encode()).replace(b"1772409600000", repr(ts).encode())
     assert _seen(*ways[0], [payload]) == _seen(*ways[1], [payload])
 
 
