@@ -65,10 +65,10 @@ class SeriesDetector:
         self._chosen: Final = of_tier(tier)
         self._kinds: Final = ["none", *dict.fromkeys(word for d in self._chosen for word in (*d.kinds, *d.lasting))]
         place = {word: i for i, word in enumerate(self._kinds)}
-        rows = [
-            (d.weight, d.alone, tuple(place[word] for word in d.kinds), tuple(place[word] for word in d.lasting))
-            for d in self._chosen
-        ]
+        rows = []
+        for d in self._chosen:
+            short, lasting = (tuple(place[word] for word in words) for words in (d.kinds, d.lasting))
+            rows.append((d.weight, d.beside_season, int(d.name == "season"), d.alone, short, lasting))
         self._table = as_state(calibration.table_of(rows))  # type: ignore[arg-type]  # three words become three numbers
         self._params = calibration.Params(false_alarm_every, warm_up, float(samples_min))
         fields = [("clock", clock.STATE), ("calibration", calibration.STATE), *((d.name, d.state) for d in self._chosen)]
