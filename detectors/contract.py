@@ -74,3 +74,8 @@ class Detector:
     source: str  # the paper or the reason behind it
     alone: float = 0.0  # the share of its decades that counts without agreement: 1 where no other detector can see the fault
     portable: bool = True  # the same bits on every machine
+    adopted: Callable[[np.void, np.void, float], None] | None = None
+    """Called when a level that lasted becomes the new normal: (row as the shadow learned it, row before, the level now).
+
+    A level, its scale and its averages must begin anew together, or the detector goes on alarming at what was adopted.
+    """

@@ -21,6 +21,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         lasting=_LEVEL,
         weight=3.0,
         beside_season=1.5,
+        adopted=level.adopted,
         source="Huber 1964, robust estimation of a location parameter; event-time decay",
     ),
     "rate": Detector(
@@ -33,6 +34,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         lasting=("trend", "trend", "trend"),
         weight=0.5,
         beside_season=0.1,
+        adopted=rate.adopted,
         source="difference of two exponential averages as a filtered slope",
     ),
     "flat": Detector(

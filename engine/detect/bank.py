@@ -162,12 +162,20 @@ class Bank:
         """The shadow becomes the model: the new normal."""
         shadow = int(self._clock(slot)["shadow"][0])
         if shadow > 0:
-            row = self._shadows + slot
-            for name in self.detectors:
-                self._state[name][row] = self._state[name][shadow - 1]
-            self._state["calibration"]["onset_ns"][row] = 0
+            self._begin_anew(self._shadows + slot, shadow - 1)
         self._return_shadow(slot)
         self._clock(slot)["epoch"] = min(self.epoch(slot) + 1, clock.EPOCH_MAX)
+
+    def _begin_anew(self, row: int, shadow: int) -> None:
+        """Take over what the shadow learned; what stands for a level begins at the average of the last quarter hour."""
+        present = float(self._state["rate"]["fast"][row])
+        for name in self.detectors:
+            before = self._state[name][row].copy()
+            self._state[name][row] = self._state[name][shadow]
+            adopted = DETECTORS[name].adopted
+            if adopted is not None:
+                adopted(self._state[name][row], before, present)
+        self._state["calibration"]["onset_ns"][row] = 0
 
     def epoch(self, slot: int) -> int:
         """How often this series' model was adopted anew."""
