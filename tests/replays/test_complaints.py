@@ -76,6 +76,17 @@ def test_a_new_level_is_told_again_and_again():
     assert story.says(53.9, 54.2, state=RESOLVED, reason="adopted")
 
 
+def test_after_a_new_level_it_was_deaf():
+    """An outage a day after the step is told within minutes, against the new level."""
+    at, value = steady(4)
+    value[at >= 48] += 100.0
+    value[within(at, 78.0, 1.0)] = 0.0
+    story = Story(at, value)
+    (told,) = story.says(54.5, state=FIRING)
+    assert story.says(78.0, 78.2, state=FIRING) == [told], story.summary()
+    assert told.expected == pytest.approx(200.0, abs=15.0)
+
+
 def test_a_constant_that_moves_stands_at_its_highest_score_for_ever():
     """A limit that was 7 for three days and is 9 from then on: told, adopted once, forgotten."""
     at = hours(5)
