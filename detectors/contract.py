@@ -70,8 +70,8 @@ class Detector:
     kinds: tuple[str, str, str]  # what a short excursion down, neither, up is called
     lasting: tuple[str, str, str]  # and once it has lasted
     weight: float  # its share in the sum of surprises
-    beside_season: float  # its share once a seasonal profile is believed: what the hour explains is no surprise
     source: str  # the paper or the reason behind it
+    beside_season: float = 1.0  # its share in the sum once a seasonal profile is believed: what the hour explains is no surprise
     alone: float = 0.0  # the share of its decades that counts without agreement: 1 where no other detector can see the fault
     portable: bool = True  # the same bits on every machine
     adopted: Callable[[np.void, np.void, float], None] | None = None
