@@ -56,7 +56,7 @@ def build_app(wanted: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_root)
     for name, command in COMMANDS.items():
-        function = _import(command.target) if name in wanted else _placeholder
+        function = _import(command.target) if name in wanted else _named_only
         app.command(name, help=None if name in wanted else command.help)(function)
     return app
 
@@ -82,7 +82,7 @@ def _root() -> None:
     """Several commands under one name."""
 
 
-def _placeholder() -> None:
+def _named_only() -> None:
     """Stands for a command that was not asked for."""
 
 
