@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.contract import VALUE_MAX, VALUE_MIN
-from detectors.kernel import kernel
+from detectors.kernel import device, kernel
 
 STATE: Final = np.dtype(
     [
@@ -26,22 +26,50 @@ STATE: Final = np.dtype(
     ],
     align=True,
 )
+SPAN: Final = np.dtype([("start_ns", np.int64), ("offset_ns", np.int64)], align=True)
+"""A time zone is rows of it, ascending: from `start_ns` (UTC) on its clocks show UTC plus `offset_ns`. The first has no beginning."""
+UTC: Final = np.array([(-(2**63), 0)], SPAN)
 SEEN_MAX: Final = 2_000_000_000
 EPOCH_MAX: Final = 32_767
 
 
+@device
+def span_of(zone: NDArray[np.void], ts_ns: int, near: int) -> int:
+    """The row of the zone in which a time lies. `near` is looked at first: the samples of a batch are hardly ever apart."""
+    last = zone.shape[0] - 1
+    if zone[near].start_ns <= ts_ns and (near == last or ts_ns < zone[near + 1].start_ns):
+        return near
+    low = 0
+    high = last
+    while low < high:
+        middle = (low + high + 1) // 2
+        if zone[middle].start_ns <= ts_ns:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
 @kernel
 def read_clock(
-    clock: NDArray[np.void], rows: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64], feed: NDArray[np.void]
+    clock: NDArray[np.void],
+    rows: NDArray[np.int64],
+    ts_ns: NDArray[np.int64],
+    value: NDArray[np.float64],
+    zone: NDArray[np.void],
+    feed: NDArray[np.void],
 ) -> None:
     """Fill `feed` for the series in `rows` and move their clocks. What is late, repeated, not finite or huge gets read = -1."""
+    span = 0
     for i in range(rows.shape[0]):
         out = feed[i]
         row = clock[rows[i]]
         x = value[i]
         out.read = -1
         out.write = -1
+        span = span_of(zone, ts_ns[i], span)
         out.ts_ns = ts_ns[i]
+        out.civil_ns = ts_ns[i] + zone[span].offset_ns
         out.value = x
         usable = abs(x) < VALUE_MAX  # false for NaN too
         if not usable or (row.seen > 0 and ts_ns[i] <= row.last_ns):

@@ -27,6 +27,7 @@ FEED: Final = np.dtype(
         ("read", np.int64),  # the row of the state to score against; -1: skip
         ("write", np.int64),  # the row that learns; -1: none
         ("ts_ns", np.int64),  # event time
+        ("civil_ns", np.int64),  # event time by the clocks of the configured zone: for what has an hour or a weekday
         ("value", np.float64),  # finite, |value| < 1e15, never denormal
         ("dt", np.float64),  # seconds since the series' previous sample; 0 for its first
         ("step", np.float64),  # learned usual distance between samples in seconds; 0 unknown

@@ -112,7 +112,7 @@ class SeriesDetector:
         factors = np.empty((1, len(self._chosen)), np.float64)
         result = as_state(np.zeros(1, calibration.RESULT))
         ts_ns = np.array([round(t * 1e9)], np.int64)
-        clock.read_clock(state["clock"], np.zeros(1, np.int64), ts_ns, np.array([x], np.float64), feed)
+        clock.read_clock(state["clock"], np.zeros(1, np.int64), ts_ns, np.array([x], np.float64), as_state(clock.UTC), feed)
         for i, detector in enumerate(self._chosen):
             detector.kernel(state[detector.name], feed, detector.params, verdicts[:, i])
         ends = state[["clock", "calibration"]]

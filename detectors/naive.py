@@ -18,6 +18,7 @@ class Sample(NamedTuple):
     """One usable sample of the series: `dt` seconds after the one before, `seen` samples before it."""
 
     ts_ns: int
+    civil_ns: int
     value: float
     dt: float
     step: float
@@ -86,7 +87,7 @@ def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
     adopted = False
     verdicts = []
     for s in samples:
-        hours = (s.ts_ns % season.DAY_NS) / season.DAY_NS * 24.0 - 0.5
+        hours = (s.civil_ns % season.DAY_NS) / season.DAY_NS * 24.0 - 0.5
         first, part = math.floor(hours) % 24, hours - math.floor(hours)
         shape = profile[first] * (1.0 - part) + profile[(first + 1) % 24] * part
         size = 1.25 * scale + 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
@@ -104,7 +105,7 @@ def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
         alpha = max(s.dt / (params.offset_seconds + s.dt), 1.0 / (s.seen + 1))
         offset += alpha * error
         plain += alpha * plain_error
-        slot = s.ts_ns // 3_600_000_000_000 % 24
+        slot = s.civil_ns // 3_600_000_000_000 % 24
         weight[slot] += 1.0
         spent = min(s.dt, 3600.0)
         step = max(spent / (params.profile_days * 3600.0 + spent), 1.0 / (weight[slot] + 1.0))

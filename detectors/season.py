@@ -1,6 +1,6 @@
 """Surprise against the hour of the day: a profile of 24 slots that must prove itself before it is believed.
 
-What is expected is `offset + profile(time of day)`: the profile is interpolated between the middles of hours, UTC; the
+What is expected is `offset + profile(time of day)`: the profile is interpolated between the middles of hours by civil time; the
 offset follows the series within half a day. Whether a series has a day at all is measured: the same offset without a
 profile predicts beside it, and only after two full days, and with errors a fifth smaller, is the profile adopted. Until
 then the detector has no opinion. It is given up again when its errors are no smaller any more.
@@ -51,9 +51,9 @@ class Params(NamedTuple):
 
 
 @device
-def shape_of(row: Row, ts_ns: int) -> float:
+def shape_of(row: Row, civil_ns: int) -> float:
     """The profile at a time of day, linear between the middles of two hours."""
-    place = (ts_ns % DAY_NS) / DAY_NS * SLOTS - 0.5
+    place = (civil_ns % DAY_NS) / DAY_NS * SLOTS - 0.5
     lower = math.floor(place)
     part = place - lower
     first = int(lower) % SLOTS
@@ -76,7 +76,7 @@ def learn(row: Row, sample: Row, params: Params) -> None:
         row.plain = value
         return
     row.age += min(dt, 3600.0)
-    error = value - row.offset - shape_of(row, sample.ts_ns)
+    error = value - row.offset - shape_of(row, sample.civil_ns)
     plain_error = value - row.plain
     if seen > 10.0:
         limit = params.bound * (1.25 * row.scale + floor_of(row))
@@ -87,7 +87,7 @@ def learn(row: Row, sample: Row, params: Params) -> None:
     alpha = max(dt / (params.offset_seconds + dt), 1.0 / (seen + 1.0))
     row.offset += alpha * error
     row.plain += alpha * plain_error
-    slot = int((sample.ts_ns % DAY_NS) // (DAY_NS // SLOTS))
+    slot = int((sample.civil_ns % DAY_NS) // (DAY_NS // SLOTS))
     row.weight[slot] = min(row.weight[slot] + 1.0, 1e6)
     in_slot = min(dt, 3600.0)
     step = max(in_slot / (params.profile_days * 3600.0 + in_slot), 1.0 / (row.weight[slot] + 1.0))
@@ -119,7 +119,7 @@ def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params
         out.direction = 0
         out.since = 0.0
         if row.adopted > 0.0:
-            out.expected = row.offset + shape_of(row, sample.ts_ns)
+            out.expected = row.offset + shape_of(row, sample.civil_ns)
             out.scale = 1.25 * row.scale + floor_of(row)
             out.decades = tail_decades(abs(sample.value - out.expected) / out.scale)
             out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)

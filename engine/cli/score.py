@@ -125,7 +125,7 @@ def _time_reader() -> Callable[[str], int]:
 def write_scores(target: TextIO, table: Table, config: Detect) -> None:
     """Score one file and write it, one line for each of its rows."""
     n, m = table.values.shape
-    bank = Bank(config)
+    bank = Bank(config, "UTC")
     for slot, name in enumerate(table.metrics):
         bank.admit(slot, Series(key=name.encode(), name=name, labels=(), entity=""))
     slots = np.tile(np.arange(m, dtype=np.int64), n)

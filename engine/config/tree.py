@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Field, SecretStr
 
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
-from engine.config.values import Duration, Model, Size
+from engine.config.values import Duration, Model, Size, Zone
 
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[int, Gt(0)]
@@ -62,6 +62,8 @@ class Source(Model):
     """The correlation domain: only alerts of one domain can become one incident."""
     tenant: Name = "default"
     """Whose data it is; part of every id."""
+    timezone: Zone | None = None
+    """IANA name of the zone of these topics; unset takes detect.timezone."""
     record_bytes_max: Size = 1_048_576
     """Larger records go to the dead letters."""
     line_bytes_max: Size = 65_536
@@ -173,6 +175,8 @@ class Detect(Model):
     """Log templates of one service."""
     count_bucket: Duration = 60.0
     """Lines and events are counted in buckets of this length."""
+    timezone: Zone = "UTC"
+    """IANA name of the zone whose clocks the people behind the data live by (Europe/Berlin): its days and weeks are what repeats."""
     rules: list[Rule] = []
     """Policies by metric name; the first that matches decides."""
     seed: int = 0

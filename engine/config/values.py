@@ -9,10 +9,13 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BaseModel as PydanticModel
 from pydantic import BeforeValidator, ConfigDict, WithJsonSchema
+
+from engine.zones import names
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -44,6 +47,13 @@ def _bytes(value: Any) -> Any:
     return value if isinstance(value, int) and not isinstance(value, bool) else parse_size(value)
 
 
+def _zone(value: Any) -> str:
+    if isinstance(value, str) and value in names():
+        return value
+    near = get_close_matches(str(value), names(), n=1)
+    raise ValueError(f"not a time zone: write its IANA name, such as {near[0] if near else 'Europe/Berlin'}")
+
+
 Duration = Annotated[
     float,
     BeforeValidator(_seconds),
@@ -57,6 +67,12 @@ Size = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^\d+\s*(B|kB|KiB|MB|MiB|GB|GiB)$", "examples": ["256kB", "16MiB"]}),
 ]
 """Bytes, written `16MiB`."""
+
+
+Zone = Annotated[
+    str, BeforeValidator(_zone), WithJsonSchema({"type": "string", "examples": ["UTC", "Europe/Berlin", "America/New_York"]})
+]
+"""The name of a time zone, written `Europe/Berlin`."""
 
 
 class Model(PydanticModel):

@@ -22,6 +22,7 @@ from engine.config.tree import Detect
 from engine.errors import StateError
 from engine.ports import Columns
 from engine.records import AnomalyKind, Series, digest
+from engine.zones import spans
 
 _TIERS: Final = {"light": Tier.LIGHT, "standard": Tier.STANDARD, "full": Tier.FULL}
 _ROWS_FIRST: Final = 64
@@ -48,7 +49,9 @@ class Bank:
 
     KINDS: ClassVar[tuple[AnomalyKind, ...]] = tuple(AnomalyKind)
 
-    def __init__(self, config: Detect) -> None:
+    def __init__(self, config: Detect, timezone: str = "") -> None:
+        """Days and weeks are those of `timezone`; empty takes the configuration's."""
+        self._zone = as_state(np.array(list(spans(timezone or config.timezone)), clock.SPAN))
         chosen = of_tier(_TIERS[config.tier])
         self.detectors: tuple[str, ...] = tuple(d.name for d in chosen)
         self._chosen = chosen
@@ -110,7 +113,7 @@ class Bank:
         factors = np.empty((n, len(self._chosen)), np.float64)
         result = as_state(np.zeros(n, calibration.RESULT))
         rows = np.asarray(slot, np.int64) + self._shadows
-        clock.read_clock(state["clock"], rows, np.asarray(ts_ns, np.int64), np.asarray(value, np.float64), feed)
+        clock.read_clock(state["clock"], rows, np.asarray(ts_ns, np.int64), np.asarray(value, np.float64), self._zone, feed)
         for place, detector in enumerate(self._chosen):
             detector.kernel(state[detector.name], feed, detector.params, verdicts[:, place])
         calibration.calibrate(self._ends(state), feed, verdicts, self._table, self._params, factors, result)

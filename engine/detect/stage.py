@@ -58,7 +58,8 @@ class DetectMachine:
         self._log_lateness_ns = int(max(config.log_lateness, config.lateness) * _SECOND_NS)
         self._new_intake: Callable[[], Intake] = lambda: Intake(codec=codec, catalog=catalog, source=source, config=config)
         self._intake = self._new_intake()
-        self._watch = Watch(config, self._config_id)
+        self._new_watch: Callable[[], Watch] = lambda: Watch(config, self._config_id, source.timezone or "")
+        self._watch = self._new_watch()
         self._lines = LogLines(config)
         self._events = Happenings(config)
         self._marks = Marks()
@@ -221,7 +222,7 @@ class DetectMachine:
             raise StateError("the snapshot is of another version or of another shard")
         if meta.get("count_bucket") != self._config.count_bucket:
             raise StateError("lines were counted in buckets of another length", hint="Set count_bucket back, or start anew.")
-        watch, lines, events = Watch(self._config, self._config_id), LogLines(self._config), Happenings(self._config)
+        watch, lines, events = self._new_watch(), LogLines(self._config), Happenings(self._config)
         intake = self._new_intake()
         try:
             watch.bank.restore(_part(columns, "bank"))

@@ -58,11 +58,11 @@ class Step(NamedTuple):
 class Watch:
     """The watched series of one shard."""
 
-    def __init__(self, config: Detect, config_id: str) -> None:
+    def __init__(self, config: Detect, config_id: str, timezone: str = "") -> None:
         self._warm_up_ns = int(config.warm_up * _SECOND_NS)
         self._idle_ns = int(config.idle_after * _SECOND_NS)
         self._series_max = config.series_max
-        self.bank = Bank(config)
+        self.bank = Bank(config, timezone)
         self.table = SeriesTable(config.series_max, Policies(config))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch)
 

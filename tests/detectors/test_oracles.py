@@ -22,7 +22,8 @@ def test_kernel_and_oracle_agree(detector: Detector, series: Columns) -> None:
     verdict = run.feed(*series)
     used = run.fed["read"] >= 0
     samples = [
-        Sample(int(f["ts_ns"]), float(f["value"]), float(f["dt"]), float(f["step"]), int(f["seen"])) for f in run.fed[used]
+        Sample(int(f["ts_ns"]), int(f["civil_ns"]), float(f["value"]), float(f["dt"]), float(f["step"]), int(f["seen"]))
+        for f in run.fed[used]
     ]
     expected = ORACLES[detector.name](samples, detector.params)
     for field in ("decades", "expected", "scale", "direction"):

@@ -80,8 +80,9 @@ CORPUS: dict[str, Columns] = {
 class Run:
     """One detector over its own states; `feed` may be called many times."""
 
-    def __init__(self, detector: Detector, rows: int = 1) -> None:
+    def __init__(self, detector: Detector, rows: int = 1, zone: NDArray[np.void] = clock.UTC) -> None:
         self.detector = detector
+        self.zone = zone
         self.state = np.zeros(rows, detector.state)
         self.clock = np.zeros(rows, clock.STATE)
 
@@ -90,7 +91,7 @@ class Run:
         place = np.zeros(len(value), np.int64) if rows is None else np.asarray(rows, np.int64)
         fed = np.zeros(len(value), FEED)
         verdict = np.zeros(len(value), VERDICT)
-        clock.read_clock(as_state(self.clock), place, ts_ns, value, as_state(fed))
+        clock.read_clock(as_state(self.clock), place, ts_ns, value, as_state(self.zone), as_state(fed))
         self.detector.kernel(as_state(self.state), as_state(fed), self.detector.params, as_state(verdict))
         self.fed = fed
         return verdict
