@@ -1,0 +1,441 @@
+"""Surprise at a member of a fleet that behaves unlike the others at the same time: one slow pod of forty.
+
+The same metric of many like members is compared round by round. In place of a value x stands sign(x) ln(1 + |x| / unit), so that
+members of different weight stay equally far apart when the traffic of all of them doubles. What is expected of a member is the
+median of its peers plus its own usual distance from them; how far it may be off is the largest of the scatter of all members
+right now, its own of late and half of the group's. So a wave that all share is nothing, and neither is a moment at which all of them differ.
+
+A member is compared, and learned, from `settle_seconds` after it came, or came back: cold caches are no fault and no habit. Until its own distance is known
+the usual distances of the others are allowed to it as well. What it did at this hour of the day before is allowed to it too, so that
+a nightly job on one host is told on its first nights only. A deviation is averaged over some rounds (Roberts 1959) before it is
+judged, and each round counts at most six scales: what one round says alone, such as members that were read a moment
+earlier than others, is not enough. The group's own tail turns it into decades (tails.py).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Final, NamedTuple
+
+import numpy as np
+from annotated_types import Ge, Gt
+from numpy.typing import NDArray
+
+from detectors import tails
+from detectors.contract import Row
+from detectors.kernel import device, kernel
+from detectors.portable import exp, ln, log10, tail_decades, tail_distance
+
+HOURS: Final = 24
+HOUR_NS: Final = 3_600_000_000_000
+MEMBER: Final = np.dtype(
+    [
+        ("total", np.float64),  # of the samples since the last round
+        ("last_ns", np.int64),  # event time of the newest of them
+        ("round_ns", np.int64),  # the last round that it took part in; 0 none
+        ("lived", np.float64),  # seconds since it came, or came back
+        ("offset", np.float64),  # usual distance from the peers, in logarithms
+        ("usual", np.float64),  # mean absolute residual, in logarithms
+        ("residual", np.float64),  # the newest
+        ("count", np.int32),  # samples since the last round
+        ("group", np.int32),  # number of its group + 1; 0: belongs to none
+        ("frozen", np.int32),  # 1 while an alert says that it is off: it teaches nothing
+        ("hour", np.int32),  # of the day, of the last round
+        ("heat", np.float32),  # scales off, averaged over some rounds
+        ("fresh", np.float32),  # the largest excursion of this hour
+        ("daily", np.float32, HOURS),  # and of each hour of the days before
+    ],
+    align=True,
+)
+GROUP: Final = np.dtype(
+    [
+        ("unit", np.float64),  # values well above it are compared by ratio, below by difference
+        ("scatter", np.float64),  # usual scatter of the residuals, as a standard deviation
+        ("spread", np.float64),  # of the members' distances themselves
+        ("threshold", np.float64),  # the tail, see tails.py
+        ("excess", np.float64),
+        ("round_ns", np.int64),  # the last round; 0 none
+        ("lived", np.float64),  # seconds of rounds
+        ("judged", np.float64),  # residuals that the tail has learned from
+        ("step", np.float64),  # usual seconds between rounds
+    ],
+    align=True,
+)
+OPINION: Final = np.dtype(
+    [
+        ("score", np.float64),  # 1.0 = boundary; NaN = no opinion
+        ("decades", np.float64),
+        ("value", np.float64),  # mean of the round's samples; NaN: took no part
+        ("expected", np.float64),  # NaN, like the band, for scores below EXPLAINED
+        ("lower", np.float64),  # about where the score would reach 1.0
+        ("upper", np.float64),
+        ("deviation", np.float64),  # residual / scale
+        ("place", np.float64),  # the value in logarithms
+        ("scale", np.float64),
+        ("nominal", np.float64),  # decades before the tail
+        ("shared", np.int64),  # 1: so many members are off that the group itself has changed
+    ],
+    align=True,
+)
+HEATING: Final = 0.2
+"""How much one round moves the average."""
+GAIN: Final = 3.0
+"""The average of independent rounds scatters by sqrt(0.2 / 1.8): a third of one."""
+SCALES_MAX: Final = 6.0
+"""What one round may say, in scales."""
+SCATTER_OF_MEDIAN: Final = 1.4826
+"""From the median of absolute residuals to a standard deviation, and 1.25 from their mean."""
+KNOWN_MARGIN: Final = 1.3
+LOGARITHM_MAX: Final = 80.0
+EXPLAINED: Final = 0.5
+"""Scores from which it is said what was expected: exponentials cost more than all the rest."""
+
+
+class Params(NamedTuple):
+    """Times in seconds."""
+
+    budget_seconds: Annotated[float, Gt(0)] = 2_592_000.0
+    members_min: Annotated[int, Ge(3)] = 5
+    """Members that must be heard in a round, and be settled, before anything is said."""
+    warm_up_seconds: float = 3600.0
+    """For so long a new group only learns."""
+    settle_seconds: float = 600.0
+    """For so long a member that came, or came back, is not compared."""
+    gap_seconds: float = 120.0
+    """Silent for longer, and for more than three rounds: it came back."""
+    offset_seconds: Annotated[float, Gt(0)] = 86_400.0
+    usual_seconds: Annotated[float, Gt(0)] = 259_200.0
+    prior_seconds: Annotated[float, Gt(0)] = 3600.0
+    """What is known of a member after so long weighs as much as what is known of its kind."""
+    floor: Annotated[float, Gt(0)] = 0.02
+    """The least scale, as a share of the value."""
+    shared: Annotated[float, Gt(0)] = 0.2
+    """When more than this share of the members is off, it is the group that has changed."""
+
+
+# ------------------------------------------------------------------------------------------------------ samples
+@kernel
+def gather(members: NDArray[np.void], slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> None:
+    """Take samples, in order, for the next round. `members` is by slot."""
+    for i in range(slot.shape[0]):
+        row = members[slot[i]]
+        if row.group > 0:
+            row.total += value[i]
+            row.count += 1
+            row.last_ns = ts_ns[i]
+
+
+# ------------------------------------------------------------------------------------------------------ arithmetic
+@device
+def logarithm(x: float, unit: float) -> float:
+    """Linear below the unit, logarithmic above it."""
+    y: float = ln(1.0 + abs(x) / unit)
+    return y if x >= 0.0 else -y
+
+
+@device
+def value_of(y: float, unit: float) -> float:
+    """The inverse of `logarithm`."""
+    x: float = unit * (exp(min(abs(y), LOGARITHM_MAX)) - 1.0)
+    return x if y >= 0.0 else -x
+
+
+@device
+def select(part: NDArray[np.float64], k: int) -> float:
+    """The value that sorting would put at place k; what is smaller ends before it, what is larger behind (Hoare 1961)."""
+    low, high = 0, part.shape[0] - 1
+    while low < high:
+        pivot = part[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while part[i] < pivot:
+                i += 1
+            while part[j] > pivot:
+                j -= 1
+            if i <= j:
+                part[i], part[j] = part[j], part[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            break
+    return float(part[k])
+
+
+@device
+def median(part: NDArray[np.float64]) -> float:
+    """The middle of `part`, the mean of the two middles of an even number; NaN of nothing. Changes its order."""
+    n = part.shape[0]
+    if n == 0:
+        return np.nan
+    upper = select(part, n // 2)
+    if n % 2 == 1:
+        return upper
+    lower = part[0]
+    for j in range(1, n // 2):
+        lower = max(lower, part[j])
+    return float(0.5 * (lower + upper))
+
+
+@device
+def learning(dt: float, tau: float, lived: float, least: float) -> float:
+    """How much one round counts: an average over all that was lived at first, a decay over `tau` later."""
+    return dt / (max(min(tau, lived), least) + dt)
+
+
+@device
+def known_of(row: Row, now_ns: int) -> float:
+    """The excursion that this hour of the day, or the next, has brought before."""
+    hour = (now_ns // HOUR_NS) % HOURS
+    return KNOWN_MARGIN * float(max(row.daily[hour], row.daily[(hour + 1) % HOURS]))
+
+
+@device
+def is_settled(row: Row, params: Params) -> bool:
+    return bool(row.lived >= params.settle_seconds)
+
+
+# ------------------------------------------------------------------------------------------------------ one round
+@device
+def begin(members: NDArray[np.void], group: Row, slots: NDArray[np.int64], out: NDArray[np.void], params: Params) -> int:
+    """Close the samples of each member; returns how many were heard. `group.round_ns` is already this round's."""
+    live = 0
+    absolute = 0.0
+    for k in range(slots.shape[0]):
+        row = members[slots[k]]
+        out[k].score = np.nan
+        out[k].decades = 0.0
+        out[k].value = np.nan
+        out[k].expected = np.nan
+        out[k].lower = np.nan
+        out[k].upper = np.nan
+        out[k].shared = 0
+        if row.count == 0:
+            continue
+        out[k].value = row.total / row.count
+        row.total = 0.0
+        row.count = 0
+        absent = (group.round_ns - row.round_ns) * 1e-9
+        if row.round_ns == 0 or absent > max(params.gap_seconds, 3.5 * group.step):
+            row.lived = 0.0
+            row.heat = np.float32(0.0)
+        else:
+            cold = not is_settled(row, params)
+            row.lived += absent
+            if cold and is_settled(row, params):
+                row.heat = np.float32(0.0)
+        row.round_ns = group.round_ns
+        size = abs(out[k].value)
+        absolute += min(size, 40.0 * group.unit) if group.unit > 0.0 else size
+        live += 1
+    if live >= params.members_min:
+        unit = 0.1 * absolute / live
+        if group.unit > 0.0:
+            dt = group.step
+            group.unit += learning(dt, params.usual_seconds, group.lived, params.prior_seconds) * (unit - group.unit)
+        else:
+            group.unit = unit
+        group.unit = max(group.unit, 1e-9)
+    return live
+
+
+@device
+def compare(
+    members: NDArray[np.void], slots: NDArray[np.int64], out: NDArray[np.void], spare: NDArray[np.float64], params: Params
+) -> tuple[float, float, int]:
+    """The peers' median, the scatter of the residuals right now, and how many members vote.
+
+    Those vote that are settled and not off; while they are too few, all that were heard.
+    """
+    voters = 0
+    for k in range(slots.shape[0]):
+        row = members[slots[k]]
+        voters += out[k].value == out[k].value and is_settled(row, params) and row.frozen == 0
+    everyone = voters < params.members_min
+    n = 0
+    for k in range(slots.shape[0]):
+        row = members[slots[k]]
+        if out[k].value == out[k].value and (everyone or (is_settled(row, params) and row.frozen == 0)):
+            spare[n] = out[k].place - row.offset
+            n += 1
+    centre = median(spare[:n])
+    for j in range(n):
+        spare[j] = abs(spare[j] - centre)
+    return centre, SCATTER_OF_MEDIAN * median(spare[:n]), voters
+
+
+@device
+def spread_of(slots: NDArray[np.int64], out: NDArray[np.void], spare: NDArray[np.float64]) -> float:
+    """How far the members are apart by themselves."""
+    n = 0
+    for k in range(slots.shape[0]):
+        if out[k].value == out[k].value:
+            spare[n] = out[k].place
+            n += 1
+    middle = median(spare[:n])
+    for j in range(n):
+        spare[j] = abs(spare[j] - middle)
+    return SCATTER_OF_MEDIAN * median(spare[:n])
+
+
+@device
+def heat_up(row: Row, group: Row, out: Row, centre: float, now: float, params: Params) -> None:
+    """The member's residual, in scales, and the average of it. It is the present, not the model.
+
+    What is not known of a newcomer does not average out over rounds, as noise does: hence times the gain.
+    """
+    strange = params.prior_seconds / (params.prior_seconds + row.lived)
+    own = 1.25 * row.usual
+    scale = max(now, own, 0.5 * group.scatter)
+    out.scale = math.sqrt(scale * scale + GAIN * GAIN * strange * group.spread * group.spread) + params.floor
+    row.residual = out.place - row.offset - centre
+    beyond = max(abs(row.residual) - known_of(row, group.round_ns), 0.0)
+    z = min(beyond / out.scale, SCALES_MAX)
+    if row.residual < 0.0:
+        z = -z
+    row.heat = np.float32(float(row.heat) + HEATING * (z - float(row.heat)))
+    out.deviation = row.residual / out.scale
+    out.nominal = tail_decades(GAIN * abs(float(row.heat)))
+
+
+@device
+def needed_decades(step: float, params: Params) -> float:
+    """Decades that make a score of 1.0: an alert takes several rounds, so one needs fewer than the budget says."""
+    return max(0.7 * log10(params.budget_seconds / max(step, 1.0)), 2.0)
+
+
+@device
+def explain(row: Row, group: Row, out: Row, centre: float, needed: float) -> None:
+    """Write what was expected, and where the score would reach 1.0."""
+    boundary = tails.tail_boundary(group.threshold, group.excess, needed)
+    width = out.scale * tail_distance(boundary) / GAIN + known_of(row, group.round_ns)
+    expected = centre + row.offset
+    out.expected = value_of(expected, group.unit)
+    out.lower = value_of(expected - width, group.unit)
+    out.upper = value_of(expected + width, group.unit)
+
+
+# ------------------------------------------------------------------------------------------------------ learning
+@device
+def learn_hour(row: Row, scale: float, now_ns: int) -> None:
+    """The largest excursion of an hour becomes what is known of it when the hour is over: never what helps itself."""
+    hour = (now_ns // HOUR_NS) % HOURS
+    if hour != row.hour:
+        before = row.daily[row.hour]
+        step = np.float32(0.7) if row.fresh > before else np.float32(0.2)
+        row.daily[row.hour] = before + step * (row.fresh - before)
+        row.hour = hour
+        row.fresh = np.float32(0.0)
+    size = abs(row.residual)
+    if size > 3.0 * scale:
+        row.fresh = max(row.fresh, np.float32(size))
+
+
+@device
+def learn(row: Row, group: Row, out: Row, dt: float, params: Params) -> None:
+    learn_hour(row, out.scale, group.round_ns)
+    if row.frozen > 0 or (not is_settled(row, params) and group.lived >= params.warm_up_seconds):
+        return
+    limit = 4.0 * out.scale
+    bounded = min(max(row.residual, -limit), limit)
+    row.offset += learning(dt, params.offset_seconds, row.lived, params.prior_seconds) * bounded
+    if row.usual == 0.0:
+        row.usual = group.scatter / 1.25
+    row.usual += learning(dt, params.usual_seconds, row.lived, params.prior_seconds) * (abs(bounded) - row.usual)
+    if row.usual < 1e-30:
+        row.usual = 0.0
+    if out.score >= 0.0:
+        y = out.nominal
+        alpha = max(1.0 / (group.judged + tails.PRIOR_SAMPLES), 1e-5)
+        threshold = tails.learned_threshold(group.threshold, group.excess, y, alpha)
+        group.excess = max(tails.learned_excess(group.threshold, group.excess, y, alpha), tails.EXCESS_FIRST)
+        group.threshold = max(threshold, 0.5)
+        group.judged = min(group.judged + 1.0, 1e9)
+
+
+@device
+def learn_group(group: Row, now: float, spread: float, dt: float, params: Params) -> None:
+    if group.lived == 0.0:
+        group.scatter = now
+        group.spread = spread
+        group.threshold = tails.THRESHOLD_FIRST
+        group.excess = tails.EXCESS_FIRST
+    share = learning(dt, params.usual_seconds, group.lived, params.prior_seconds)
+    group.scatter += share * (min(now, 4.0 * group.scatter + params.floor) - group.scatter)
+    group.spread += share * (min(spread, 4.0 * group.spread + params.floor) - group.spread)
+    group.lived += dt
+
+
+@device
+def play_round(
+    members: NDArray[np.void],
+    group: Row,
+    slots: NDArray[np.int64],
+    now_ns: int,
+    params: Params,
+    out: NDArray[np.void],
+    spare: NDArray[np.float64],
+) -> None:
+    """One group, one round."""
+    dt = (now_ns - group.round_ns) * 1e-9 if group.round_ns > 0 else 0.0
+    group.round_ns = now_ns
+    if dt > 0.0:
+        group.step = group.step + 0.1 * (min(dt, 3.0 * group.step) - group.step) if group.step > 0.0 else dt
+    dt = min(dt, 3.0 * group.step)
+    if begin(members, group, slots, out, params) < params.members_min:
+        return
+    for k in range(slots.shape[0]):
+        out[k].place = logarithm(out[k].value, group.unit) if out[k].value == out[k].value else 0.0
+    centre, now, voters = compare(members, slots, out, spare, params)
+    speaks = voters >= params.members_min and group.lived >= params.warm_up_seconds
+    needed = needed_decades(group.step, params)
+    off = 0
+    live = 0
+    for k in range(slots.shape[0]):
+        if out[k].value == out[k].value:
+            row = members[slots[k]]
+            heat_up(row, group, out[k], centre, now, params)
+            if speaks and is_settled(row, params):
+                out[k].decades = tails.tail_surprise(group.threshold, group.excess, out[k].nominal)
+                out[k].score = out[k].decades / needed
+                if out[k].score >= EXPLAINED:
+                    explain(row, group, out[k], centre, needed)
+            live += 1
+            off += abs(float(row.heat)) >= 2.0
+    shared = off > max(1.0, params.shared * live)
+    for k in range(slots.shape[0]):
+        if out[k].value == out[k].value:
+            out[k].shared = 1 if shared else 0
+            learn(members[slots[k]], group, out[k], dt, params)
+    learn_group(group, now, spread_of(slots, out, spare), dt, params)
+
+
+@kernel
+def score_rounds(
+    members: NDArray[np.void],
+    groups: NDArray[np.void],
+    rounds: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    now_ns: int,
+    params: Params,
+    out: NDArray[np.void],
+    spare: NDArray[np.float64],
+) -> None:
+    """Play a round at `now_ns` of some groups: score each member that was heard, then learn.
+
+    `rounds` is (group (g), where its members begin (g + 1), slots of the members (m)); `out` has m rows, `spare` as many as the
+    largest group. Members of one group in the same order give the same bits, whatever other groups there are.
+    """
+    which, begins, slots = rounds
+    for g in range(which.shape[0]):
+        part = slice(begins[g], begins[g + 1])
+        play_round(members, groups[which[g]], slots[part], now_ns, params, out[part], spare)
+
+
+def adopted(row: np.void) -> None:
+    """What the member is now is how it usually is."""
+    row["offset"] += row["residual"]
+    row["residual"] = 0.0
+    row["heat"] = 0.0
