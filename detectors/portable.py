@@ -37,9 +37,9 @@ def ln(x: float) -> float:
     if x < _NORMAL_MIN:
         x *= 18_014_398_509_481_984.0  # 2**54: a denormal has no exponent of its own
         shift = 54
-    bits = np.float64(x).view(np.int64)
+    bits = int(np.float64(x).view(np.int64))
     exponent = (bits - _SQRT_HALF_BITS) >> _FRACTION_BITS  # whole powers of two above sqrt(1/2): no branch for the guess to miss
-    fraction = np.int64(bits - (exponent << _FRACTION_BITS)).view(np.float64)
+    fraction = float(np.int64(bits - (exponent << _FRACTION_BITS)).view(np.float64))
     exponent -= shift
     t = (fraction - 1.0) / (fraction + 1.0)  # |t| <= 0.172: ln(fraction) = 2 artanh(t), a series in t squared
     s = t * t
@@ -77,7 +77,7 @@ def exp(x: float) -> float:
     for k in range(1, 14):
         series = series * r + _EXP_SERIES[k]
     series = 1.0 + r * series  # r times: what is rounded before is worth a third
-    power = np.int64((int(n) + _BIAS) << _FRACTION_BITS).view(np.float64)  # 2**n, a normal float
+    power = float(np.int64((int(n) + _BIAS) << _FRACTION_BITS).view(np.float64))  # 2**n, a normal float
     return series * power
 
 
