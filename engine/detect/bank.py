@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from detectors import absence, calibration, clock
 from detectors.contract import FEED, VERDICT, Detector, Tier
-from detectors.kernel import as_state, source_hash
+from detectors.kernel import as_state
 from detectors.registry import DETECTORS, of_tier
 from engine.config.tree import Detect
+from engine.detect.lineage import lineage_hash
 from engine.errors import StateError
 from engine.ports import Columns
 from engine.records import AnomalyKind, Series, digest
@@ -75,10 +76,10 @@ class Bank:
         return detector.weight, detector.beside_season, profile, detector.alone, (down, still, up), (low, lasting, high)
 
     def _kernel_id(self) -> str:
-        described = [
-            f"{d.name} {d.params!r} {d.weight!r} {d.beside_season!r} {d.alone!r} {d.state.descr!r}" for d in self._chosen
-        ]
-        return digest(source_hash(), repr(self._params), *described)[:16]
+        """What the bytes of a row mean: the sources of just these kernels, their parameters, their shares and words."""
+        modules = {absence.__name__, calibration.__name__, clock.__name__, *(d.kernel.__module__ for d in self._chosen)}
+        described = [repr((d.name, d.params, d.state.descr)) for d in self._chosen]
+        return digest(lineage_hash(tuple(sorted(modules))), repr(self._params), *described, repr(self._table.tolist()))[:16]
 
     # ---------------------------------------------------------------------------------------------- slots
     def admit(self, slot: int, series: Series) -> None:  # noqa: ARG002  # class priors by kind of series have their place here
@@ -200,10 +201,14 @@ class Bank:
 
     # ---------------------------------------------------------------------------------------------- snapshots
     def snapshot(self) -> Columns:
-        """A copy of every row in use, as bytes that need no dtype to be read back: the kernel id says what they are."""
-        live = self._state[self._shadows : self._shadows + self._slots_used]
+        """A copy of every row in use, as bytes that need no dtype to be read back: the kernel id says what they are.
+
+        Shadows are numbered in the order of their series, as `restore` numbers them: equal models give equal bytes.
+        """
+        live = self._state[self._shadows : self._shadows + self._slots_used].copy()
         taken = np.flatnonzero(live["clock"]["shadow"] > 0)
         shadows = self._state[live["clock"]["shadow"][taken] - 1]
+        live["clock"]["shadow"][taken] = np.arange(1, len(taken) + 1)
         return {
             "kernel_id": np.array([self.kernel_id], "S16"),
             "rows": _as_bytes(live),
@@ -236,4 +241,5 @@ class Bank:
 
 
 def _as_bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:
-    return np.frombuffer(rows.tobytes(), np.uint8).copy()
+    """The same memory as bytes: `rows` is a copy already."""
+    return rows.view(np.uint8)

@@ -289,6 +289,26 @@ def test_a_snapshot_of_other_detectors_or_torn_columns_is_refused() -> None:
         bank_of(0).restore({**saved, "shadow_of": np.array([7])})
 
 
+def test_a_restored_bank_is_saved_as_the_same_bytes() -> None:
+    """Also when shadows were lent, given back and lent again, so that their numbers are in no order."""
+    bank = bank_of(8)
+    slot, rows = np.tile(np.arange(8, dtype=np.int64), 60), 60
+    bank.score(slot, np.repeat(every(60.0, rows), 8), np.random.default_rng(23).normal(10.0, 1.0, rows * 8))
+    for series in (5, 1, 3):
+        bank.quarantine(series)
+    bank.discard(5)
+    for series in (7, 0):
+        bank.quarantine(series)
+    restored = bank_of(0)
+    restored.restore(bank.snapshot())
+    assert columns_of(restored) == columns_of(bank)
+    for one in (bank, restored):
+        one.discard(1)
+        one.quarantine(2)
+        one.score(slot[:16], np.repeat(every(60.0, 62)[-2:], 8), np.arange(16.0))
+    assert columns_of(restored) == columns_of(bank)
+
+
 def test_the_kernel_id_tells_parameters_apart() -> None:
     assert Bank(Detect()).kernel_id == Bank(Detect()).kernel_id
     assert Bank(Detect()).kernel_id != Bank(Detect(false_alarm_every=86_400.0)).kernel_id
