@@ -33,6 +33,7 @@ MEMBER: Final = np.dtype(
         ("total", np.float64),  # of the samples since the last round
         ("last_ns", np.int64),  # event time of the newest of them
         ("round_ns", np.int64),  # the last round that it took part in; 0 none
+        ("since_ns", np.int64),  # where the present excursion began; 0: there is none
         ("lived", np.float64),  # seconds since it came, or came back
         ("offset", np.float64),  # usual distance from the peers, in logarithms
         ("usual", np.float64),  # mean absolute residual, in logarithms
@@ -298,6 +299,10 @@ def heat_up(row: Row, group: Row, out: Row, centre: float, now: float, params: P
         z = -z
     row.heat = np.float32(float(row.heat) + HEATING * (z - float(row.heat)))
     out.deviation = row.residual / out.scale
+    if z * z < 1.0 and row.heat * row.heat < 1.0:
+        row.since_ns = 0
+    elif row.since_ns == 0:
+        row.since_ns = row.last_ns
     out.nominal = tail_decades(GAIN * abs(float(row.heat)))
 
 

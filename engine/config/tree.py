@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Field, SecretStr
 
+from engine.config.fleet import Fleet
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
 from engine.config.values import Duration, Model, Size, Zone
 
@@ -177,6 +178,8 @@ class Detect(Model):
     """Lines and events are counted in buckets of this length."""
     timezone: Zone = "UTC"
     """IANA name of the zone whose clocks the people behind the data live by (Europe/Berlin): its days and weeks are what repeats."""
+    fleet: Fleet = Fleet()
+    """The same metric of many like members."""
     rules: list[Rule] = []
     """Policies by metric name; the first that matches decides."""
     seed: int = 0

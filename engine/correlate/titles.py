@@ -41,6 +41,8 @@ def what(member: MemberState) -> str:
         return f"event '{text}'" if text else f"event {name}"
     if member.kind is AnomalyKind.FLAT:
         return f"{name} stands still"
+    if member.kind is AnomalyKind.OUTLIER:
+        return f"{name} {moved(member.direction, member.value, member.expected)} against its peers"
     if text:
         name = f"log message '{text}'"
     return f"{name} {moved(member.direction, member.value, member.expected)}"

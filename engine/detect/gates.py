@@ -29,6 +29,7 @@ class Gate(StrEnum):
     UNCONFIRMED = "unconfirmed"  # not often enough yet
     FLAPPING = "flapping"  # fired and recovered again and again of late
     REPLACED = "replaced"  # silent, but others of its kind on the same entity are heard
+    SHARED = "shared"  # unlike its peers, but so are many of them: the group itself has changed
     ORDINARY = "ordinary"  # new, but new things are usual here
 
 

@@ -152,6 +152,7 @@ class DetectMachine:
         self._events.tick(watermark_ns, self._watch, at.row, step)
         if silence:
             self._watch.silence(watermark_ns, at.row, step)
+        self._watch.compare(watermark_ns, at.row, step)
         self._watch.leases(at.row, step)
         self._watch.evict(watermark_ns, at.row, step)
         self._marks.active = len(self._watch.table)
@@ -199,6 +200,8 @@ class DetectMachine:
         for prefix, part in (
             ("bank", watch.bank.snapshot()),
             ("table", watch.table.snapshot()),
+            ("groups", watch.groups.snapshot()),
+            ("peers", watch.peers.snapshot()),
             ("intake", self._intake.snapshot()),
             ("lines", self._lines.snapshot()),
             ("events", self._events.snapshot()),
@@ -228,6 +231,8 @@ class DetectMachine:
             watch.bank.restore(_part(columns, "bank"))
             watch.table.restore(_part(columns, "table"))
             watch.episodes.restore(columns["episodes"].tobytes())
+            watch.groups.restore(_part(columns, "groups"))
+            watch.peers.restore(_part(columns, "peers"))
             intake.restore(_part(columns, "intake"))
             lines.restore(_part(columns, "lines"))
             events.restore(_part(columns, "events"))

@@ -14,6 +14,8 @@ from engine.detect.alerts import Ask, Episodes, Sighting
 from engine.detect.bank import Bank, Scored
 from engine.detect.drafts import Drafts, Moment
 from engine.detect.gates import Gate, Judged, Policies, weigh
+from engine.detect.groups import Groups
+from engine.detect.peers import Peers
 from engine.detect.series import IGNORED, REFUSED, SILENT_MAX, SeriesTable
 from engine.metrics import Metric
 from engine.ports import StepStats
@@ -65,6 +67,8 @@ class Watch:
         self.bank = Bank(config, timezone)
         self.table = SeriesTable(config.series_max, Policies(config))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch)
+        self.groups = Groups(config.fleet.labels)
+        self.peers = Peers(config, self.groups, self.table, self.episodes)
 
     # ------------------------------------------------------------------------------------------ samples
     def samples(
@@ -117,6 +121,7 @@ class Watch:
         slot = self.table.admit(series)
         if slot >= 0:
             self.bank.admit(slot, series)
+            self.peers.join(slot, self.groups.add(slot, series))
         elif slot == REFUSED:
             stats.count(Metric.SERIES_REFUSED, 1, "full")
             stats.count(Metric.LIMITS_REACHED, 1, "series_max")
@@ -125,6 +130,7 @@ class Watch:
     def score(self, points: Points, step: Step) -> None:
         """Score, learn, and show to the episodes every sample of a series that is, or becomes, of interest."""
         scored = self.bank.score(points.slot, points.ts_ns, points.value)
+        self.peers.observe(points.slot, points.ts_ns, points.value)
         live = self.table.rows["live"]
         hot = live[points.slot]
         anomalous = scored.score >= 1.0
@@ -164,7 +170,8 @@ class Watch:
             deviation=float(scored.deviation[i]),
             kind=_RATES.get(kind, kind) if series.kind is ValueKind.COUNT else kind,
             onset_ts_ns=int(scored.onset_ts_ns[i]),
-            factors={name: decades for name, decades in zip(self.bank.detectors, factors, strict=True) if decades > 0.0},
+            factors={name: decades for name, decades in zip(self.bank.detectors, factors, strict=True) if decades > 0.0}
+            | self.peers.factors(int(points.slot[i])),
             size_of=float(points.size_of[i]),
             step_seconds=float(points.step[i]),
         )
@@ -236,6 +243,11 @@ class Watch:
         self.table.rows["live"][slot] = True
         self.tell(alert, step, row)
 
+    def compare(self, watermark_ns: int, row: int, step: Step) -> None:
+        """Tell of members of fleets that are unlike their peers."""
+        for alert in self.peers.tick(watermark_ns, step.moment(row), step.stats):
+            self.tell(alert, step, row)
+
     def leases(self, row: int, step: Step) -> None:
         """Tell again what is still true."""
         for alert in self.episodes.leases(step.moment(row)):
@@ -245,10 +257,13 @@ class Watch:
         """Forget some of the series that have been silent for too long."""
         for slot in self.table.idle(watermark_ns - self._idle_ns):
             self.tell(self.episodes.retire(self.table.at(slot).key, step.moment(row)), step, row)
+            self.tell(self.peers.retire(slot, step.moment(row)), step, row)
             self.release(slot)
             step.stats.count(Metric.SERIES_EVICTED)
 
     def release(self, slot: int) -> None:
         """Forget a series. Nothing may be asked of its model any more: only directly after `settle`."""
         self.bank.release(slot)
+        self.peers.leave(slot)
+        self.groups.remove(slot)
         self.table.release(slot)

@@ -35,6 +35,7 @@ class AnomalyKind(StrEnum):
     RARE_EVENT = "rare_event"
     RATE_UP = "rate_up"
     RATE_DOWN = "rate_down"
+    OUTLIER = "outlier"  # unlike the other members of its fleet at the same time
 
 
 class ModelRef(msgspec.Struct, frozen=True, kw_only=True):

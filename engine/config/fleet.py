@@ -1,0 +1,38 @@
+"""How series of one kind help each other: the `fleet` block of `detect`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt
+
+from engine.config.values import Duration, Model
+
+
+class Fleet(Model):
+    """The same metric of many like members: the pods of a deployment, brokers, disks."""
+
+    labels: list[str] = [
+        "pod",
+        "pod_name",
+        "kubernetes.pod.name",
+        "instance",
+        "host",
+        "hostname",
+        "host.name",
+        "node",
+        "nodename",
+        "broker",
+        "broker_id",
+        "replica",
+        "shard",
+    ]
+    """Labels that tell the members of a group apart; series that are equal but for these are one group."""
+    compare: bool = False
+    """Whether members are compared with each other, so that one slow pod of forty is told."""
+    members_min: Annotated[int, Ge(3)] = 5
+    """Members that must be heard at a time before they are compared."""
+    round: Annotated[Duration, Gt(0)] = 30.0
+    """Members are compared this often, and never more often than they send."""
+    settle: Duration = 600.0
+    """For so long a member that came, or came back, is not compared: cold caches are no fault."""

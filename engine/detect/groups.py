@@ -1,0 +1,128 @@
+"""Which series are alike: the same metric of many members of one fleet, such as the pods of a deployment.
+
+A group is all metric series of one name, kind and unit whose labels differ in nothing but those that tell members apart (pod,
+instance, host, …). It is what peers are compared in, and the class that a new series may start from.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Collection, Sequence
+from heapq import heapify, heappop, heappush
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from engine.errors import StateError
+from engine.ports import Columns
+from engine.records import Series, Signal, digest, series_key
+
+GROUPS_MAX: Final = 50_000
+MEMBERS_MAX: Final = 1_000
+"""Members of one group; those that come later belong to none."""
+
+
+class Groups:
+    """Groups by number, lowest first, and their members by slot, ascending. Equal logs give equal numbers."""
+
+    def __init__(self, labels: Collection[str], groups_max: int = GROUPS_MAX, members_max: int = MEMBERS_MAX) -> None:
+        """`labels` are those that tell members apart."""
+        self._labels = frozenset(labels)
+        self._groups_max, self._members_max = groups_max, members_max
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []  # "" where a number is free
+        self._members: list[list[int]] = []
+        self._of: dict[int, int] = {}
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        """One more than the highest number ever given."""
+        return len(self._names)
+
+    def add(self, slot: int, series: Series) -> int:
+        """The group of a series that was just admitted; -1 when it is alone in its kind or there is no room."""
+        name = self._name(series)
+        if not name:
+            return -1
+        number = self._numbers.get(name, -1)
+        if number < 0:
+            if len(self._numbers) >= self._groups_max:
+                return -1
+            number = self._new(name)
+        members = self._members[number]
+        if len(members) >= self._members_max:
+            return -1
+        insort(members, slot)
+        self._of[slot] = number
+        return number
+
+    def remove(self, slot: int) -> int:
+        """The series is forgotten; returns the group that has ended with it, -1 when none has."""
+        number = self._of.pop(slot, -1)
+        if number < 0:
+            return -1
+        members = self._members[number]
+        del members[bisect_left(members, slot)]
+        if members:
+            return -1
+        del self._numbers[self._names[number]]
+        self._names[number] = ""
+        heappush(self._free, number)
+        return number
+
+    def of(self, slot: int) -> int:
+        """The number of a series' group; -1: none."""
+        return self._of.get(slot, -1)
+
+    def members(self, number: int) -> Sequence[int]:
+        """Slots, ascending. A view that the next `add` or `remove` changes."""
+        return self._members[number]
+
+    def _new(self, name: str) -> int:
+        if self._free:
+            number = heappop(self._free)
+            self._names[number] = name
+        else:
+            number = len(self._names)
+            self._names.append(name)
+            self._members.append([])
+        self._numbers[name] = number
+        return number
+
+    def _name(self, series: Series) -> str:
+        """Equal for like series; "" for one that nothing tells apart from others."""
+        if series.signal is not Signal.METRIC or not any(label in self._labels for label, _ in series.labels):
+            return ""
+        return digest(series.tenant, series.domain, series.kind, series.unit, fleet_key(series, self._labels))
+
+    # ------------------------------------------------------------------------------------------ snapshots
+    def snapshot(self) -> Columns:
+        slots = sorted(self._of)
+        return {
+            "names": np.frombuffer(msgspec.json.encode(self._names), np.uint8).copy(),
+            "slot": np.array(slots, np.int64),
+            "group": np.array([self._of[slot] for slot in slots], np.int64),
+        }
+
+    def restore(self, columns: Columns) -> None:
+        """Become the groups that were saved; only groups just made may be restored. Raises StateError."""
+        try:
+            names = msgspec.json.decode(columns["names"].tobytes(), type=list[str])
+        except msgspec.DecodeError as error:
+            raise StateError("the groups of series are torn") from error
+        of = dict(zip(columns["slot"].tolist(), columns["group"].tolist(), strict=True))
+        if any(not 0 <= number < len(names) or not names[number] for number in of.values()):
+            raise StateError("the groups of series are torn")
+        self._names, self._of = names, of
+        self._numbers = {name: number for number, name in enumerate(names) if name}
+        self._members = [[] for _ in names]
+        for slot in sorted(of):
+            self._members[of[slot]].append(slot)
+        self._free = [number for number, name in enumerate(names) if not name]
+        heapify(self._free)
+
+
+def fleet_key(series: Series, labels: Collection[str]) -> str:
+    """The group as people read it: the series without the labels that tell its members apart."""
+    return series_key(series.name, tuple(pair for pair in series.labels if pair[0] not in labels)).decode()

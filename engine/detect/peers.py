@@ -1,0 +1,283 @@
+"""Members of a fleet against each other: rounds at ticks, opinions to alerts.
+
+A member that is unlike its peers gets an alert of its own, on the series `name{…,against="peers"}`: what was expected there is the
+median of the group plus the member's own usual distance from it. While the series' own alert fires nothing is told twice; its alert then
+carries the factor `peers`. A member that is told teaches nothing until its alert ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from detectors import peers
+from detectors.kernel import as_state
+from detectors.portable import tail_decades
+from engine.config.tree import Detect
+from engine.detect.alerts import Episodes
+from engine.detect.drafts import Moment
+from engine.detect.gates import Gate, Judged, weigh
+from engine.detect.groups import Groups, fleet_key
+from engine.detect.series import SeriesTable
+from engine.errors import StateError
+from engine.metrics import Metric
+from engine.ports import Columns, StepStats
+from engine.records import Alert, AlertState, AnomalyKind, Series, digest, series_key
+
+AGAINST: Final = "against"
+FACTOR: Final = "peers"
+FACTOR_MIN: Final = 1.5
+"""Decades from which being unlike the peers is named among the factors of the series' own alert."""
+SILENT_ROUNDS: Final = 5
+_SECOND_NS: Final = 1_000_000_000
+_TOLD: Final = (AlertState.FIRING, AlertState.UNKNOWN)
+_ROWS_FIRST: Final = 64
+
+
+class Round(NamedTuple):
+    """One round of some groups. Arrays `m` have a row for each member of these groups."""
+
+    group: NDArray[np.int64]  # g
+    begins: NDArray[np.int64]  # g + 1
+    slot: NDArray[np.int64]  # m
+    opinion: NDArray[np.void]  # m, peers.OPINION
+
+
+class Peers:
+    """The groups' state, by slot and by number of the group."""
+
+    def __init__(self, config: Detect, groups: Groups, table: SeriesTable, episodes: Episodes) -> None:
+        fleet = config.fleet
+        self._groups, self._table, self._episodes = groups, table, episodes
+        self._on = fleet.compare
+        self._round_seconds = fleet.round
+        self._params = peers.Params(
+            budget_seconds=config.false_alarm_every,
+            members_min=fleet.members_min,
+            warm_up_seconds=config.warm_up,
+            settle_seconds=fleet.settle,
+        )
+        self._labels = frozenset(fleet.labels)
+        self._members = np.zeros(0, peers.MEMBER)
+        self._rows = np.zeros(0, peers.GROUP)
+        self._next_ns = np.zeros(0, np.int64)  # of each group
+        self._sizes = np.zeros(0, np.int64)
+        self._slots: dict[int, NDArray[np.int64]] = {}  # of a group, while its members stay the same
+        self._series: dict[int, Series] = {}  # what is told of a slot
+        self._open: set[int] = set()  # slots with an episode of ours
+
+    # ------------------------------------------------------------------------------------------ members
+    def join(self, slot: int, number: int) -> None:
+        """A series was admitted; `number` is its group, -1 when it has none."""
+        if not self._on:
+            return
+        self._members = _grown(self._members, slot + 1)
+        if number < 0:
+            return
+        self._rows = _grown(self._rows, number + 1)
+        self._next_ns, self._sizes = _grown(self._next_ns, number + 1), _grown(self._sizes, number + 1)
+        self._members["group"][slot] = number + 1
+        self._sizes[number] += 1
+        self._slots.pop(number, None)
+
+    def retire(self, slot: int, moment: Moment) -> Alert | None:
+        """Ends what was told of a member, before it leaves."""
+        if slot not in self._open:
+            return None
+        self._open.discard(slot)
+        self._members["frozen"][slot] = 0
+        return self._episodes.retire(self.told_as(slot).key, moment)
+
+    def leave(self, slot: int) -> None:
+        """The series is forgotten."""
+        if not self._on or slot >= len(self._members):
+            return
+        number = int(self._members["group"][slot]) - 1
+        self._open.discard(slot)
+        self._series.pop(slot, None)
+        self._members[slot] = np.zeros((), peers.MEMBER)
+        if number >= 0:
+            self._sizes[number] -= 1
+            self._slots.pop(number, None)
+            if not self._sizes[number]:
+                self._rows[number] = np.zeros((), peers.GROUP)
+                self._next_ns[number] = 0
+
+    def told_as(self, slot: int) -> Series:
+        """The series under which a member is told to be unlike its peers."""
+        known = self._series.get(slot)
+        if known is None:
+            own = self._table.at(slot)
+            labels = tuple(sorted({**dict(own.labels), AGAINST: FACTOR}.items()))
+            text = f"unlike the others of {fleet_key(own, self._labels)}"
+            known = structs.replace(own, key=series_key(own.name, labels), labels=labels, text=text)
+            self._series[slot] = known
+        return known
+
+    # ------------------------------------------------------------------------------------------ samples
+    def observe(self, slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> None:
+        """Samples of the next round, in order."""
+        if self._on and len(self._rows):
+            peers.gather(as_state(self._members), slot, ts_ns, value)
+
+    def factors(self, slot: int) -> dict[str, float]:
+        """Decades by which a series is unlike its peers, for the alert of its own; empty when it hardly is."""
+        if not self._on or not self._members["group"][slot]:
+            return {}
+        row = self._members[slot]
+        decades = float(tail_decades(peers.GAIN * abs(float(row["heat"]))))
+        return {FACTOR: decades} if decades >= FACTOR_MIN and row["lived"] >= self._params.settle_seconds else {}
+
+    # ------------------------------------------------------------------------------------------ ticks
+    def tick(self, now_ns: int, moment: Moment, stats: StepStats) -> Iterator[Alert]:
+        """Play the rounds that are due by event time; what is to be told of their members."""
+        if not self._on:
+            return
+        due = np.flatnonzero((self._sizes >= self._params.members_min) & (self._next_ns <= now_ns)).astype(np.int64)
+        for slot in sorted(self._open):
+            if self._sizes[int(self._members["group"][slot]) - 1] < self._params.members_min:
+                yield from filter(None, [self.retire(slot, moment)])  # too few are left to say anything
+        if not len(due):
+            return
+        played = self._play(due, now_ns)
+        opinion = played.opinion
+        hot = opinion["score"] >= 1.0
+        for place in range(len(played.slot)) if self._open else ():
+            hot[place] |= int(played.slot[place]) in self._open
+        for place in np.flatnonzero(hot).tolist():
+            alert = self._judge(int(played.slot[place]), opinion[place], now_ns, moment, stats)
+            if alert is not None:
+                yield alert
+
+    def _play(self, due: NDArray[np.int64], now_ns: int) -> Round:
+        parts = [self._slots_of(number) for number in due.tolist()]
+        begins = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
+        slot = np.concatenate(parts)
+        opinion = np.zeros(len(slot), peers.OPINION)
+        spare = np.empty(int(np.diff(begins).max()))
+        rounds = (due, begins, slot)
+        peers.score_rounds(as_state(self._members), as_state(self._rows), rounds, now_ns, self._params, as_state(opinion), spare)
+        pace: NDArray[np.float64] = self._table.rows["values"]["step"][slot]
+        usual = np.add.reduceat(pace, begins[:-1]) / np.diff(begins)
+        self._next_ns[due] = now_ns + (np.maximum(self._round_seconds, 0.9 * usual) * _SECOND_NS).astype(np.int64)
+        return Round(due, begins, slot, opinion)
+
+    def _slots_of(self, number: int) -> NDArray[np.int64]:
+        slots = self._slots.get(number)
+        if slots is None:
+            slots = self._slots[number] = np.array(self._groups.members(number), np.int64)
+        return slots
+
+    def _judge(self, slot: int, said: np.void, now_ns: int, moment: Moment, stats: StepStats) -> Alert | None:
+        series = self.told_as(slot)
+        if np.isnan(said["value"]):
+            return self._not_heard(slot, series, now_ns, moment)
+        own = self._episodes.by_key.get(self._table.at(slot).key)
+        if slot not in self._open and own is not None and own.state in _TOLD:
+            return None
+        judged = self._judged(slot, said)
+        gate = Gate.PASSED
+        surprising = judged.score >= 1.0
+        if surprising:
+            gate = Gate.SHARED if said["shared"] else weigh(self._table.policy[slot], judged)
+        gate, alert = self._episodes.observe(series, -1, judged, gate, moment)
+        if surprising:
+            stats.count(Metric.ANOMALIES, 1, series.signal, judged.kind)
+            if gate is not Gate.PASSED:
+                stats.count(Metric.GATED, 1, gate)
+        self._after(slot, series, adopted=alert is not None and alert.reason == "adopted")
+        return alert
+
+    def _judged(self, slot: int, said: np.void) -> Judged:
+        row = self._members[slot]
+        number = int(row["group"]) - 1
+        since_ns, last_ns = int(row["since_ns"]), int(row["last_ns"])
+        return Judged(
+            ts_ns=last_ns,
+            value=float(said["value"]),
+            score=float(said["score"]),
+            expected=float(said["expected"]),
+            lower=float(said["lower"]),
+            upper=float(said["upper"]),
+            deviation=float(said["deviation"]),
+            kind=AnomalyKind.OUTLIER,
+            onset_ts_ns=min(since_ns, last_ns) if since_ns else last_ns,
+            factors={FACTOR: float(said["decades"])},
+            size_of=float(self._table.rows["values"]["size_of"][slot]),
+            step_seconds=float(self._rows["step"][number]),
+        )
+
+    def _after(self, slot: int, series: Series, *, adopted: bool) -> None:
+        """What the episode means for the model of the member."""
+        episode = self._episodes.by_key.get(series.key)
+        told = episode is not None and episode.state in _TOLD
+        self._members["frozen"][slot] = told
+        if self._episodes.is_open(series.key):
+            self._open.add(slot)
+        else:
+            self._open.discard(slot)
+        if adopted:
+            peers.adopted(self._members[slot])
+
+    def _not_heard(self, slot: int, series: Series, now_ns: int, moment: Moment) -> Alert | None:
+        """A member that took no part in the round: after some of them nothing is known of it."""
+        row = self._members[slot]
+        step = float(self._rows["step"][int(row["group"]) - 1])
+        last_ns = int(row["last_ns"])
+        episode = self._episodes.by_key.get(series.key)
+        if episode is None or episode.state is not AlertState.FIRING:
+            return None
+        if now_ns - last_ns < SILENT_ROUNDS * max(step, self._round_seconds) * _SECOND_NS:
+            return None
+        return self._episodes.silent(series, -1, 1.0, last_ns, step, moment)
+
+    # ------------------------------------------------------------------------------------------ snapshots
+    def snapshot(self) -> Columns:
+        return {
+            "id": np.array([self._id()], "S32"),
+            "members": _as_bytes(self._members),
+            "groups": _as_bytes(self._rows),
+            "next_ns": self._next_ns.copy(),
+            "open": np.array(sorted(self._open), np.int64),
+        }
+
+    def _id(self) -> str:
+        return digest(repr(peers.MEMBER.descr), repr(peers.GROUP.descr))
+
+    def restore(self, columns: Columns) -> None:
+        """Become what was saved, after the groups and the table; only when just made. Raises StateError.
+
+        Members that were not compared when it was saved begin anew.
+        """
+        if bytes(columns["id"][0]).decode() != self._id():
+            raise StateError("peers were compared by another version")
+        members, rows = columns["members"].tobytes(), columns["groups"].tobytes()
+        if len(members) % peers.MEMBER.itemsize or len(rows) % peers.GROUP.itemsize:
+            raise StateError("the peers' columns are torn")
+        if not self._on:
+            return
+        self._members = np.frombuffer(members, peers.MEMBER).copy()
+        self._rows = np.frombuffer(rows, peers.GROUP).copy()
+        self._next_ns = columns["next_ns"].astype(np.int64)
+        self._open = set(columns["open"].tolist())
+        self._sizes = np.bincount(self._members["group"], minlength=len(self._rows) + 1)[1:].astype(np.int64)
+        if not len(self._members):
+            for slot in range(len(self._table.series)):
+                self.join(slot, self._groups.of(slot))
+
+
+def _grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """At least so many rows, those that are new being zero; doubles."""
+    if rows <= len(array):
+        return array
+    grown = np.zeros(max(rows, 2 * len(array), _ROWS_FIRST), array.dtype)
+    grown[: len(array)] = array
+    return grown
+
+
+def _as_bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:
+    return np.frombuffer(rows.tobytes(), np.uint8).copy()
