@@ -19,7 +19,7 @@ def test_one_slow_pod_of_forty_was_lost_in_the_average():
     value[2100:2160, 7] *= 1.7
     story = FleetStory(value)
     assert {alert.labels["pod"] for alert in story.outliers} == {"cart-7"}, story.summary()
-    fired = [alert for alert in story.outliers if alert.state is FIRING][0]
+    fired = next(alert for alert in story.outliers if alert.state is FIRING)
     assert 2100 <= minute_of(fired) <= 2115, story.summary()
     assert fired.labels["against"] == "peers"
     assert fired.factors.keys() == {"peers"}
