@@ -26,8 +26,9 @@ from detectors.portable import log10, tail_distance
 
 STATE: Final = np.dtype(
     [
-        ("threshold", np.float64),  # the tail of the sum, see tails.py
-        ("excess", np.float64),
+        ("threshold", np.float64),  # what the sum exceeds once in a hundred samples
+        ("above", np.int32),  # samples above it in the present excursion
+        ("below", np.int32),  # and below it since
         ("onset_ns", np.int64),  # start of the present excursion; 0: there is none
     ],
     align=True,
@@ -35,8 +36,6 @@ STATE: Final = np.dtype(
 TABLE: Final = np.dtype(
     [
         ("weight", np.float64),
-        ("beside_season", np.float64),  # the weight once a profile is believed
-        ("profile", np.int64),  # 1: what this detector expects is a believed seasonal profile
         ("alone", np.float64),  # the share of its decades that needs nobody's agreement
         ("kinds", np.int64, 3),  # index of the kind for direction -1, 0, +1
         ("lasting", np.int64, 3),
@@ -56,10 +55,16 @@ RESULT: Final = np.dtype(
     align=True,
 )
 CLIP: Final = 6.0
-PRIOR_THRESHOLD: Final = 5.0
-PRIOR_EXCESS: Final = 2.0
-"""The tail of the sum before a series has taught its own: development sets of four kinds tell events best at 1.0 so."""
-NEEDED_SHARE: Final = 0.7
+EXCEEDED: Final = 0.01
+PRIOR_THRESHOLD: Final = 8.0
+"""The threshold before a series has taught its own."""
+EXCESS: Final = 2.0
+"""The mean of what goes beyond, the same for every series: one that is learned is taught by the faults themselves."""
+TEACHES: Final = 5
+"""So many samples of an excursion teach the threshold: a fault must not make itself usual, …"""
+RESUMES: Final = 50
+"""… unless it goes on for so many: then it is how the series is."""
+NEEDED_SHARE: Final = 0.85
 """An alert takes several anomalies in a few samples, so one sample needs fewer decades than the alert; measured."""
 HEATING: Final = 0.4
 """How much one sample moves the average of the last few."""
@@ -94,14 +99,18 @@ def needed_decades(step: float, params: Params) -> float:
 def learn(row: Row, sample: Row, y: float, params: Params) -> None:
     if sample.seen == 0.0:
         row.threshold = PRIOR_THRESHOLD
-        row.excess = PRIOR_EXCESS
         return
     if sample.seen <= params.samples_min:
         return
+    row.below = 0 if y > row.threshold else min(row.below + 1, CALM_SAMPLES)
+    if y > row.threshold:
+        row.above = min(row.above + 1, RESUMES)
+    elif row.below >= CALM_SAMPLES:
+        row.above = 0
+    if TEACHES < row.above < RESUMES and y > row.threshold:
+        return
     alpha = tails.tail_alpha(sample.dt, params.tail_seconds, sample.seen)
-    threshold = tails.learned_threshold(row.threshold, row.excess, y, alpha)
-    row.excess = tails.learned_excess(row.threshold, row.excess, y, alpha)
-    row.threshold = threshold
+    row.threshold = tails.learned_quantile(row.threshold, y, EXCEEDED, alpha * EXCESS)
 
 
 @device
@@ -146,17 +155,13 @@ def no_opinion(out: Row, sample: Row, factors: NDArray[np.float64]) -> None:
 @device
 def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArray[np.float64]) -> tuple[float, float, int]:
     """The sum of the clipped surprises of one sample, the most that one detector says alone, and which gives most."""
-    believed = False
-    for d in range(verdicts.shape[0]):
-        believed |= table[d].profile > 0 and verdicts[d].scale > 0.0
     y = 0.0
     alone = 0.0
     top = 0
     most = -1.0
     for d in range(verdicts.shape[0]):
         factors[d] = verdicts[d].decades
-        weight = table[d].beside_season if believed else table[d].weight
-        share = weight * tails.soft_clip(verdicts[d].decades, CLIP)
+        share = table[d].weight * tails.soft_clip(verdicts[d].decades, CLIP)
         y += share
         alone = max(alone, table[d].alone * verdicts[d].decades)
         if share > most:
@@ -175,13 +180,12 @@ def warmed(time: Row, y: float) -> float:
 
 @device
 def expectation(out: Row, verdicts: NDArray[np.void]) -> float:
-    """Take over the last detector's expectation that has one; returns its scale, NaN when there is none."""
-    scale = np.nan
+    """Take over the first detector's expectation that has one; returns its scale, NaN when there is none."""
     for d in range(verdicts.shape[0]):
         if verdicts[d].scale > 0.0:
             out.expected = verdicts[d].expected
-            scale = verdicts[d].scale
-    return scale
+            return float(verdicts[d].scale)
+    return np.nan
 
 
 @device
@@ -219,7 +223,7 @@ def calibrate(
         y = warmed(time, y)
         if sample.seen > 0.0:
             verdict = verdicts[i, top]
-            decades = max(tails.tail_surprise(row.threshold, row.excess, y), alone)
+            decades = max(tails.quantile_surprise(row.threshold, EXCEEDED, EXCESS, y), alone)
             needed = needed_decades(sample.step, params)
             out.onset_ns = date_back(row, time, sample, decades, verdict.since)
             lasts = (sample.ts_ns - out.onset_ns) * 1e-9 >= LASTING_STEPS * sample.step
@@ -229,11 +233,11 @@ def calibrate(
                 out.score = decades / needed
             scale = expectation(out, verdicts[i])
             if scale > 0.0:
-                band(out, sample, scale, tails.tail_boundary(row.threshold, row.excess, needed) / max(total, 1e-9))
+                band(out, sample, scale, tails.quantile_boundary(row.threshold, EXCEEDED, EXCESS, needed) / max(total, 1e-9))
         if sample.write == sample.read:  # a shadow learns the series, not how surprising its model finds it
             learn(row, sample, y, params)
 
 
-def table_of(kinds: list[tuple[float, float, int, float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:
+def table_of(kinds: list[tuple[float, float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:
     """The detectors' weights and kinds, one row each, in the order of the verdicts."""
     return np.array(kinds, TABLE)

@@ -29,6 +29,7 @@ FEED: Final = np.dtype(
         ("ts_ns", np.int64),  # event time
         ("civil_ns", np.int64),  # event time by the clocks of the configured zone: for what has an hour or a weekday
         ("value", np.float64),  # finite, |value| < 1e15, never denormal
+        ("shape", np.float64),  # what a believed season explains of it: `value - shape` is what has a level
         ("dt", np.float64),  # seconds since the series' previous sample; 0 for its first
         ("step", np.float64),  # learned usual distance between samples in seconds; 0 unknown
         ("seen", np.float64),  # samples learned before this one
@@ -72,7 +73,6 @@ class Detector:
     lasting: tuple[str, str, str]  # and once it has lasted
     weight: float  # its share in the sum of surprises
     source: str  # the paper or the reason behind it
-    beside_season: float = 1.0  # its share in the sum once a seasonal profile is believed: what the hour explains is no surprise
     alone: float = 0.0  # the share of its decades that counts without agreement: 1 where no other detector can see the fault
     portable: bool = True  # the same bits on every machine
     adopted: Callable[[np.void, np.void, float], None] | None = None

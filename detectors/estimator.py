@@ -68,7 +68,7 @@ class SeriesDetector:
         rows = []
         for d in self._chosen:
             short, lasting = (tuple(place[word] for word in words) for words in (d.kinds, d.lasting))
-            rows.append((d.weight, d.beside_season, int(d.name == "season"), d.alone, short, lasting))
+            rows.append((d.weight, d.alone, short, lasting))
         self._table = as_state(calibration.table_of(rows))  # type: ignore[arg-type]  # three words become three numbers
         self._params = calibration.Params(false_alarm_every, warm_up, float(samples_min))
         fields = [("clock", clock.STATE), ("calibration", calibration.STATE), *((d.name, d.state) for d in self._chosen)]

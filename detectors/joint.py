@@ -21,7 +21,6 @@ from detectors.portable import log10
 STATE: Final = np.dtype(
     [
         ("threshold", np.float64),
-        ("excess", np.float64),
         ("last_ns", np.int64),
         ("step", np.float64),  # usual seconds between rows
         ("seen", np.float64),
@@ -34,8 +33,10 @@ CLIP: Final = 12.0
 """A metric's surprise counts in full up to here, in decades."""
 DECADES: Final = 4.0
 """About how many decades a score of 1.0 stands for."""
-PRIOR_THRESHOLD: Final = 1.6
-PRIOR_EXCESS: Final = 0.35
+EXCEEDED: Final = 0.05
+PRIOR_THRESHOLD: Final = 2.0
+EXCESS: Final = 0.7
+"""The mean of what goes beyond the threshold, the same for every entity."""
 NEEDED_SHARE: Final = 0.7
 NEEDED_MIN: Final = 2.0
 
@@ -78,11 +79,8 @@ def top_mean(scores: NDArray[np.float64]) -> float:
 def learn(row: Row, y: float, dt: float, params: Params) -> None:
     if row.seen == 0.0:
         row.threshold = PRIOR_THRESHOLD
-        row.excess = PRIOR_EXCESS
     alpha = tails.tail_alpha(dt, params.tail_seconds, row.seen)
-    threshold = tails.learned_threshold(row.threshold, row.excess, y, alpha)
-    row.excess = tails.learned_excess(row.threshold, row.excess, y, alpha)
-    row.threshold = threshold
+    row.threshold = tails.learned_quantile(row.threshold, y, EXCEEDED, alpha * EXCESS)
     row.seen += 1.0
 
 
@@ -102,6 +100,6 @@ def score_jointly(
             dt = (ts_ns[i] - row.last_ns) * 1e-9
             row.step = row.step + 0.1 * (min(dt, 3.0 * row.step) - row.step) if row.step > 0.0 else dt
             needed = max(NEEDED_SHARE * log10(params.budget_seconds / max(row.step, 1e-3)), NEEDED_MIN)
-            out[i] = tails.tail_surprise(row.threshold, row.excess, y) / needed
+            out[i] = tails.quantile_surprise(row.threshold, EXCEEDED, EXCESS, y) / needed
         row.last_ns = ts_ns[i]
         learn(row, y, dt, params)

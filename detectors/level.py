@@ -90,7 +90,7 @@ def learn_first(row: Row, value: float) -> None:
 
 @device
 def learn(row: Row, sample: Row, params: Params) -> None:
-    value, dt, seen = sample.value, sample.dt, sample.seen
+    value, dt, seen = sample.value - sample.shape, sample.dt, sample.seen
     if seen == 0.0:
         learn_first(row, value)
         return
@@ -126,17 +126,18 @@ def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         out.direction = 0
         out.since = 0.0
         out.decades = 0.0
+        value = sample.value - sample.shape
         if sample.seen > 0.0:
-            out.expected = row.level[1]
+            out.expected = row.level[1] + sample.shape
             out.scale = 1.25 * row.scale[1] + floor_of(row, 1)
             out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
         if sample.seen > 10.0:
             for age in range(AGES):
-                out.decades += tails.soft_clip(decades_of(row, age, sample.value), CLIP) / AGES
+                out.decades += tails.soft_clip(decades_of(row, age, value), CLIP) / AGES
         if sample.write == sample.read:
             learn(row, sample, params)
             continue
-        row.level[0] = sample.value  # the present; the model stays
+        row.level[0] = value  # the present; the model stays
         if sample.write >= 0:
             learn(state[sample.write], sample, params)
 

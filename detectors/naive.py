@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from detectors import absence, flat, level, projection, rate, reach, season
 
 NAN = float("nan")
@@ -81,42 +83,67 @@ def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
     return verdicts
 
 
+def single(x: float) -> float:
+    """Rounded as the state keeps it."""
+    return float(np.float32(x if abs(x) >= 1e-30 else 0.0))
+
+
 def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
-    profile, weight = [0.0] * 24, [0.0] * 24
-    offset = plain = scale = plain_scale = age = 0.0
-    adopted = False
-    verdicts = []
+    return [verdict for verdict, _ in season_of(samples, params)]
+
+
+def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdict, float]]:
+    """Verdicts, and for each sample what is believed of the profiles."""
+    daily, weekly = [0.0] * 288, [0.0] * 28
+    offset = plain = scale = week_scale = plain_scale = age = trust = week_trust = 0.0
+    told = []
     for s in samples:
-        hours = (s.civil_ns % season.DAY_NS) / season.DAY_NS * 24.0 - 0.5
-        first, part = math.floor(hours) % 24, hours - math.floor(hours)
-        shape = profile[first] * (1.0 - part) + profile[(first + 1) % 24] * part
-        size = 1.25 * scale + 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
-        error, plain_error = s.value - offset - shape, s.value - plain
-        verdicts.append(Verdict(tail_decades(abs(error) / size), offset + shape, size, sign(error)) if adopted else Verdict(0.0))
+        slot = s.civil_ns // 300_000_000_000 % 288
+        hours = (s.civil_ns / 3.6e12 - 96.0) % 168.0
+        middle = math.floor(hours / 6.0 - 0.5)
+        part = hours / 6.0 - 0.5 - middle
+        week = weekly[middle % 28] * (1.0 - part) + weekly[(middle + 1) % 28] * part
+        day = next((daily[slot - back] for back in range(12) if daily[slot - back] != 0.0), 0.0)
+        shape = trust * day + week_trust * week if trust > 0.0 else 0.0
+        floor = 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
+        size = 1.25 * (week_scale if week_trust > 0.0 else scale) + floor
+        apart = s.value - offset - shape
+        told.append((Verdict(tail_decades(abs(apart) / size), offset + shape, size, sign(apart)) if trust > 0.0 else Verdict(0.0), shape))
         if s.seen == 0:
             offset = plain = s.value
             continue
-        age += min(s.dt, 3600.0)
+        age = single(min(age + min(s.dt, 3600.0), 1e7))
+        error, plain_error = s.value - offset - day, s.value - plain
+        week_error = error - week
+        if trust > 0.0:
+            error = clamp(error, params.bound * size + abs(week))
+            week_error = clamp(week_error, params.bound * size)
         if s.seen > 10:
-            floor = 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
             plain_error = clamp(plain_error, params.bound * 1.25 * plain_scale + floor)
-        if adopted:
-            error = clamp(error, params.bound * size)
+        known = week_error if week_trust > 0.0 else error
         alpha = max(s.dt / (params.offset_seconds + s.dt), 1.0 / (s.seen + 1))
-        offset += alpha * error
+        offset += alpha * known
         plain += alpha * plain_error
-        slot = s.civil_ns // 3_600_000_000_000 % 24
-        weight[slot] += 1.0
-        spent = min(s.dt, 3600.0)
-        step = max(spent / (params.profile_days * 3600.0 + spent), 1.0 / (weight[slot] + 1.0))
-        profile[slot] += step * (1.0 - alpha) * error
+        spent = min(s.dt, 300.0)
+        count = age / 86_400.0 * max(300.0 / max(s.step, 1e-3), 1.0)
+        pace = max(spent / (params.profile_days * 300.0 + spent), 1.0 / (count + 2.0))
+        lesson = (1.0 - alpha) * known
+        daily[slot] = single(daily[slot] + pace * lesson if daily[slot] != 0.0 else day + lesson)
+        if age > 0.4 * params.prove_week_seconds:
+            spent = min(s.dt, 21_600.0)
+            place = int(hours // 6.0)
+            weekly[place] = single(weekly[place] + spent / (params.profile_weeks * 21_600.0 + spent) * week_error)
         memory = max(min(s.dt / (2.0 * params.prove_seconds + s.dt), 0.2), 1.0 / s.seen)
-        scale += memory * (abs(error) - scale)
-        plain_scale += memory * (abs(plain_error) - plain_scale)
-        scale, plain_scale = (0.0 if x < 1e-30 else x for x in (scale, plain_scale))
-        if age >= params.prove_seconds:
-            adopted = scale < (1.0 if adopted else params.gain) * plain_scale
-    return verdicts
+        scale = single(scale + memory * (abs(error) - scale))
+        week_scale = single(week_scale + memory * (abs(week_error) - week_scale))
+        plain_scale = single(plain_scale + memory * (abs(plain_error) - plain_scale))
+        pace = s.dt / params.trust_seconds
+        best = min(scale, week_scale) if week_trust > 0.0 else scale
+        proven = age >= params.prove_seconds and best < (1.0 if trust > 0.0 else params.gain) * plain_scale
+        trust = single(min(trust + pace, 1.0) if proven else max(trust - pace, 0.0))
+        proven = trust > 0.0 and age >= params.prove_week_seconds and week_scale < (1.0 if week_trust > 0.0 else params.gain) * scale
+        week_trust = single(min(week_trust + pace, 1.0) if proven else max(week_trust - pace, 0.0))
+    return told
 
 
 def naive_rate(samples: list[Sample], params: rate.Params) -> list[Verdict]:
@@ -193,10 +220,11 @@ def naive_reach(samples: list[Sample], params: reach.Params) -> list[Verdict]:
 
 
 def naive_projection(samples: list[Sample], params: projection.Params) -> list[Verdict]:
-    counts = [[0.0] * projection.BINS for _ in range(projection.CUTS)]
+    counts = [[0] * projection.BINS for _ in range(projection.CUTS)]
     lags, weights = projection.LAG.tolist(), projection.WEIGHT.tolist()
     past: list[float] = []
-    total = spread = usual = unrest = centre = 0.0
+    spread = usual = unrest = centre = 0.0
+    total = 0
     verdicts = []
 
     def bins(value: float) -> list[int]:
@@ -223,14 +251,16 @@ def naive_projection(samples: list[Sample], params: projection.Params) -> list[V
             alpha = max(1.0 / (s.seen + 40.0), min(s.dt / (params.usual_seconds + s.dt), 0.05))
             if s.seen > 60:
                 strange = min(strange, usual + 6.0 * unrest + 0.05)
-            usual += alpha * (strange - usual)
-            unrest += alpha * (abs(strange - usual) - unrest)
-            for c, k in enumerate(here):
-                counts[c][k] += 1.0
-            total += 1.0
-            if total > max(params.memory_seconds / max(s.step, 1e-3), 1000.0):
-                total /= 2.0
-                counts = [[n / 2.0 if n / 2.0 >= 1e-3 else 0.0 for n in row] for row in counts]
+            usual = float(np.float32(usual + alpha * (strange - usual)))
+            unrest = float(np.float32(unrest + alpha * (abs(strange - usual) - unrest)))
+            remembered = max(params.memory_seconds / max(s.step, 1e-3), 1000.0)
+            if s.seen % max(math.ceil(remembered / 60_000.0), 1) == 0:
+                for c, k in enumerate(here):
+                    counts[c][k] += 1
+                total += 1
+                if total >= min(remembered, 60_000.0):
+                    counts = [[n // 2 for n in row] for row in counts]
+                    total = sum(counts[0])
         deviation = s.value - centre
         if s.seen > 60 and spread > 0.0:
             deviation = clamp(deviation, 6.0 * spread)
@@ -243,11 +273,11 @@ def naive_projection(samples: list[Sample], params: projection.Params) -> list[V
 
 
 ORACLES: dict[str, Any] = {
+    "season": naive_season,
     "level": naive_level,
     "rate": naive_rate,
     "flat": naive_flat,
     "absence": naive_absence,
-    "season": naive_season,
     "reach": naive_reach,
     "projection": naive_projection,
 }

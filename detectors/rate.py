@@ -50,12 +50,13 @@ def surprise_of(row: Row, params: Params) -> float:
 def observe(row: Row, sample: Row, params: Params) -> None:
     """Move the averages and the run: the present, not the model."""
     dt = sample.dt
+    value = sample.value - sample.shape
     if sample.seen == 0.0:
-        row.fast = sample.value
-        row.slow = sample.value
+        row.fast = value
+        row.slow = value
         return
-    row.fast += max(dt / (params.fast_seconds + dt), 1.0 / (sample.seen + 1.0)) * (sample.value - row.fast)
-    row.slow += max(dt / (params.slow_seconds + dt), 1.0 / (sample.seen + 1.0)) * (sample.value - row.slow)
+    row.fast += max(dt / (params.fast_seconds + dt), 1.0 / (sample.seen + 1.0)) * (value - row.fast)
+    row.slow += max(dt / (params.slow_seconds + dt), 1.0 / (sample.seen + 1.0)) * (value - row.slow)
     rises = row.fast > row.slow
     if rises == (row.run > 0.0):
         row.run += dt if rises else -dt

@@ -1,4 +1,4 @@
-"""Every detector by name. To add one, see contract.py; the order is that of the factors, later expectations win over earlier ones."""
+"""Every detector by name. To add one, see contract.py; the order is that of the factors; the first expectation is the one that is told."""
 
 from __future__ import annotations
 
@@ -11,6 +11,18 @@ _SPIKE: Final = ("dip", "spike", "spike")
 _LEVEL: Final = ("level_down", "level_up", "level_up")
 
 DETECTORS: Final[dict[str, Detector]] = {
+    "season": Detector(
+        name="season",
+        tier=Tier.STANDARD,
+        params=season.Params(),
+        state=season.STATE,
+        kernel=season.score_season,
+        kinds=_SPIKE,
+        lasting=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
+        weight=0.0,
+        adopted=season.adopted,
+        source="Winters 1960, additive seasonal smoothing, with bounded influence",
+    ),
     "level": Detector(
         name="level",
         tier=Tier.LIGHT,
@@ -20,7 +32,6 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=_SPIKE,
         lasting=_LEVEL,
         weight=3.0,
-        beside_season=1.5,
         adopted=level.adopted,
         source="Huber 1964, robust estimation of a location parameter; event-time decay",
     ),
@@ -33,7 +44,6 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("trend", "trend", "trend"),
         lasting=("trend", "trend", "trend"),
         weight=0.5,
-        beside_season=0.1,
         adopted=rate.adopted,
         source="difference of two exponential averages as a filtered slope",
     ),
@@ -46,7 +56,6 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("dip", "flat", "spike"),
         lasting=("level_down", "flat", "level_up"),
         weight=1.0,
-        beside_season=1.0,
         alone=1.0,
         source="Laplace's rule of succession",
     ),
@@ -59,20 +68,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("gap", "gap", "gap"),
         lasting=("gap", "gap", "gap"),
         weight=0.0,
-        beside_season=0.0,
         source="longest gap of late",
-    ),
-    "season": Detector(
-        name="season",
-        tier=Tier.STANDARD,
-        params=season.Params(),
-        state=season.STATE,
-        kernel=season.score_season,
-        kinds=_SPIKE,
-        lasting=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
-        weight=1.0,
-        beside_season=2.0,
-        source="Winters 1960, additive seasonal smoothing, with bounded influence",
     ),
     "reach": Detector(
         name="reach",
@@ -83,7 +79,6 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=_SPIKE,
         lasting=_LEVEL,
         weight=1.0,
-        beside_season=1.0,
         source="Renyi 1962, the theory of records",
     ),
     "projection": Detector(
@@ -95,7 +90,6 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("shape", "shape", "shape"),
         lasting=("shape", "shape", "shape"),
         weight=1.0,
-        beside_season=1.0,
         source="Pevny 2016, Loda, with fixed bins",
     ),
 }

@@ -1,9 +1,12 @@
-"""Surprise against the hour of the day: a profile of 24 slots that must prove itself before it is believed.
+"""What the time of day and of the week explains: two profiles that must prove themselves before they are believed.
 
-What is expected is `offset + profile(time of day)`: the profile is interpolated between the middles of hours by civil time; the
-offset follows the series within half a day. Whether a series has a day at all is measured: the same offset without a
-profile predicts beside it, and only after two full days, and with errors a fifth smaller, is the profile adopted. Until
-then the detector has no opinion. It is given up again when its errors are no smaller any more.
+What is expected is `offset + daily(time of day) + weekly(time of week)`. The daily profile has a slot for each five minutes, fine
+enough for a job that starts on the minute; the weekly one a slot for each six hours, between whose middles it is interpolated.
+Both go by the clocks of the configured zone. Whether a series has a day at all is measured: the same offset
+without a profile predicts beside it, and only after two full days, and with errors a tenth smaller, is the profile believed; the
+week likewise beside the day alone, after two weeks. Belief comes and goes within hours, never at once.
+
+The other detectors see the value less what is believed (`feed.shape`): what the hour explains is no surprise to anybody.
 
 After: additive seasonal smoothing (Winters 1960), with bounded influence and event time in place of sample counts.
 """
@@ -21,18 +24,28 @@ from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import tail_decades
 
-SLOTS: Final = 24
+SLOTS: Final = 288
+WEEK_SLOTS: Final = 28
 DAY_NS: Final = 86_400_000_000_000
+SLOT_SECONDS: Final = 300.0
+WEEK_SLOT_SECONDS: Final = 21_600.0
+MONDAY_NS: Final = 4 * DAY_NS
+"""The first Monday after the epoch, which was a Thursday."""
+GAP_SLOTS: Final = 12
+"""A slot that was never seen takes the value of the nearest earlier one within an hour."""
+AGE_MAX: Final = 1e7
 STATE: Final = np.dtype(
     [
-        ("profile", np.float64, SLOTS),  # distance from the offset in the middle of each hour
-        ("weight", np.float64, SLOTS),  # samples each slot has learned from, at most 1e6
         ("offset", np.float64),
         ("plain", np.float64),  # the offset that knows no profile
-        ("scale", np.float64),  # mean absolute error with the profile
-        ("plain_scale", np.float64),  # and without
-        ("age", np.float64),  # seconds of data learned
-        ("adopted", np.float64),  # 1 while the profile is believed
+        ("daily", np.float32, SLOTS),  # distance from the offset; exactly 0: never seen
+        ("weekly", np.float32, WEEK_SLOTS),  # what the day leaves
+        ("scale", np.float32),  # mean absolute error with the daily profile
+        ("week_scale", np.float32),  # with both
+        ("plain_scale", np.float32),  # and with none
+        ("age", np.float32),  # seconds of data learned, held at AGE_MAX
+        ("trust", np.float32),  # 0 … 1, belief in the daily profile
+        ("week_trust", np.float32),  # and in the weekly one
     ],
     align=True,
 )
@@ -44,22 +57,51 @@ class Params(NamedTuple):
     offset_seconds: Annotated[float, Gt(0)] = 43_200.0
     profile_days: Annotated[float, Gt(1)] = 5.0
     """Days a slot remembers."""
+    profile_weeks: Annotated[float, Gt(1)] = 2.0
     prove_seconds: Annotated[float, Gt(0)] = 172_800.0
-    gain: Annotated[float, Gt(0), Le(1)] = 0.8
-    """The profile is adopted when its errors are below this share of the errors without it."""
+    prove_week_seconds: Annotated[float, Gt(0)] = 1_209_600.0
+    gain: Annotated[float, Gt(0), Le(1)] = 0.9
+    """A profile is believed when its errors are below this share of the errors without it."""
     bound: Annotated[float, Gt(1), Le(20)] = 4.0
+    trust_seconds: Annotated[float, Gt(0)] = 21_600.0
+    """How long it takes to believe, or to stop."""
+
+
+@device
+def slot_of(civil_ns: int) -> int:
+    return int((civil_ns % DAY_NS) // (DAY_NS // SLOTS))
+
+
+@device
+def daily_of(row: Row, slot: int) -> float:
+    """The daily profile in a slot; that of the nearest earlier one where it was never seen."""
+    for back in range(GAP_SLOTS):
+        here = float(row.daily[slot - back])  # a negative index is yesterday's evening
+        if here != 0.0:
+            return here
+    return 0.0
+
+
+@device
+def weekly_of(row: Row, civil_ns: int) -> float:
+    """The weekly profile, linear between the middles of its slots."""
+    place = ((civil_ns - MONDAY_NS) % (7 * DAY_NS)) / (7 * DAY_NS) * WEEK_SLOTS - 0.5
+    lower = math.floor(place)
+    part = place - lower
+    first = int(lower) % WEEK_SLOTS
+    here: float = row.weekly[first] * (1.0 - part) + row.weekly[(first + 1) % WEEK_SLOTS] * part
+    return here
 
 
 @device
 def shape_of(row: Row, civil_ns: int) -> float:
-    """The profile at a time of day, linear between the middles of two hours."""
-    place = (civil_ns % DAY_NS) / DAY_NS * SLOTS - 0.5
-    lower = math.floor(place)
-    part = place - lower
-    first = int(lower) % SLOTS
-    second = (first + 1) % SLOTS
-    here: float = row.profile[first] * (1.0 - part) + row.profile[second] * part
-    return here
+    """What is believed of both profiles at a time."""
+    if row.trust <= 0.0:
+        return 0.0
+    shape = row.trust * daily_of(row, slot_of(civil_ns))
+    if row.week_trust > 0.0:
+        shape += row.week_trust * weekly_of(row, civil_ns)
+    return float(shape)
 
 
 @device
@@ -69,44 +111,87 @@ def floor_of(row: Row) -> float:
 
 
 @device
+def size_of(row: Row) -> float:
+    """A usual error of what is believed."""
+    scale = row.week_scale if row.week_trust > 0.0 else row.scale
+    return float(1.25 * scale + floor_of(row))
+
+
+@device
+def tiny_as_zero(x: float) -> float:
+    """Small magnitudes are zero: denormals are slow."""
+    return x if abs(x) >= 1e-30 else 0.0
+
+
+@device
+def held(x: float, limit: float) -> float:
+    return min(max(x, -limit), limit)
+
+
+@device
+def believe(row: Row, dt: float, params: Params) -> None:
+    """Move both beliefs towards what the errors say."""
+    pace = dt / params.trust_seconds
+    bar = params.gain if row.trust <= 0.0 else 1.0
+    best = min(row.scale, row.week_scale) if row.week_trust > 0.0 else row.scale
+    proven = row.age >= params.prove_seconds and best < bar * row.plain_scale
+    row.trust = min(row.trust + pace, 1.0) if proven else max(row.trust - pace, 0.0)
+    bar = params.gain if row.week_trust <= 0.0 else 1.0
+    proven = row.trust > 0.0 and row.age >= params.prove_week_seconds and row.week_scale < bar * row.scale
+    row.week_trust = min(row.week_trust + pace, 1.0) if proven else max(row.week_trust - pace, 0.0)
+
+
+@device
+def learn_profiles(row: Row, sample: Row, error: float, week_error: float, params: Params) -> None:
+    """One slot of each profile moves: as far as an average over all its samples would at first, then over some days or weeks."""
+    spent = min(sample.dt, SLOT_SECONDS)
+    count = row.age / 86_400.0 * max(SLOT_SECONDS / max(sample.step, 1e-3), 1.0)
+    pace = max(spent / (params.profile_days * SLOT_SECONDS + spent), 1.0 / (count + 2.0))
+    slot = slot_of(sample.civil_ns)
+    if row.daily[slot] == 0.0:
+        row.daily[slot] = tiny_as_zero(daily_of(row, slot) + error)
+    else:
+        row.daily[slot] = tiny_as_zero(row.daily[slot] + pace * error)
+    if row.age > 0.4 * params.prove_week_seconds:
+        spent = min(sample.dt, WEEK_SLOT_SECONDS)
+        pace = spent / (params.profile_weeks * WEEK_SLOT_SECONDS + spent)
+        place = int(((sample.civil_ns - MONDAY_NS) % (7 * DAY_NS)) // (DAY_NS // 4))
+        row.weekly[place] = tiny_as_zero(row.weekly[place] + pace * week_error)
+
+
+@device
 def learn(row: Row, sample: Row, params: Params) -> None:
     value, dt, seen = sample.value, sample.dt, sample.seen
     if seen == 0.0:
         row.offset = value
         row.plain = value
         return
-    row.age += min(dt, 3600.0)
-    error = value - row.offset - shape_of(row, sample.civil_ns)
+    row.age = min(row.age + min(dt, 3600.0), AGE_MAX)
+    error = value - row.offset - daily_of(row, slot_of(sample.civil_ns))
+    weekly = weekly_of(row, sample.civil_ns)
+    week_error = error - weekly
     plain_error = value - row.plain
+    if row.trust > 0.0:
+        limit = params.bound * size_of(row)
+        error = held(error, limit + abs(weekly))
+        week_error = held(week_error, limit)
     if seen > 10.0:
-        limit = params.bound * (1.25 * row.scale + floor_of(row))
-        if row.adopted > 0.0:
-            error = min(max(error, -limit), limit)
-        plain_limit = params.bound * 1.25 * row.plain_scale + floor_of(row)
-        plain_error = min(max(plain_error, -plain_limit), plain_limit)
+        plain_error = held(plain_error, params.bound * 1.25 * row.plain_scale + floor_of(row))
+    known = week_error if row.week_trust > 0.0 else error
     alpha = max(dt / (params.offset_seconds + dt), 1.0 / (seen + 1.0))
-    row.offset += alpha * error
+    row.offset += alpha * known
     row.plain += alpha * plain_error
-    slot = int((sample.civil_ns % DAY_NS) // (DAY_NS // SLOTS))
-    row.weight[slot] = min(row.weight[slot] + 1.0, 1e6)
-    in_slot = min(dt, 3600.0)
-    step = max(in_slot / (params.profile_days * 3600.0 + in_slot), 1.0 / (row.weight[slot] + 1.0))
-    row.profile[slot] += step * (1.0 - alpha) * error
+    learn_profiles(row, sample, (1.0 - alpha) * known, week_error, params)
     memory = max(min(dt / (2.0 * params.prove_seconds + dt), 0.2), 1.0 / seen)
-    row.scale += memory * (abs(error) - row.scale)
-    row.plain_scale += memory * (abs(plain_error) - row.plain_scale)
-    if row.scale < 1e-30:
-        row.scale = 0.0
-    if row.plain_scale < 1e-30:
-        row.plain_scale = 0.0
-    if row.age >= params.prove_seconds:
-        bar = params.gain if row.adopted == 0.0 else 1.0
-        row.adopted = 1.0 if row.scale < bar * row.plain_scale else 0.0
+    row.scale = tiny_as_zero(row.scale + memory * (abs(error) - row.scale))
+    row.week_scale = tiny_as_zero(row.week_scale + memory * (abs(week_error) - row.week_scale))
+    row.plain_scale = tiny_as_zero(row.plain_scale + memory * (abs(plain_error) - row.plain_scale))
+    believe(row, dt, params)
 
 
 @kernel
 def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
-    """See contract.py. Expects nothing (NaN) until the profile is adopted."""
+    """See contract.py. Writes `feed.shape` too, so it must run first. Expects nothing (NaN) until a profile is believed."""
     for i in range(feed.shape[0]):
         sample = feed[i]
         if sample.read < 0:
@@ -118,10 +203,17 @@ def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params
         out.scale = np.nan
         out.direction = 0
         out.since = 0.0
-        if row.adopted > 0.0:
-            out.expected = row.offset + shape_of(row, sample.civil_ns)
-            out.scale = 1.25 * row.scale + floor_of(row)
+        sample.shape = shape_of(row, sample.civil_ns)
+        if row.trust > 0.0:
+            out.expected = row.offset + sample.shape
+            out.scale = size_of(row)
             out.decades = tail_decades(abs(sample.value - out.expected) / out.scale)
             out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
         if sample.write >= 0:
             learn(state[sample.write], sample, params)
+
+
+def adopted(row: np.void, before: np.void, value: float) -> None:  # noqa: ARG001  # the profile and its errors are the shadow's
+    """The offset begins at the new level."""
+    row["offset"] = value
+    row["plain"] = value

@@ -70,6 +70,31 @@ def tail_alpha(dt: float, tau: float, seen: float) -> float:
 
 
 @device
+def quantile_surprise(threshold: float, exceeded: float, excess: float, y: float) -> float:
+    """Decades of surprise where only a quantile is learned: y goes beyond `threshold` with probability `exceeded`, by `excess` on average."""
+    known = -log10(exceeded)
+    if y <= threshold:
+        return known * y / threshold
+    return known + (y - threshold) / (excess * _LN10)
+
+
+@device
+def quantile_boundary(threshold: float, exceeded: float, excess: float, decades: float) -> float:
+    """The inverse of `quantile_surprise`."""
+    known = -log10(exceeded)
+    if decades <= known:
+        return decades * threshold / known
+    return threshold + (decades - known) * excess * _LN10
+
+
+@device
+def learned_quantile(threshold: float, y: float, exceeded: float, pace: float) -> float:
+    """The threshold after one more y (Robbins and Monro 1951): steps of `pace`, a bounded one up, many small ones down."""
+    above = 1.0 if y > threshold else 0.0
+    return max(threshold + pace / exceeded * (above - exceeded), 0.5)
+
+
+@device
 def soft_clip(decades: float, limit: float) -> float:
     """Held near `limit`, yet strictly growing: the larger of two huge surprises stays the larger, so there are no ties."""
     if decades <= limit:

@@ -69,11 +69,10 @@ class Bank:
         self._state: NDArray[np.void] = np.zeros(self._shadows + min(_ROWS_FIRST, config.series_max), self._dtype)
         self.kernel_id: str = self._kernel_id()
 
-    def _table_row(self, detector: Detector) -> tuple[float, float, int, float, tuple[int, int, int], tuple[int, int, int]]:
+    def _table_row(self, detector: Detector) -> tuple[float, float, tuple[int, int, int], tuple[int, int, int]]:
         down, still, up = (self.KINDS.index(AnomalyKind(k)) for k in detector.kinds)
         low, lasting, high = (self.KINDS.index(AnomalyKind(k)) for k in detector.lasting)
-        profile = int(detector.name == "season")
-        return detector.weight, detector.beside_season, profile, detector.alone, (down, still, up), (low, lasting, high)
+        return detector.weight, detector.alone, (down, still, up), (low, lasting, high)
 
     def _kernel_id(self) -> str:
         """What the bytes of a row mean: the sources of just these kernels, their parameters, their shares and words."""
