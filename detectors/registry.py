@@ -48,6 +48,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         weight=1.0,
         beside_season=1.0,
         alone=1.0,
+        adopted=flat.adopted,
         source="Laplace's rule of succession",
     ),
     "absence": Detector(
