@@ -1,73 +1,103 @@
-"""Samples a second of the whole bank, in scrape order and in random order, beside river's scorers doing one job of it.
+"""Samples a second of the detectors: by number of series and order, beside the memory's own limit and beside river.
 
-One thread. River scores one series sample by sample, as its interface asks; the bank gets batches as the daemon does.
+One thread, and its own time, so that neighbours on the machine disturb less. River scores one series sample by sample, as its interface
+asks; the bank gets batches as the daemon does. Two jobs are compared: *how far from usual*, where river's quick scorers stand against our
+clock and level kernels, and *how anomalous all in all*, where its trees stand against the whole default set.
 """
 
 from __future__ import annotations
 
+import argparse
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.cost_curve import BATCH, curve, small_batches, stream_gb_per_second
 from benchmarks.report import machine, spread
+from benchmarks.warm import LEARNED, START_NS, STEP_NS, Samples, samples
+from detectors import clock
+from detectors.contract import FEED, VERDICT, Tier
+from detectors.kernel import as_state
+from detectors.registry import DETECTORS, of_tier
 from engine.config.tree import Detect
 from engine.detect.bank import Bank
-from engine.records import Series
 
-BATCH = 4_096
 SEED = 1
+SERIES = 1_000
+"""For kernels one by one: their states stay in the nearest caches."""
+TIERS = {"light": 256, "standard": 2048}
+"""Bytes a series that a tier may take."""
 
 
 def run(*, quick: bool, options: list[str]) -> dict[str, object]:
-    """Rates and ratios. No options."""
-    if options:
-        raise SystemExit(f"kernels takes no options: {' '.join(options)}")
+    """All figures. Options: --series N,N,… and --tier for the curve."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks kernels", description=__doc__)
+    parser.add_argument("--series", default="1000,10000" if quick else "1000,10000,100000,1000000")
+    parser.add_argument("--tier", choices=("light", "standard", "full"), default="standard")
+    about = parser.parse_args(options)
     rounds = 1 if quick else 5
-    sizes = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
-    bank = {
-        f"{order}, {series} series": spread(_bank(series, order=order) for _ in range(rounds))
-        for series in sizes
-        for order in ("scrape", "random")
-    }
+    sizes = tuple(int(size) for size in about.series.split(","))
+    kernels = _kernels(rounds)
     rivals = {name: spread(_river(build, 2_000 if quick else 10_000) for _ in range(rounds)) for name, build in _rivals().items()}
-    ours = bank[f"scrape, {sizes[0]} series"]["median"]
+    costs = curve(sizes, rounds, SEED, about.tier)
+    whole = max(float(row["samples_per_second"]) for row in costs if row["order"] == "scrape")  # type: ignore[arg-type]
+    level = 1e9 / (kernels["clock"] + kernels["level"])
     return {
-        "samples_per_second": bank,
+        "curve": costs,
+        "memory_stream_gb_per_second": stream_gb_per_second(),
+        "kernel_ns_per_sample": {name: round(ns, 1) for name, ns in kernels.items()},
+        "microseconds_a_call_by_samples": small_batches((1, 10, 50, 500), 200 if quick else 2_000, SEED),
         "river_samples_per_second": rivals,
-        "ratio_to": {name: round(ours / rate["median"], 1) for name, rate in rivals.items()},
-        "bytes_per_series": Bank(Detect()).bytes_per_series,
+        "ratio_how_far_from_usual": {
+            name: round(level / rate["median"], 1) for name, rate in rivals.items() if "Trees" not in name
+        },
+        "ratio_all_in_all": {name: round(whole / rate["median"], 1) for name, rate in rivals.items()},
+        "bytes_per_series": {tier: [Bank(Detect(tier=tier)).bytes_per_series, most] for tier, most in TIERS.items()},  # type: ignore[arg-type]
+        "first_score_seconds": _first_score(1 if quick else 3),
         "rounds": rounds,
         "seed": SEED,
         "machine": machine(),
     }
 
 
-def _bank(series: int, *, order: str) -> float:
-    """Samples a second of a warm bank."""
-    bank = Bank(Detect(series_max=series))
-    for slot in range(series):
-        name = f"s{slot}"
-        bank.admit(slot, Series(key=name.encode(), name=name, labels=(), entity="bench"))
-    rng = np.random.default_rng(SEED)
-    count = max(2 * series, 200_000)
-    slots = np.arange(count) % series
-    ts_ns = (np.arange(count) // series) * 10_000_000_000 + 10**18
-    if order == "random":
-        slots = rng.permutation(series)[slots]
-    values = rng.normal(50, 5, count)
-    _feed(bank, slots[:BATCH], ts_ns[:BATCH], values[:BATCH])
-    began = time.perf_counter()
-    _feed(bank, slots[BATCH:], ts_ns[BATCH:], values[BATCH:])
-    return (count - BATCH) / (time.perf_counter() - began)
+def _kernels(rounds: int) -> dict[str, float]:
+    """Nanoseconds a sample of each kernel of the default tier by itself, over warm states of a thousand series."""
+    warm = samples(SERIES, LEARNED, start_ns=START_NS, order="scrape", seed=SEED)
+    load = samples(SERIES, 100, start_ns=START_NS + LEARNED * STEP_NS, order="scrape", seed=SEED + 1)
+    taken: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        clocks = np.zeros(SERIES, clock.STATE)
+        states = {detector.name: np.zeros(SERIES, detector.state) for detector in of_tier(Tier.STANDARD)}
+        _alone(clocks, states, warm)
+        for name, seconds in _alone(clocks, states, load).items():
+            taken.setdefault(name, []).append(seconds / len(load.slot) * 1e9)
+    return {name: median(values) for name, values in taken.items()}
 
 
-def _feed(bank: Bank, slots: NDArray[np.int64], ts_ns: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-    for first in range(0, len(slots), BATCH):
-        bank.score(slots[first : first + BATCH], ts_ns[first : first + BATCH], values[first : first + BATCH])
+def _alone(clocks: NDArray[np.void], states: dict[str, NDArray[np.void]], load: Samples) -> dict[str, float]:
+    """Seconds of the clock and of each kernel for a load, one after the other on each batch."""
+    taken = dict.fromkeys(("clock", *states), 0.0)
+    for first in range(0, len(load.slot), BATCH):
+        slot, ts_ns, value = load.part(first, first + BATCH)
+        feed, verdict = as_state(np.zeros(len(slot), FEED)), as_state(np.zeros(len(slot), VERDICT))
+        began = time.thread_time()
+        clock.read_clock(as_state(clocks), slot, ts_ns, value, as_state(clock.UTC), feed)
+        ended = time.thread_time()
+        taken["clock"] += ended - began
+        for name, state in states.items():
+            DETECTORS[name].kernel(as_state(state), feed, DETECTORS[name].params, verdict)
+            began, ended = ended, time.thread_time()
+            taken[name] += ended - began
+    return taken
 
 
 def _rivals() -> dict[str, Callable[[], Any]]:
@@ -85,8 +115,22 @@ def _river(build: Callable[[], Any], count: int) -> float:
     scorer = build()
     values = np.random.default_rng(SEED).uniform(0, 1, count).tolist()
     calls = [({"value": value},) for value in values] if hasattr(scorer, "n_trees") else [(None, value) for value in values]
-    began = time.perf_counter()
+    began = time.thread_time()
     for call in calls:
         scorer.score_one(*call)
         scorer.learn_one(*call)
-    return count / (time.perf_counter() - began)
+    return count / (time.thread_time() - began)
+
+
+def _first_score(rounds: int) -> dict[str, float]:
+    """Seconds of a whole process that scores a file of a thousand rows, its kernels compiled by an earlier one."""
+    with TemporaryDirectory() as folder:
+        rows = "".join(f"{1_772_409_600 + 60 * n},{50 + n * 7919 % 11}\n" for n in range(1_000))
+        (Path(folder) / "few.csv").write_text("timestamp,value\n" + rows)
+        command = [sys.executable, "-m", "engine", "score", f"{folder}/few.csv", "--out", f"{folder}/out"]
+        taken = []
+        for _ in range(rounds + 1):
+            began = time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            taken.append(time.perf_counter() - began)
+    return spread(taken[1:])

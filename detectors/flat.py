@@ -5,6 +5,9 @@ as long is a surprise that grows with it. A series that has hardly ever changed 
 first departure is the surprise instead, by Laplace's rule of succession: after n samples with k changes the next change had
 probability (k + 1) / (n + 2), whatever its size. So one event on a counter that was zero for a month is noticed, and the
 tenth is not.
+
+A run that lasted until it was adopted is over as news: the same run is no surprise any more, however long it goes on, and it
+teaches nothing - neither that runs are long here nor that repeats are usual. The next run is judged like the first.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from detectors.portable import log10
 STATE: Final = np.dtype(
     [
         ("value", np.float64),  # the previous value
-        ("run", np.float64),  # seconds for which it has not changed
+        ("run", np.float64),  # seconds for which it has not changed; TOLD and below: adopted, it counts no more
         ("longest", np.float64),  # seconds, the longest run of late
         ("changes", np.float64),  # how often it changed among the last samples
     ],
@@ -32,6 +35,8 @@ CHANGES_MIN: Final = 30.0
 """A series must have changed so often before standing still can be held against it."""
 STEPS_FREE: Final = 4.0
 """Repeats that never count."""
+TOLD: Final = -1e18
+"""A run that was adopted begins so far below zero that it never ends there."""
 
 
 class Params(NamedTuple):
@@ -69,6 +74,12 @@ def departure_decades(row: Row, seen: float, params: Params) -> float:
 
 
 @device
+def pass_by(row: Row, samples: float) -> None:
+    """A sample that teaches nothing is counted among the samples all the same: the share of changes stays as it was."""
+    row.changes += row.changes / max(samples, 1.0)
+
+
+@device
 def learn(row: Row, sample: Row, params: Params) -> None:
     if sample.seen == 0.0:
         return
@@ -76,6 +87,8 @@ def learn(row: Row, sample: Row, params: Params) -> None:
     if sample.seen > params.samples:
         row.changes -= row.changes / params.samples
     if sample.value == row.value:
+        if row.run < 0.0:
+            pass_by(row, min(sample.seen, params.samples))
         return
     row.longest = max(row.longest, row.run)
     if row.longest < 1e-30:
@@ -112,10 +125,19 @@ def score_flat(state: NDArray[np.void], feed: NDArray[np.void], params: Params, 
             out.decades = departure_decades(row, sample.seen, params)
         if sample.write == sample.read:
             learn(row, sample, params)
+        elif sample.seen < params.samples:
+            pass_by(row, sample.seen)
         observe(row, sample)
         if sample.seen > 0.0 and change == 0.0:
             out.decades = stuck_decades(row, sample.step, sample.seen, params)
-            out.since = row.run
+            out.since = max(row.run, 0.0)
         if sample.write >= 0 and sample.write != sample.read:
             learn(state[sample.write], sample, params)
             observe(state[sample.write], sample)
+
+
+def adopted(row: np.void, before: np.void, value: float) -> None:  # noqa: ARG001  # a run has no level
+    """The run that is going on was told. What the shadow learned of it is put back."""
+    row["longest"] = before["longest"]
+    row["changes"] = before["changes"]
+    row["run"] = TOLD

@@ -57,6 +57,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         lasting=("level_down", "flat", "level_up"),
         weight=1.0,
         alone=1.0,
+        adopted=flat.adopted,
         source="Laplace's rule of succession",
     ),
     "absence": Detector(
