@@ -71,7 +71,7 @@ def read_clock(
         out.ts_ns = ts_ns[i]
         out.civil_ns = ts_ns[i] + zone[span].offset_ns
         out.value = x
-        out.shape = 0.0
+        out.seasonal = 0.0
         usable = abs(x) < VALUE_MAX  # false for NaN too
         if not usable or (row.seen > 0 and ts_ns[i] <= row.last_ns):
             continue

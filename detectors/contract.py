@@ -29,7 +29,7 @@ FEED: Final = np.dtype(
         ("ts_ns", np.int64),  # event time
         ("civil_ns", np.int64),  # event time by the clocks of the configured zone: for what has an hour or a weekday
         ("value", np.float64),  # finite, |value| < 1e15, never denormal
-        ("shape", np.float64),  # what a believed season explains of it: `value - shape` is what has a level
+        ("seasonal", np.float64),  # what a believed season explains of it: `value - seasonal` is what has a level
         ("dt", np.float64),  # seconds since the series' previous sample; 0 for its first
         ("step", np.float64),  # learned usual distance between samples in seconds; 0 unknown
         ("seen", np.float64),  # samples learned before this one

@@ -90,7 +90,7 @@ def learn_first(row: Row, value: float) -> None:
 
 @device
 def learn(row: Row, sample: Row, params: Params) -> None:
-    value, dt, seen = sample.value - sample.shape, sample.dt, sample.seen
+    value, dt, seen = sample.value - sample.seasonal, sample.dt, sample.seen
     if seen == 0.0:
         learn_first(row, value)
         return
@@ -126,9 +126,9 @@ def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         out.direction = 0
         out.since = 0.0
         out.decades = 0.0
-        value = sample.value - sample.shape
+        value = sample.value - sample.seasonal
         if sample.seen > 0.0:
-            out.expected = row.level[1] + sample.shape
+            out.expected = row.level[1] + sample.seasonal
             out.scale = 1.25 * row.scale[1] + floor_of(row, 1)
             out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
         if sample.seen > 10.0:

@@ -27,7 +27,7 @@ BINS: Final = 14
 STATE: Final = np.dtype(
     [
         ("counts", np.uint16, CUTS * BINS),  # of each direction and bin
-        ("total", np.int32),  # of one direction
+        ("total", np.int64),  # of one direction
         ("usual", np.float32),  # usual unfamiliarity
         ("unrest", np.float32),  # and how far it usually is from that
         ("recent", np.float64, LAGS),  # the last samples, newest first
@@ -116,7 +116,7 @@ def learn_spread(row: Row, value: float, dt: float, seen: float, params: Params)
 
 @device
 def learn_shape(row: Row, sample: Row, params: Params) -> None:
-    value = sample.value - sample.shape
+    value = sample.value - sample.seasonal
     strange = unfamiliarity(row, value)
     alpha = max(1.0 / (sample.seen + 40.0), min(sample.dt / (params.usual_seconds + sample.dt), 0.05))
     if sample.seen > SEEN_MIN:
@@ -139,7 +139,7 @@ def learn_shape(row: Row, sample: Row, params: Params) -> None:
 
 @device
 def learn(row: Row, sample: Row, params: Params) -> None:
-    value = sample.value - sample.shape
+    value = sample.value - sample.seasonal
     if sample.seen == 0.0:
         row.centre = value
         for lag in range(LAGS):
@@ -165,7 +165,7 @@ def score_projection(state: NDArray[np.void], feed: NDArray[np.void], params: Pa
         out.since = 0.0
         out.decades = 0.0
         out.direction = 0
-        value = sample.value - sample.shape
+        value = sample.value - sample.seasonal
         if sample.seen > 0.0:
             out.direction = 1 if value > row.centre else (-1 if value < row.centre else 0)
         if sample.seen > SEEN_MIN:

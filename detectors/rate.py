@@ -50,7 +50,7 @@ def surprise_of(row: Row, params: Params) -> float:
 def observe(row: Row, sample: Row, params: Params) -> None:
     """Move the averages and the run: the present, not the model."""
     dt = sample.dt
-    value = sample.value - sample.shape
+    value = sample.value - sample.seasonal
     if sample.seen == 0.0:
         row.fast = value
         row.slow = value

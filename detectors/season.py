@@ -6,7 +6,7 @@ Both go by the clocks of the configured zone. Whether a series has a day at all 
 without a profile predicts beside it, and only after two full days, and with errors a tenth smaller, is the profile believed; the
 week likewise beside the day alone, after two weeks. Belief comes and goes within hours, never at once.
 
-The other detectors see the value less what is believed (`feed.shape`): what the hour explains is no surprise to anybody.
+The other detectors see the value less what is believed (`feed.seasonal`): what the hour explains is no surprise to anybody.
 
 After: additive seasonal smoothing (Winters 1960), with bounded influence and event time in place of sample counts.
 """
@@ -191,7 +191,7 @@ def learn(row: Row, sample: Row, params: Params) -> None:
 
 @kernel
 def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
-    """See contract.py. Writes `feed.shape` too, so it must run first. Expects nothing (NaN) until a profile is believed."""
+    """See contract.py. Writes `feed.seasonal` too, so it must run first. Expects nothing (NaN) until a profile is believed."""
     for i in range(feed.shape[0]):
         sample = feed[i]
         if sample.read < 0:
@@ -203,9 +203,9 @@ def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params
         out.scale = np.nan
         out.direction = 0
         out.since = 0.0
-        sample.shape = shape_of(row, sample.civil_ns)
+        sample.seasonal = shape_of(row, sample.civil_ns)
         if row.trust > 0.0:
-            out.expected = row.offset + sample.shape
+            out.expected = row.offset + sample.seasonal
             out.scale = size_of(row)
             out.decades = tail_decades(abs(sample.value - out.expected) / out.scale)
             out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
