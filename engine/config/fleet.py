@@ -28,8 +28,8 @@ class Fleet(Model):
         "shard",
     ]
     """Labels that tell the members of a group apart; series that are equal but for these are one group."""
-    compare: bool = False
-    """Whether members are compared with each other, so that one slow pod of forty is told."""
+    compare: bool = True
+    """Whether members are compared with each other, so that one slow pod of forty is told. Costs 184 B a series and about 3 % of time."""
     members_min: Annotated[int, Ge(3)] = 5
     """Members that must be heard at a time before they are compared."""
     round: Annotated[Duration, Gt(0)] = 30.0

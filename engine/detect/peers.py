@@ -73,11 +73,9 @@ class Peers:
     # ------------------------------------------------------------------------------------------ members
     def join(self, slot: int, number: int) -> None:
         """A series was admitted; `number` is its group, -1 when it has none."""
-        if not self._on:
+        if not self._on or number < 0:
             return
         self._members = _grown(self._members, slot + 1)
-        if number < 0:
-            return
         self._rows = _grown(self._rows, number + 1)
         self._next_ns, self._sizes = _grown(self._next_ns, number + 1), _grown(self._sizes, number + 1)
         self._members["group"][slot] = number + 1
@@ -121,12 +119,12 @@ class Peers:
     # ------------------------------------------------------------------------------------------ samples
     def observe(self, slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> None:
         """Samples of the next round, in order."""
-        if self._on and len(self._rows):
+        if len(self._rows):
             peers.gather(as_state(self._members), slot, ts_ns, value)
 
     def factors(self, slot: int) -> dict[str, float]:
         """Decades by which a series is unlike its peers, for the alert of its own; empty when it hardly is."""
-        if not self._on or not self._members["group"][slot]:
+        if slot >= len(self._members) or not self._members["group"][slot]:
             return {}
         row = self._members[slot]
         decades = float(tail_decades(peers.GAIN * abs(float(row["heat"]))))
