@@ -1,7 +1,8 @@
 """Every metric that Foreshock exports: name, kind, help and label names, in one table.
 
 Stages count against these names; `telemetry` turns the table into Prometheus metrics; the dashboards and the reference
-page are checked against it. Labels come from closed sets or from configuration, never from data.
+page are checked against it. Labels come from closed sets or from configuration, never from data, but for the few
+resources that are about to run out.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Metric(StrEnum):
     GATED = "foreshock_anomalies_gated_total"
     ALERTS = "foreshock_alerts_total"
     ALERTS_FIRING = "foreshock_alerts_firing"
+    FORECASTS = "foreshock_forecast_series"
+    EXHAUSTION = "foreshock_exhaustion_seconds"
     INCIDENTS = "foreshock_incidents_total"
     INCIDENTS_OPEN = "foreshock_incidents_open"
     INCIDENT_DELAY = "foreshock_incident_detection_delay_seconds"
@@ -86,6 +89,12 @@ METRICS: dict[Metric, About] = {
     Metric.GATED: About(Kind.COUNTER, "Anomalies that did not become an alert, by the gate that decided.", ("gate",)),
     Metric.ALERTS: About(Kind.COUNTER, "Alert transitions published.", ("state",)),
     Metric.ALERTS_FIRING: About(Kind.GAUGE, "Alerts firing now.", ("shard",)),
+    Metric.FORECASTS: About(Kind.GAUGE, "Series that have a forecast.", ("shard",)),
+    Metric.EXHAUSTION: About(
+        Kind.GAUGE,
+        "Seconds until a resource is used up, of at most 50 that are told; NaN when the trend has ended or has no bound.",
+        ("shard", "entity", "metric"),
+    ),
     Metric.INCIDENTS: About(Kind.COUNTER, "Incident transitions.", ("state",)),
     Metric.INCIDENTS_OPEN: About(Kind.GAUGE, "Incidents open now.", ("shard",)),
     Metric.INCIDENT_DELAY: About(
