@@ -21,6 +21,8 @@ class Metric(StrEnum):
     EVENTS = "foreshock_events_total"
     SAMPLES_DROPPED = "foreshock_samples_dropped_total"
     SERIES_ACTIVE = "foreshock_series_active"
+    SERIES_LEARNING = "foreshock_series_learning"
+    SERIES_INHERITED = "foreshock_series_inherited_total"
     SERIES_REFUSED = "foreshock_series_refused_total"
     SERIES_EVICTED = "foreshock_series_evicted_total"
     TEMPLATES_ACTIVE = "foreshock_templates_active"
@@ -82,6 +84,8 @@ METRICS: dict[Metric, About] = {
     Metric.EVENTS: About(Kind.COUNTER, "Discrete events read.", ("name",)),
     Metric.SAMPLES_DROPPED: About(Kind.COUNTER, "Samples that were not scored.", ("reason",)),
     Metric.SERIES_ACTIVE: About(Kind.GAUGE, "Series that have a model.", ("shard",)),
+    Metric.SERIES_LEARNING: About(Kind.GAUGE, "Series too young for an opinion.", ("shard",)),
+    Metric.SERIES_INHERITED: About(Kind.COUNTER, "New series that took over what an elder one of their group knows.", ()),
     Metric.SERIES_REFUSED: About(Kind.COUNTER, "Series that got no model.", ("reason",)),
     Metric.SERIES_EVICTED: About(Kind.COUNTER, "Series forgotten after silence.", ()),
     Metric.TEMPLATES_ACTIVE: About(Kind.GAUGE, "Log templates known.", ("shard",)),

@@ -22,6 +22,7 @@ from engine.detect.alerts import Episodes
 from engine.detect.drafts import Moment
 from engine.detect.gates import Gate, Judged, weigh
 from engine.detect.groups import Groups, fleet_key
+from engine.detect.lineage import lineage_hash
 from engine.detect.series import SeriesTable
 from engine.errors import StateError
 from engine.metrics import Metric
@@ -244,7 +245,7 @@ class Peers:
         }
 
     def _id(self) -> str:
-        return digest(repr(peers.MEMBER.descr), repr(peers.GROUP.descr))
+        return digest(lineage_hash((peers.__name__,)))
 
     def restore(self, columns: Columns) -> None:
         """Become what was saved, after the groups and the table; only when just made. Raises StateError.

@@ -153,6 +153,7 @@ class DetectMachine:
         if silence:
             self._watch.silence(watermark_ns, at.row, step)
         self._watch.compare(watermark_ns, at.row, step)
+        step.stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), str(self.shard))
         self._watch.foresee(watermark_ns, at.row, step)
         self._watch.leases(at.row, step)
         self._watch.evict(watermark_ns, at.row, step)
@@ -204,6 +205,7 @@ class DetectMachine:
             ("table", watch.table.snapshot()),
             ("groups", watch.groups.snapshot()),
             ("peers", watch.peers.snapshot()),
+            ("priors", watch.priors.snapshot()),
             ("forecasts", watch.forecasts.snapshot()),
             ("intake", self._intake.snapshot()),
             ("lines", self._lines.snapshot()),
@@ -236,6 +238,7 @@ class DetectMachine:
             watch.episodes.restore(columns["episodes"].tobytes())
             watch.groups.restore(_part(columns, "groups"))
             watch.peers.restore(_part(columns, "peers"))
+            watch.priors.restore(_part(columns, "priors"))
             watch.forecasts.restore(_part(columns, "forecasts"))
             intake.restore(_part(columns, "intake"))
             lines.restore(_part(columns, "lines"))

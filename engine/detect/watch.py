@@ -17,6 +17,7 @@ from engine.detect.forecasts import Forecasts
 from engine.detect.gates import Gate, Judged, Policies, weigh
 from engine.detect.groups import Groups
 from engine.detect.peers import Peers
+from engine.detect.priors import Priors
 from engine.detect.series import IGNORED, REFUSED, SILENT_MAX, SeriesTable
 from engine.metrics import Metric
 from engine.ports import StepStats
@@ -70,6 +71,7 @@ class Watch:
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch)
         self.groups = Groups(config.fleet.labels)
         self.peers = Peers(config, self.groups, self.table, self.episodes)
+        self.priors = Priors(config, self.bank, self.groups)
         self.forecasts = Forecasts(config, self.table, self.bank.kernel_id, config_id)
 
     # ------------------------------------------------------------------------------------------ samples
@@ -124,7 +126,9 @@ class Watch:
         slot = self.table.admit(series)
         if slot >= 0:
             self.bank.admit(slot, series)
-            self.peers.join(slot, self.groups.add(slot, series))
+            number = self.groups.add(slot, series)
+            self.peers.join(slot, number)
+            self.priors.join(slot, number)
             self.forecasts.admit(slot, series, stats)
         elif slot == REFUSED:
             stats.count(Metric.SERIES_REFUSED, 1, "full")
@@ -248,7 +252,8 @@ class Watch:
         self.tell(alert, step, row)
 
     def compare(self, watermark_ns: int, row: int, step: Step) -> None:
-        """Tell of members of fleets that are unlike their peers."""
+        """Let new members of fleets inherit; tell of members that are unlike their peers."""
+        self.priors.tick(step.stats)
         for alert in self.peers.tick(watermark_ns, step.moment(row), step.stats):
             self.tell(alert, step, row)
 
@@ -276,6 +281,7 @@ class Watch:
         """Forget a series. Nothing may be asked of its model any more: only directly after `settle`."""
         self.bank.release(slot)
         self.peers.leave(slot)
+        self.priors.leave(slot)
         self.groups.remove(slot)
         self.forecasts.release(slot)
         self.table.release(slot)
