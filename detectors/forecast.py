@@ -124,7 +124,7 @@ def last_cell(row: Row) -> int:
 def rate_of(row: Row, age: int, params: Params) -> float:
     """By how much a line of an age moves with one cell: more while it is young."""
     rate = params.hours if age == 0 else (params.day if age == 1 else params.days)
-    learned = row.run if age == 0 else row.seen
+    learned: float = row.run if age == 0 else row.seen
     steady: float = rate / (1.0 + rate)
     return max(steady, min(3.0 / (learned + 2.0), 1.0))
 

@@ -117,8 +117,10 @@ class Params(NamedTuple):
 # ------------------------------------------------------------------------------------------------------ samples
 @kernel
 def gather(members: NDArray[np.void], slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> None:
-    """Take samples, in order, for the next round. `members` is by slot."""
+    """Take samples, in order, for the next round. `members` is by slot; slots beyond it are no members."""
     for i in range(slot.shape[0]):
+        if slot[i] >= members.shape[0]:
+            continue
         row = members[slot[i]]
         if row.group > 0:
             row.total += value[i]

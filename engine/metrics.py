@@ -1,7 +1,8 @@
 """Every metric that Foreshock exports: name, kind, help and label names, in one table.
 
 Stages count against these names; `telemetry` turns the table into Prometheus metrics; the dashboards and the reference
-page are checked against it. Labels come from closed sets or from configuration, never from data.
+page are checked against it. Labels come from closed sets or from configuration, never from data, but for the few
+resources that are about to run out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ class Metric(StrEnum):
     EVENTS = "foreshock_events_total"
     SAMPLES_DROPPED = "foreshock_samples_dropped_total"
     SERIES_ACTIVE = "foreshock_series_active"
+    SERIES_LEARNING = "foreshock_series_learning"
+    SERIES_INHERITED = "foreshock_series_inherited_total"
     SERIES_REFUSED = "foreshock_series_refused_total"
     SERIES_EVICTED = "foreshock_series_evicted_total"
     TEMPLATES_ACTIVE = "foreshock_templates_active"
@@ -27,6 +30,8 @@ class Metric(StrEnum):
     GATED = "foreshock_anomalies_gated_total"
     ALERTS = "foreshock_alerts_total"
     ALERTS_FIRING = "foreshock_alerts_firing"
+    FORECASTS = "foreshock_forecast_series"
+    EXHAUSTION = "foreshock_exhaustion_seconds"
     INCIDENTS = "foreshock_incidents_total"
     INCIDENTS_OPEN = "foreshock_incidents_open"
     INCIDENT_DELAY = "foreshock_incident_detection_delay_seconds"
@@ -79,6 +84,8 @@ METRICS: dict[Metric, About] = {
     Metric.EVENTS: About(Kind.COUNTER, "Discrete events read.", ("name",)),
     Metric.SAMPLES_DROPPED: About(Kind.COUNTER, "Samples that were not scored.", ("reason",)),
     Metric.SERIES_ACTIVE: About(Kind.GAUGE, "Series that have a model.", ("shard",)),
+    Metric.SERIES_LEARNING: About(Kind.GAUGE, "Series too young for an opinion.", ("shard",)),
+    Metric.SERIES_INHERITED: About(Kind.COUNTER, "New series that took over what an elder one of their group knows.", ()),
     Metric.SERIES_REFUSED: About(Kind.COUNTER, "Series that got no model.", ("reason",)),
     Metric.SERIES_EVICTED: About(Kind.COUNTER, "Series forgotten after silence.", ()),
     Metric.TEMPLATES_ACTIVE: About(Kind.GAUGE, "Log templates known.", ("shard",)),
@@ -86,6 +93,12 @@ METRICS: dict[Metric, About] = {
     Metric.GATED: About(Kind.COUNTER, "Anomalies that did not become an alert, by the gate that decided.", ("gate",)),
     Metric.ALERTS: About(Kind.COUNTER, "Alert transitions published.", ("state",)),
     Metric.ALERTS_FIRING: About(Kind.GAUGE, "Alerts firing now.", ("shard",)),
+    Metric.FORECASTS: About(Kind.GAUGE, "Series that have a forecast.", ("shard",)),
+    Metric.EXHAUSTION: About(
+        Kind.GAUGE,
+        "Seconds until a resource is used up, of at most 50 that are told; NaN when the trend has ended or has no bound.",
+        ("shard", "entity", "metric"),
+    ),
     Metric.INCIDENTS: About(Kind.COUNTER, "Incident transitions.", ("state",)),
     Metric.INCIDENTS_OPEN: About(Kind.GAUGE, "Incidents open now.", ("shard",)),
     Metric.INCIDENT_DELAY: About(

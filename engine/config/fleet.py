@@ -28,11 +28,13 @@ class Fleet(Model):
         "shard",
     ]
     """Labels that tell the members of a group apart; series that are equal but for these are one group."""
-    compare: bool = False
-    """Whether members are compared with each other, so that one slow pod of forty is told."""
+    compare: bool = True
+    """Whether members are compared with each other, so that one slow pod of forty is told. Costs 184 B a series and about 3 % of time."""
+    inherit: bool = True
+    """Whether a new member starts from what its group has taught, and so is judged in its first hour."""
     members_min: Annotated[int, Ge(3)] = 5
     """Members that must be heard at a time before they are compared."""
     round: Annotated[Duration, Gt(0)] = 30.0
     """Members are compared this often, and never more often than they send."""
     settle: Duration = 600.0
-    """For so long a member that came, or came back, is not compared: cold caches are no fault."""
+    """For so long a member that came, or came back, is not compared, and a new one inherits nothing: cold caches are no fault."""

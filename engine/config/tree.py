@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Field, SecretStr
 
 from engine.config.fleet import Fleet
+from engine.config.forecast import Forecast
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
 from engine.config.values import Duration, Model, Size, Zone
 
@@ -131,6 +132,12 @@ class Rule(Model):
     """Values below are never anomalous."""
     tier: Literal["light", "standard", "full"] | None = None
     """How much state such a series is worth; unset takes the general one."""
+    forecast: bool | None = None
+    """Whether it gets a forecast; unset: resources do, as their names tell (memory, disk, connections, queue, certificate, …)."""
+    limit: float | None = None
+    """The value at which it is used up; it is fallen to where `direction` is down."""
+    limit_from: str = ""
+    """A metric of the same labels, or else of the same entity, whose value is the limit."""
     ignore: bool = False
     """Never score these series."""
 
@@ -180,6 +187,8 @@ class Detect(Model):
     """IANA name of the zone whose clocks the people behind the data live by (Europe/Berlin): its days and weeks are what repeats."""
     fleet: Fleet = Fleet()
     """The same metric of many like members."""
+    forecast: Forecast = Forecast()
+    """What runs out, told before it has."""
     rules: list[Rule] = []
     """Policies by metric name; the first that matches decides."""
     seed: int = 0

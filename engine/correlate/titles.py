@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.correlate.families import in_words
 from engine.correlate.state import LiveIncident, MemberState
 from engine.correlate.words import clean, moved
-from engine.records import AnomalyKind
+from engine.records import AnomalyKind, Signal
 
 
 def title(incident: LiveIncident) -> str:
@@ -39,6 +39,8 @@ def what(member: MemberState) -> str:
         return f"new log message '{text}'" if text else "new log message"
     if member.kind is AnomalyKind.RARE_EVENT:
         return f"event '{text}'" if text else f"event {name}"
+    if member.kind is AnomalyKind.TREND and member.signal is Signal.METRIC and text:
+        return f"{name} {text}"
     if member.kind is AnomalyKind.FLAT:
         return f"{name} stands still"
     if member.kind is AnomalyKind.OUTLIER:

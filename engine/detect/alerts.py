@@ -23,7 +23,7 @@ import msgspec
 from engine.config.tree import Detect
 from engine.detect.drafts import Moment
 from engine.detect.gates import Gate, Judged, confirmed, flapping
-from engine.records import Alert, AlertState, AnomalyKind, ModelRef, Series, digest
+from engine.records import Alert, AlertState, AnomalyKind, ModelRef, Outlook, Series, digest
 
 STRONG: Final = 2.0
 """A score from which one sample is enough."""
@@ -75,6 +75,7 @@ class Episode(msgspec.Struct, omit_defaults=True):
     severity: int = _WARN
     text: str = ""
     example: str = ""
+    outlook: Outlook | None = None
     healthy: int = 0  # ordinary samples in a row
     told_ns: int = 0  # log time of the last message
     epoch: int = 0
@@ -333,6 +334,7 @@ class Episodes:
             severity=max(episode.severity, _ERROR if episode.peak >= SEVERE else _WARN),
             text=episode.text or series.text,
             example=episode.example,
+            outlook=episode.outlook,
             reason=reason,
             model=ModelRef(kernel_id=self._kernel_id, config_id=self._config_id, epoch=episode.epoch),
             stamp=moment.stamp(),

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import absence, calibration, clock
+from detectors import absence, calibration, clock, heirs
 from detectors.contract import FEED, VERDICT, Detector, Tier
 from detectors.kernel import as_state
 from detectors.registry import DETECTORS, of_tier
@@ -81,7 +81,7 @@ class Bank:
         return digest(lineage_hash(tuple(sorted(modules))), repr(self._params), *described, repr(self._table.tolist()))[:16]
 
     # ---------------------------------------------------------------------------------------------- slots
-    def admit(self, slot: int, series: Series) -> None:  # noqa: ARG002  # class priors by kind of series have their place here
+    def admit(self, slot: int, series: Series) -> None:  # noqa: ARG002  # what its kind has taught comes later, by `inherit`
         """Start a new series in a slot: an empty row."""
         if not 0 <= slot < self._series_max:
             raise ValueError(f"slot {slot} is outside 0 … {self._series_max - 1}")
@@ -179,6 +179,40 @@ class Bank:
             if adopted is not None:
                 adopted(self._state[name][row], before, present)
         self._state["calibration"]["onset_ns"][row] = 0
+
+    # ---------------------------------------------------------------------------------------------- heirs
+    def clocks(self, slots: NDArray[np.int64]) -> NDArray[np.void]:
+        """Copies of the clocks of these series; fields as in `detectors.clock`."""
+        clocks: NDArray[np.void] = self._state["clock"][slots + self._shadows]
+        return clocks
+
+    def levels(self, slots: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The level of the last hours of these series."""
+        levels: NDArray[np.float64] = self._state["level"]["level"][slots + self._shadows, 1]
+        return levels
+
+    def newest(self, slot: int) -> float:
+        """The last value of a series."""
+        return float(self._state["level"]["level"][slot + self._shadows, 0])
+
+    def learning(self) -> int:
+        """How many series in use have no opinion yet: they are too young."""
+        time = self._state["clock"][self._shadows : self._shadows + self._slots_used]
+        lived = (time["last_ns"] - time["first_ns"]) * 1e-9
+        young = (time["seen"] < self._params.samples_min) | (lived < self._params.warm_up_seconds)
+        return int(np.count_nonzero(young & (time["seen"] > 0)))
+
+    def inherit(self, slot: int, donor: int, level: float, age_ns: int) -> None:
+        """Let a young series take over what an elder one knows, at its own `level`, and count as `age_ns` old: it is judged from now on."""
+        row, elder = self._shadows + slot, self._shadows + donor
+        moved = level - float(self._state["level"]["level"][elder, 1])
+        for name in self.detectors:
+            heirs.inherit(name, self._state[name][row], self._state[name][elder], level, moved)
+        self._state["calibration"][row] = self._state["calibration"][elder]
+        self._state["calibration"]["onset_ns"][row] = 0
+        time = self._state["clock"][row]
+        time["first_ns"] = min(int(time["first_ns"]), int(time["last_ns"]) - age_ns)
+        time["seen"] = max(int(time["seen"]), min(int(self._state["clock"]["seen"][elder]), heirs.SEEN))
 
     def epoch(self, slot: int) -> int:
         """How often this series' model was adopted anew."""

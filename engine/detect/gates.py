@@ -90,10 +90,14 @@ class Policies:
         self._relative_min = config.relative_min
         self._rules: list[tuple[Any, Rule]] = [(_glob(rule.match), rule) for rule in config.rules]
 
+    def rule_of(self, series: Series) -> Rule | None:
+        """The first rule that matches."""
+        return next((rule for pattern, rule in self._rules if pattern.fullmatch(series.name)), None)
+
     def of(self, series: Series) -> Policy:
         counts = _COUNTS.get(series.kind, Counts.NONE)
         suggested = _COUNT_MIN if counts is Counts.BUCKETS else _least(series.name)
-        rule = next((rule for pattern, rule in self._rules if pattern.fullmatch(series.name)), None)
+        rule = self.rule_of(series)
         if rule is None:
             direction = "up" if series.name == "log_errors" else "both"
             return Policy(direction, suggested, self._relative_min, counts=counts)

@@ -75,6 +75,10 @@ class Groups:
         """The number of a series' group; -1: none."""
         return self._of.get(slot, -1)
 
+    def slots(self) -> list[int]:
+        """All members of all groups, ascending."""
+        return sorted(self._of)
+
     def members(self, number: int) -> Sequence[int]:
         """Slots, ascending. A view that the next `add` or `remove` changes."""
         return self._members[number]

@@ -22,6 +22,7 @@ from engine.detect.alerts import Episodes
 from engine.detect.drafts import Moment
 from engine.detect.gates import Gate, Judged, weigh
 from engine.detect.groups import Groups, fleet_key
+from engine.detect.lineage import lineage_hash
 from engine.detect.series import SeriesTable
 from engine.errors import StateError
 from engine.metrics import Metric
@@ -73,11 +74,9 @@ class Peers:
     # ------------------------------------------------------------------------------------------ members
     def join(self, slot: int, number: int) -> None:
         """A series was admitted; `number` is its group, -1 when it has none."""
-        if not self._on:
+        if not self._on or number < 0:
             return
         self._members = _grown(self._members, slot + 1)
-        if number < 0:
-            return
         self._rows = _grown(self._rows, number + 1)
         self._next_ns, self._sizes = _grown(self._next_ns, number + 1), _grown(self._sizes, number + 1)
         self._members["group"][slot] = number + 1
@@ -121,12 +120,12 @@ class Peers:
     # ------------------------------------------------------------------------------------------ samples
     def observe(self, slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> None:
         """Samples of the next round, in order."""
-        if self._on and len(self._rows):
+        if len(self._rows):
             peers.gather(as_state(self._members), slot, ts_ns, value)
 
     def factors(self, slot: int) -> dict[str, float]:
         """Decades by which a series is unlike its peers, for the alert of its own; empty when it hardly is."""
-        if not self._on or not self._members["group"][slot]:
+        if slot >= len(self._members) or not self._members["group"][slot]:
             return {}
         row = self._members[slot]
         decades = float(tail_decades(peers.GAIN * abs(float(row["heat"]))))
@@ -246,7 +245,7 @@ class Peers:
         }
 
     def _id(self) -> str:
-        return digest(repr(peers.MEMBER.descr), repr(peers.GROUP.descr))
+        return digest(lineage_hash((peers.__name__,)))
 
     def restore(self, columns: Columns) -> None:
         """Become what was saved, after the groups and the table; only when just made. Raises StateError.

@@ -48,6 +48,7 @@ class SeriesTable:
     def __init__(self, series_max: int, policies: Policies) -> None:
         self._series_max = series_max
         self._policies = policies
+        self.rule_of = policies.rule_of
         self._slots: dict[bytes, int] = {}
         self._free: list[int] = []
         self._ignored: set[bytes] = set()

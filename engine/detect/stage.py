@@ -153,6 +153,8 @@ class DetectMachine:
         if silence:
             self._watch.silence(watermark_ns, at.row, step)
         self._watch.compare(watermark_ns, at.row, step)
+        step.stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), str(self.shard))
+        self._watch.foresee(watermark_ns, at.row, step)
         self._watch.leases(at.row, step)
         self._watch.evict(watermark_ns, at.row, step)
         self._marks.active = len(self._watch.table)
@@ -187,7 +189,8 @@ class DetectMachine:
     def _gauge(self, stats: StepStats) -> None:
         shard = str(self.shard)
         stats.gauge(Metric.SERIES_ACTIVE, len(self._watch.table), shard)
-        stats.gauge(Metric.ALERTS_FIRING, self._watch.episodes.firing(), shard)
+        stats.gauge(Metric.ALERTS_FIRING, self._watch.episodes.firing() + self._watch.forecasts.episodes.firing(), shard)
+        self._watch.forecasts.gauge(stats, shard)
         stats.gauge(Metric.TEMPLATES_ACTIVE, len(self._lines), shard)
         if self._marks.watermark_ns > NO_TIME:
             stats.gauge(Metric.WATERMARK, self._marks.watermark_ns / _SECOND_NS, "detect", shard)
@@ -202,6 +205,8 @@ class DetectMachine:
             ("table", watch.table.snapshot()),
             ("groups", watch.groups.snapshot()),
             ("peers", watch.peers.snapshot()),
+            ("priors", watch.priors.snapshot()),
+            ("forecasts", watch.forecasts.snapshot()),
             ("intake", self._intake.snapshot()),
             ("lines", self._lines.snapshot()),
             ("events", self._events.snapshot()),
@@ -233,6 +238,8 @@ class DetectMachine:
             watch.episodes.restore(columns["episodes"].tobytes())
             watch.groups.restore(_part(columns, "groups"))
             watch.peers.restore(_part(columns, "peers"))
+            watch.priors.restore(_part(columns, "priors"))
+            watch.forecasts.restore(_part(columns, "forecasts"))
             intake.restore(_part(columns, "intake"))
             lines.restore(_part(columns, "lines"))
             events.restore(_part(columns, "events"))

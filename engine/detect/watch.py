@@ -13,9 +13,11 @@ from engine.config.tree import Detect
 from engine.detect.alerts import Ask, Episodes, Sighting
 from engine.detect.bank import Bank, Scored
 from engine.detect.drafts import Drafts, Moment
+from engine.detect.forecasts import Forecasts
 from engine.detect.gates import Gate, Judged, Policies, weigh
 from engine.detect.groups import Groups
 from engine.detect.peers import Peers
+from engine.detect.priors import Priors
 from engine.detect.series import IGNORED, REFUSED, SILENT_MAX, SeriesTable
 from engine.metrics import Metric
 from engine.ports import StepStats
@@ -69,6 +71,8 @@ class Watch:
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch)
         self.groups = Groups(config.fleet.labels)
         self.peers = Peers(config, self.groups, self.table, self.episodes)
+        self.priors = Priors(config, self.bank, self.groups)
+        self.forecasts = Forecasts(config, self.table, self.bank.kernel_id, config_id)
 
     # ------------------------------------------------------------------------------------------ samples
     def samples(
@@ -96,6 +100,7 @@ class Watch:
             points = points.only(usable)
         step.stats.count(Metric.SAMPLES, len(points.slot), Signal.METRIC)
         if len(points.slot):
+            self.forecasts.feed(points.slot, points.ts_ns, points.value)
             self.score(points, step)
 
     def _slots(self, keys: list[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> Ints:
@@ -121,7 +126,10 @@ class Watch:
         slot = self.table.admit(series)
         if slot >= 0:
             self.bank.admit(slot, series)
-            self.peers.join(slot, self.groups.add(slot, series))
+            number = self.groups.add(slot, series)
+            self.peers.join(slot, number)
+            self.priors.join(slot, number)
+            self.forecasts.admit(slot, series, stats)
         elif slot == REFUSED:
             stats.count(Metric.SERIES_REFUSED, 1, "full")
             stats.count(Metric.LIMITS_REACHED, 1, "series_max")
@@ -244,13 +252,20 @@ class Watch:
         self.tell(alert, step, row)
 
     def compare(self, watermark_ns: int, row: int, step: Step) -> None:
-        """Tell of members of fleets that are unlike their peers."""
+        """Let new members of fleets inherit; tell of members that are unlike their peers."""
+        self.priors.tick(step.stats)
         for alert in self.peers.tick(watermark_ns, step.moment(row), step.stats):
+            self.tell(alert, step, row)
+
+    def foresee(self, watermark_ns: int, row: int, step: Step) -> None:
+        """Tell what will run out."""
+        for alert in self.forecasts.tick(watermark_ns, step.moment(row), step.stats):
             self.tell(alert, step, row)
 
     def leases(self, row: int, step: Step) -> None:
         """Tell again what is still true."""
-        for alert in self.episodes.leases(step.moment(row)):
+        moment = step.moment(row)
+        for alert in (*self.episodes.leases(moment), *self.forecasts.episodes.leases(moment)):
             self.tell(alert, step, row)
 
     def evict(self, watermark_ns: int, row: int, step: Step) -> None:
@@ -258,6 +273,7 @@ class Watch:
         for slot in self.table.idle(watermark_ns - self._idle_ns):
             self.tell(self.episodes.retire(self.table.at(slot).key, step.moment(row)), step, row)
             self.tell(self.peers.retire(slot, step.moment(row)), step, row)
+            self.tell(self.forecasts.retire(slot, step.moment(row)), step, row)
             self.release(slot)
             step.stats.count(Metric.SERIES_EVICTED)
 
@@ -265,5 +281,7 @@ class Watch:
         """Forget a series. Nothing may be asked of its model any more: only directly after `settle`."""
         self.bank.release(slot)
         self.peers.leave(slot)
+        self.priors.leave(slot)
         self.groups.remove(slot)
+        self.forecasts.release(slot)
         self.table.release(slot)

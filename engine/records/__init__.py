@@ -16,7 +16,18 @@ boundary of every detector, NaN no opinion. Ids are hashes of stamps, so a repla
 """
 
 from engine.records.actions import Action, ActionState, Audit
-from engine.records.alerts import Alert, AlertsMessage, AlertState, AnomalyKind, Change, Control, Edge, ModelRef, Watermark
+from engine.records.alerts import (
+    Alert,
+    AlertsMessage,
+    AlertState,
+    AnomalyKind,
+    Change,
+    Control,
+    Edge,
+    ModelRef,
+    Outlook,
+    Watermark,
+)
 from engine.records.columns import Decoded, Event, Lines, Rejected, Samples
 from engine.records.incidents import Evidence, Hint, Incident, IncidentState, Member
 from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
@@ -45,6 +56,7 @@ __all__ = [
     "Lines",
     "Member",
     "ModelRef",
+    "Outlook",
     "Output",
     "Record",
     "Rejected",

@@ -46,6 +46,16 @@ class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int = 0  # how often this series' model was adopted anew
 
 
+class Outlook(msgspec.Struct, frozen=True, kw_only=True):
+    """What is ahead of a series. Seconds count from the alert's `ts_ns`; null: not within a week, or without a bound."""
+
+    slope_per_hour: float  # in the series' unit
+    bound: float | None = None
+    seconds: float | None = None  # until the bound is met
+    seconds_early: float | None = None  # at the earliest: nine in ten such forecasts lie between the two
+    seconds_late: float | None = None
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
     """An episode of anomalies on one series: each transition (and each lease refresh) is one of these, the whole state each time."""
 
@@ -78,6 +88,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
     severity: int = 13  # OpenTelemetry severity number
     text: str = ""  # log template or event words
     example: str = ""  # one redacted line, for people
+    outlook: Outlook | None = None  # of what is told before it happens
     reason: str = ""  # why this transition: `confirmed`, `recovered`, `silent`, `adopted`, `lease`, …
     model: ModelRef
     stamp: Stamp

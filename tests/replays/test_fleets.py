@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from fleet_world import COMPARED, FleetStory, latencies, log_of, minute_of
 
+from engine.config.fleet import Fleet
 from engine.config.tree import Detect
 from engine.records import AlertState, AnomalyKind
 
@@ -91,7 +92,7 @@ def test_a_pod_that_stays_different_is_adopted_and_told_once():
 def test_without_comparing_nothing_is_compared():
     value = latencies(1.6, 12)
     value[2100:2160, 7] *= 1.7
-    assert FleetStory(value, Detect()).outliers == []
+    assert FleetStory(value, Detect(fleet=Fleet(compare=False))).outliers == []
 
 
 @pytest.mark.parametrize("cuts", [(1000,), tuple(range(0, 2300, 61))])
