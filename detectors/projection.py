@@ -85,13 +85,13 @@ def unfamiliarity(row: Row, value: float) -> float:
     """Mean of -log10 of the shares of the bins, a bin without a count standing at half of one."""
     shares = 1.0
     for cut in range(CUTS):
-        shares *= (float(row.counts[bin_of(row, cut, value)]) + 0.5) / (row.total + 0.5 * BINS)
+        shares *= (float(row.counts[bin_of(row, cut, value)]) + 0.5) / (float(row.total) + 0.5 * BINS)
     return -log10(shares) / CUTS
 
 
 @device
 def nominal(row: Row, strange: float) -> float:
-    return tail_decades(max(strange - row.usual, 0.0) / (1.25 * row.unrest + 0.02))
+    return tail_decades(max(strange - float(row.usual), 0.0) / (1.25 * float(row.unrest) + 0.02))
 
 
 @device
@@ -120,9 +120,9 @@ def learn_shape(row: Row, sample: Row, params: Params) -> None:
     strange = unfamiliarity(row, value)
     alpha = max(1.0 / (sample.seen + 40.0), min(sample.dt / (params.usual_seconds + sample.dt), 0.05))
     if sample.seen > SEEN_MIN:
-        strange = min(strange, row.usual + 6.0 * row.unrest + 0.05)
-    row.usual += alpha * (strange - row.usual)
-    row.unrest += alpha * (abs(strange - row.usual) - row.unrest)
+        strange = min(strange, float(row.usual) + 6.0 * float(row.unrest) + 0.05)
+    row.usual = float(row.usual) + alpha * (strange - float(row.usual))
+    row.unrest = float(row.unrest) + alpha * (abs(strange - float(row.usual)) - float(row.unrest))
     samples = max(params.memory_seconds / max(sample.step, 1e-3), 1000.0)
     if sample.seen % max(math.ceil(samples / TOTAL_MAX), 1.0) != 0.0:
         return  # fast series: one sample in several is enough

@@ -89,8 +89,7 @@ def weekly_of(row: Row, civil_ns: int) -> float:
     lower = math.floor(place)
     part = place - lower
     first = int(lower) % WEEK_SLOTS
-    here: float = row.weekly[first] * (1.0 - part) + row.weekly[(first + 1) % WEEK_SLOTS] * part
-    return here
+    return float(row.weekly[first]) * (1.0 - part) + float(row.weekly[(first + 1) % WEEK_SLOTS]) * part
 
 
 @device
@@ -98,23 +97,22 @@ def shape_of(row: Row, civil_ns: int) -> float:
     """What is believed of both profiles at a time."""
     if row.trust <= 0.0:
         return 0.0
-    shape = row.trust * daily_of(row, slot_of(civil_ns))
+    shape = float(row.trust) * daily_of(row, slot_of(civil_ns))
     if row.week_trust > 0.0:
-        shape += row.week_trust * weekly_of(row, civil_ns)
-    return float(shape)
+        shape += float(row.week_trust) * weekly_of(row, civil_ns)
+    return shape
 
 
 @device
 def floor_of(row: Row) -> float:
-    floor: float = 0.05 * row.plain_scale + 1e-9 * abs(row.plain) + 1e-12
-    return floor
+    return 0.05 * float(row.plain_scale) + 1e-9 * abs(float(row.plain)) + 1e-12
 
 
 @device
 def size_of(row: Row) -> float:
     """A usual error of what is believed."""
-    scale = row.week_scale if row.week_trust > 0.0 else row.scale
-    return float(1.25 * scale + floor_of(row))
+    scale = float(row.week_scale) if row.week_trust > 0.0 else float(row.scale)
+    return 1.25 * scale + floor_of(row)
 
 
 @device
@@ -124,39 +122,49 @@ def tiny_as_zero(x: float) -> float:
 
 
 @device
+def averaged(scale: float, error: float, memory: float) -> float:
+    return tiny_as_zero(scale + memory * (error - scale))
+
+
+@device
 def held(x: float, limit: float) -> float:
     return min(max(x, -limit), limit)
 
 
 @device
+def moved(trust: float, pace: float, proven: bool) -> float:
+    return min(trust + pace, 1.0) if proven else max(trust - pace, 0.0)
+
+
+@device
 def believe(row: Row, dt: float, params: Params) -> None:
     """Move both beliefs towards what the errors say."""
+    age, scale, week_scale = float(row.age), float(row.scale), float(row.week_scale)
     pace = dt / params.trust_seconds
     bar = params.gain if row.trust <= 0.0 else 1.0
-    best = min(row.scale, row.week_scale) if row.week_trust > 0.0 else row.scale
-    proven = row.age >= params.prove_seconds and best < bar * row.plain_scale
-    row.trust = min(row.trust + pace, 1.0) if proven else max(row.trust - pace, 0.0)
+    best = min(scale, week_scale) if row.week_trust > 0.0 else scale
+    row.trust = moved(float(row.trust), pace, age >= params.prove_seconds and best < bar * float(row.plain_scale))
     bar = params.gain if row.week_trust <= 0.0 else 1.0
-    proven = row.trust > 0.0 and row.age >= params.prove_week_seconds and row.week_scale < bar * row.scale
-    row.week_trust = min(row.week_trust + pace, 1.0) if proven else max(row.week_trust - pace, 0.0)
+    proven = row.trust > 0.0 and age >= params.prove_week_seconds and week_scale < bar * scale
+    row.week_trust = moved(float(row.week_trust), pace, proven)
 
 
 @device
 def learn_profiles(row: Row, sample: Row, error: float, week_error: float, params: Params) -> None:
     """One slot of each profile moves: as far as an average over all its samples would at first, then over some days or weeks."""
     spent = min(sample.dt, SLOT_SECONDS)
-    count = row.age / 86_400.0 * max(SLOT_SECONDS / max(sample.step, 1e-3), 1.0)
+    count = float(row.age) / 86_400.0 * max(SLOT_SECONDS / max(sample.step, 1e-3), 1.0)
     pace = max(spent / (params.profile_days * SLOT_SECONDS + spent), 1.0 / (count + 2.0))
     slot = slot_of(sample.civil_ns)
     if row.daily[slot] == 0.0:
         row.daily[slot] = tiny_as_zero(daily_of(row, slot) + error)
     else:
-        row.daily[slot] = tiny_as_zero(row.daily[slot] + pace * error)
+        row.daily[slot] = tiny_as_zero(float(row.daily[slot]) + pace * error)
     if row.age > 0.4 * params.prove_week_seconds:
         spent = min(sample.dt, WEEK_SLOT_SECONDS)
         pace = spent / (params.profile_weeks * WEEK_SLOT_SECONDS + spent)
         place = int(((sample.civil_ns - MONDAY_NS) % (7 * DAY_NS)) // (DAY_NS // 4))
-        row.weekly[place] = tiny_as_zero(row.weekly[place] + pace * week_error)
+        row.weekly[place] = tiny_as_zero(float(row.weekly[place]) + pace * week_error)
 
 
 @device
@@ -166,7 +174,7 @@ def learn(row: Row, sample: Row, params: Params) -> None:
         row.offset = value
         row.plain = value
         return
-    row.age = min(row.age + min(dt, 3600.0), AGE_MAX)
+    row.age = min(float(row.age) + min(dt, 3600.0), AGE_MAX)
     error = value - row.offset - daily_of(row, slot_of(sample.civil_ns))
     weekly = weekly_of(row, sample.civil_ns)
     week_error = error - weekly
@@ -176,16 +184,16 @@ def learn(row: Row, sample: Row, params: Params) -> None:
         error = held(error, limit + abs(weekly))
         week_error = held(week_error, limit)
     if seen > 10.0:
-        plain_error = held(plain_error, params.bound * 1.25 * row.plain_scale + floor_of(row))
+        plain_error = held(plain_error, params.bound * 1.25 * float(row.plain_scale) + floor_of(row))
     known = week_error if row.week_trust > 0.0 else error
     alpha = max(dt / (params.offset_seconds + dt), 1.0 / (seen + 1.0))
     row.offset += alpha * known
     row.plain += alpha * plain_error
     learn_profiles(row, sample, (1.0 - alpha) * known, week_error, params)
     memory = max(min(dt / (2.0 * params.prove_seconds + dt), 0.2), 1.0 / seen)
-    row.scale = tiny_as_zero(row.scale + memory * (abs(error) - row.scale))
-    row.week_scale = tiny_as_zero(row.week_scale + memory * (abs(week_error) - row.week_scale))
-    row.plain_scale = tiny_as_zero(row.plain_scale + memory * (abs(plain_error) - row.plain_scale))
+    row.scale = averaged(float(row.scale), abs(error), memory)
+    row.week_scale = averaged(float(row.week_scale), abs(week_error), memory)
+    row.plain_scale = averaged(float(row.plain_scale), abs(plain_error), memory)
     believe(row, dt, params)
 
 
