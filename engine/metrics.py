@@ -127,7 +127,7 @@ METRICS: dict[Metric, About] = {
     Metric.SNAPSHOT_BYTES: About(Kind.GAUGE, "Size of a shard's newest snapshot.", ("stage", "shard")),
     Metric.SNAPSHOT_TIME: About(Kind.GAUGE, "When a shard's newest snapshot was written.", ("stage", "shard")),
     Metric.SNAPSHOTS_SKIPPED: About(Kind.COUNTER, "Snapshots that were torn or of another kind and were not used.", ("stage",)),
-    Metric.REPLAYED: About(Kind.COUNTER, "Records stepped again in silence after a restore.", ("stage",)),
+    Metric.REPLAYED: About(Kind.COUNTER, "Records stepped in silence: again after a restore, or of the past at a first start.", ("stage",)),
     Metric.DETERMINISM_VIOLATIONS: About(Kind.COUNTER, "Replays whose outputs differed from those committed.", ("stage",)),
     Metric.LIMITS_REACHED: About(Kind.COUNTER, "A stated maximum was reached.", ("limit",)),
     Metric.CONFIG_RELOAD_OK: About(Kind.GAUGE, "Whether the last reload of the configuration was taken.", ()),

@@ -85,6 +85,8 @@ class Kafka(Model):
     """Settings of librdkafka for every client: security.protocol, sasl.mechanism, ssl.ca.location, …"""
     start: Literal["earliest", "latest"] = "latest"
     """Where a shard without a committed offset and without a snapshot begins."""
+    backfill: Duration = 0.0
+    """At the first start, so much of each input topic's past is learned in silence; 0s: none."""
     partitions: dict[str, Positive] = {"alerts": 1, "incidents": 1, "actions": 1, "control": 1, "dead-letters": 1, "audit": 1}
     """With how many partitions each of our own topics is made."""
     batch_records_max: Positive = 500
