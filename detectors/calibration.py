@@ -130,9 +130,10 @@ def bands(result: NDArray[np.void]) -> None:
     """
     for i in range(result.shape[0]):
         out = result[i]
-        width = out.lower * tail_distance(out.upper)
-        out.lower = out.expected - width
-        out.upper = out.expected + width
+        if out.lower > 0.0:
+            width = out.lower * tail_distance(out.upper)
+            out.lower = out.expected - width
+            out.upper = out.expected + width
 
 
 @device
