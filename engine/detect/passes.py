@@ -19,6 +19,9 @@ from detectors.kernel import as_state, bound
 CHUNK: Final = 256
 """Samples. Their rows of 2 kB fit half a megabyte of near cache; a call costs 1 µs, which so many share."""
 
+NEAR_BYTES: Final = 4 * 2**20
+"""Models that take no more are near the processor anyway."""
+
 
 class Passes:
     """Over one array of rows, which must live as long. Its scratch is its own: one thread at a time."""
@@ -60,7 +63,8 @@ class Passes:
         """Score and learn at most CHUNK samples, in order; write their `factors` and `result`. The arrays have these very types."""
         n = len(rows)
         feed = self._feed[:n]
-        self._fetch(self._bytes, self._width, rows, self._seen)
+        if self._bytes.nbytes > NEAR_BYTES:
+            self._fetch(self._bytes, self._width, rows, self._seen)
         self._read(self._clocks, rows, ts_ns, value, self._zone, feed)
         for kernel, state, params, verdict in self._detectors:
             kernel(state, feed, params, verdict[:n])
