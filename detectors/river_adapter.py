@@ -91,6 +91,8 @@ GRACE: Final = 100
 """Observations that a part only learns from."""
 MEMORY: Final = 5_000.0
 """Observations that its usual scores are taken over."""
+FADING: Final = 0.9
+"""What is left of a drift's decades with each further observation."""
 LESSONS: Final = 400
 """Observations that the nominal tail is worth."""
 _BOUNDED: Final = frozenset({"half_space_trees", "gaussian_scorer"})
@@ -171,7 +173,8 @@ class RiverPart:
     """A river detector whose scores come as decades of surprise.
 
     River's scales differ, so a score is first put in units of its own usual distance from its usual size, and then under a tail that is
-    learned (tails.py). A drift is as surprising as the time since the last one is long: a decade for each factor of ten observations.
+    learned (tails.py). A drift is as surprising as the time since the last one is long: a decade for each factor of ten observations. It fades
+    over the next ones: the alert that it belongs to may come a little later.
     """
 
     def __init__(self, name: str, **params: float) -> None:
@@ -183,6 +186,7 @@ class RiverPart:
         self._grace = int(params.get(key, usual)) + GRACE
         self._seen = 0
         self._quiet = 0  # observations since the last drift
+        self._fading = 0.0  # decades of that drift
         self._first: list[float] = []
         self._usual = self._unrest = 0.0
         self._threshold, self._excess = tails.THRESHOLD_FIRST, tails.EXCESS_FIRST
@@ -205,11 +209,11 @@ class RiverPart:
 
     def _of_drift(self, raw: float) -> float:
         self._quiet += 1
-        if raw == 0.0:
-            return 0.0
-        decades = log10(float(self._quiet))
-        self._quiet = 0
-        return decades
+        self._fading *= FADING
+        if raw > 0.0:
+            self._fading = max(self._fading, log10(float(self._quiet)))
+            self._quiet = 0
+        return self._fading
 
     def _begin(self, raw: float) -> None:
         """The first scores that mean something tell what is usual: their median, and their usual distance from it."""

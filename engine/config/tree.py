@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 from engine.config.fleet import Fleet
 from engine.config.forecast import Forecast
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
+from engine.config.river import River
 from engine.config.values import Duration, Model, Size, Zone
 
 Share = Annotated[float, Ge(0), Le(1)]
@@ -189,6 +190,8 @@ class Detect(Model):
     """IANA name of the zone whose clocks the people behind the data live by (Europe/Berlin): its days and weeks are what repeats."""
     fleet: Fleet = Fleet()
     """The same metric of many like members."""
+    river: River = River()
+    """Detectors of river beside our own."""
     forecast: Forecast = Forecast()
     """What runs out, told before it has."""
     rules: list[Rule] = []

@@ -197,6 +197,16 @@ class Bank:
         """The last value of a series."""
         return float(self._state["level"]["level"][slot + self._shadows, 0])
 
+    def units(self, slot: int) -> tuple[float, float]:
+        """The level of the last days of a series, and its usual deviation from it (> 0)."""
+        row = self._state["level"][slot + self._shadows]
+        level = float(row["level"][-1])
+        return level, 1.25 * float(row["scale"][-1]) + 0.1 * float(row["quantum"]) + 1e-9 * abs(level) + 1e-12
+
+    def needed_decades(self, step_seconds: float) -> float:
+        """The decades of the sum that a score of 1.0 stands for."""
+        return float(calibration.needed_decades(step_seconds, self._params))
+
     def learning(self) -> int:
         """How many series in use have no opinion yet: they are too young."""
         time = self._state["clock"][self._shadows : self._shadows + self._slots_used]
