@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import absence, calibration, clock, heirs
-from detectors.contract import Detector, Tier
+from detectors import absence, assembly, calibration, clock, heirs
+from detectors.contract import Tier
 from detectors.kernel import as_state
 from detectors.registry import DETECTORS, of_tier
 from engine.config.tree import Detect
@@ -57,11 +57,9 @@ class Bank:
         chosen = of_tier(_TIERS[config.tier])
         self.detectors: tuple[str, ...] = tuple(d.name for d in chosen)
         self._chosen = chosen
-        self._dtype = np.dtype(
-            [("clock", clock.STATE), ("calibration", calibration.STATE), *((d.name, d.state) for d in chosen)], align=True
-        )
+        self._dtype = assembly.row_type(chosen)
         self.bytes_per_series: int = self._dtype.itemsize
-        self._table = as_state(calibration.table_of([self._table_row(d) for d in chosen]))
+        self._table = assembly.table(chosen, self.KINDS)
         self._params = calibration.Params(config.false_alarm_every, config.warm_up, float(config.samples_min))
         self._series_max = config.series_max
         self._shadows = max(config.series_max // _SHADOWS_SHARE, _SHADOWS_MIN)
@@ -70,12 +68,6 @@ class Bank:
         self._state: NDArray[np.void] = np.zeros(self._shadows + min(_ROWS_FIRST, config.series_max), self._dtype)
         self._bound: tuple[NDArray[np.void], Passes] | None = None
         self.kernel_id: str = self._kernel_id()
-
-    def _table_row(self, detector: Detector) -> tuple[float, float, int, float, tuple[int, int, int], tuple[int, int, int]]:
-        down, still, up = (self.KINDS.index(AnomalyKind(k)) for k in detector.kinds)
-        low, lasting, high = (self.KINDS.index(AnomalyKind(k)) for k in detector.lasting)
-        profile = int(detector.name == "season")
-        return detector.weight, detector.beside_season, profile, detector.alone, (down, still, up), (low, lasting, high)
 
     def _kernel_id(self) -> str:
         """What the bytes of a row mean: the sources of just these kernels, their parameters, their shares and words."""
