@@ -56,6 +56,9 @@ RESULT: Final = np.dtype(
 )
 CLIP: Final = 6.0
 EXCEEDED: Final = 0.01
+"""The share of samples above the learned threshold, …"""
+EXCEEDED_DECADES: Final = 2.0
+"""… and the same in decades."""
 PRIOR_THRESHOLD: Final = 8.0
 """The threshold before a series has taught its own."""
 EXCESS: Final = 2.0
@@ -131,12 +134,26 @@ def date_back(row: Row, time: Row, sample: Row, decades: float, since: float) ->
 
 
 @device
-def band(out: Row, sample: Row, scale: float, reach: float) -> None:
-    """Expected plus and minus the deviation that is `reach` decades rare by the nominal tail."""
-    width = scale * tail_distance(reach)
-    out.lower = out.expected - width
-    out.upper = out.expected + width
-    out.deviation = (sample.value - out.expected) / scale
+def bands(result: NDArray[np.void]) -> None:
+    """Expected plus and minus the deviation that is so many decades rare by the nominal tail.
+
+    `lower` holds the scale so far (NaN: there is no band) and `upper` the decades. In a loop of its own, because the processor
+    computes several of these long chains at a time only where little else stands between them: 15 in place of 60 ns.
+    """
+    for i in range(result.shape[0]):
+        out = result[i]
+        if out.lower > 0.0:
+            width = out.lower * tail_distance(out.upper)
+            out.lower = out.expected - width
+            out.upper = out.expected + width
+
+
+@device
+def needs(feed: NDArray[np.void], params: Params, result: NDArray[np.void]) -> None:
+    """Write the needed decades into `upper`, in a loop of its own for the same reason. Skipped rows are not looked at."""
+    for i in range(feed.shape[0]):
+        if feed[i].read >= 0:
+            result[i].upper = needed_decades(feed[i].step, params)
 
 
 @device
@@ -211,9 +228,11 @@ def calibrate(
     total = 0.0
     for d in range(table.shape[0]):
         total += table[d].weight
+    needs(feed, params, result)
     for i in range(feed.shape[0]):
         sample = feed[i]
         out = result[i]
+        needed = out.upper
         no_opinion(out, sample, factors[i])
         if sample.read < 0:
             continue
@@ -223,8 +242,7 @@ def calibrate(
         y = warmed(time, y)
         if sample.seen > 0.0:
             verdict = verdicts[i, top]
-            decades = max(tails.quantile_surprise(row.threshold, EXCEEDED, EXCESS, y), alone)
-            needed = needed_decades(sample.step, params)
+            decades = max(tails.quantile_surprise(row.threshold, EXCEEDED_DECADES, EXCESS, y), alone)
             out.onset_ns = date_back(row, time, sample, decades, verdict.since)
             lasts = (sample.ts_ns - out.onset_ns) * 1e-9 >= LASTING_STEPS * sample.step
             toward = verdict.direction + 1
@@ -233,9 +251,12 @@ def calibrate(
                 out.score = decades / needed
             scale = expectation(out, verdicts[i])
             if scale > 0.0:
-                band(out, sample, scale, tails.quantile_boundary(row.threshold, EXCEEDED, EXCESS, needed) / max(total, 1e-9))
+                out.lower = scale
+                out.upper = tails.quantile_boundary(row.threshold, EXCEEDED_DECADES, EXCESS, needed) / max(total, 1e-9)
+                out.deviation = (sample.value - out.expected) / scale
         if sample.write == sample.read:  # a shadow learns the series, not how surprising its model finds it
             learn(row, sample, y, params)
+    bands(result)
 
 
 def table_of(kinds: list[tuple[float, float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import calibration, clock
+from detectors import assembly, calibration, clock
 from detectors.contract import FEED, VERDICT, Tier
 from detectors.kernel import as_state
 from detectors.registry import of_tier
@@ -63,16 +63,10 @@ class SeriesDetector:
     ) -> None:
         """Times in seconds. `warm_up` and `samples_min`: until both have passed the model only learns."""
         self._chosen: Final = of_tier(tier)
-        self._kinds: Final = ["none", *dict.fromkeys(word for d in self._chosen for word in (*d.kinds, *d.lasting))]
-        place = {word: i for i, word in enumerate(self._kinds)}
-        rows = []
-        for d in self._chosen:
-            short, lasting = (tuple(place[word] for word in words) for words in (d.kinds, d.lasting))
-            rows.append((d.weight, d.alone, short, lasting))
-        self._table = as_state(calibration.table_of(rows))  # type: ignore[arg-type]  # three words become three numbers
+        self._kinds: Final = assembly.words_of(self._chosen)
+        self._table: Final = assembly.table(self._chosen, self._kinds)
         self._params = calibration.Params(false_alarm_every, warm_up, float(samples_min))
-        fields = [("clock", clock.STATE), ("calibration", calibration.STATE), *((d.name, d.state) for d in self._chosen)]
-        self._dtype: Final = np.dtype(fields, align=True)
+        self._dtype: Final = assembly.row_type(self._chosen)
         self._state: NDArray[np.void] = np.zeros(1, self._dtype)
 
     def score_one(self, x: float, t: float) -> float:

@@ -34,6 +34,7 @@ CLIP: Final = 12.0
 DECADES: Final = 4.0
 """About how many decades a score of 1.0 stands for."""
 EXCEEDED: Final = 0.05
+EXCEEDED_DECADES: Final = 1.3010299956639813
 PRIOR_THRESHOLD: Final = 2.0
 EXCESS: Final = 0.7
 """The mean of what goes beyond the threshold, the same for every entity."""
@@ -100,6 +101,6 @@ def score_jointly(
             dt = (ts_ns[i] - row.last_ns) * 1e-9
             row.step = row.step + 0.1 * (min(dt, 3.0 * row.step) - row.step) if row.step > 0.0 else dt
             needed = max(NEEDED_SHARE * log10(params.budget_seconds / max(row.step, 1e-3)), NEEDED_MIN)
-            out[i] = tails.quantile_surprise(row.threshold, EXCEEDED, EXCESS, y) / needed
+            out[i] = tails.quantile_surprise(row.threshold, EXCEEDED_DECADES, EXCESS, y) / needed
         row.last_ns = ts_ns[i]
         learn(row, y, dt, params)

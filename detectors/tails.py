@@ -70,18 +70,16 @@ def tail_alpha(dt: float, tau: float, seen: float) -> float:
 
 
 @device
-def quantile_surprise(threshold: float, exceeded: float, excess: float, y: float) -> float:
-    """Decades of surprise where only a quantile is learned: y goes beyond `threshold` with probability `exceeded`, by `excess` on average."""
-    known = -log10(exceeded)
+def quantile_surprise(threshold: float, known: float, excess: float, y: float) -> float:
+    """Decades of surprise where only a quantile is learned: y goes beyond `threshold` with probability 10**-known, by `excess` on average."""
     if y <= threshold:
         return known * y / threshold
     return known + (y - threshold) / (excess * _LN10)
 
 
 @device
-def quantile_boundary(threshold: float, exceeded: float, excess: float, decades: float) -> float:
+def quantile_boundary(threshold: float, known: float, excess: float, decades: float) -> float:
     """The inverse of `quantile_surprise`."""
-    known = -log10(exceeded)
     if decades <= known:
         return decades * threshold / known
     return threshold + (decades - known) * excess * _LN10

@@ -53,6 +53,7 @@ class Metric(StrEnum):
     SNAPSHOTS_SKIPPED = "foreshock_snapshots_skipped_total"
     REPLAYED = "foreshock_records_replayed_total"
     DETERMINISM_VIOLATIONS = "foreshock_determinism_violations_total"
+    RIVER_CALLS = "foreshock_river_calls_total"
     LIMITS_REACHED = "foreshock_limits_reached_total"
     CONFIG_RELOAD_OK = "foreshock_config_last_reload_successful"
     CONFIG_RELOAD_TIME = "foreshock_config_last_reload_success_timestamp_seconds"
@@ -127,8 +128,11 @@ METRICS: dict[Metric, About] = {
     Metric.SNAPSHOT_BYTES: About(Kind.GAUGE, "Size of a shard's newest snapshot.", ("stage", "shard")),
     Metric.SNAPSHOT_TIME: About(Kind.GAUGE, "When a shard's newest snapshot was written.", ("stage", "shard")),
     Metric.SNAPSHOTS_SKIPPED: About(Kind.COUNTER, "Snapshots that were torn or of another kind and were not used.", ("stage",)),
-    Metric.REPLAYED: About(Kind.COUNTER, "Records stepped again in silence after a restore.", ("stage",)),
+    Metric.REPLAYED: About(
+        Kind.COUNTER, "Records stepped in silence: again after a restore, or of the past at a first start.", ("stage",)
+    ),
     Metric.DETERMINISM_VIOLATIONS: About(Kind.COUNTER, "Replays whose outputs differed from those committed.", ("stage",)),
+    Metric.RIVER_CALLS: About(Kind.COUNTER, "Looks that detectors of river took at a series or an entity.", ("detector",)),
     Metric.LIMITS_REACHED: About(Kind.COUNTER, "A stated maximum was reached.", ("limit",)),
     Metric.CONFIG_RELOAD_OK: About(Kind.GAUGE, "Whether the last reload of the configuration was taken.", ()),
     Metric.CONFIG_RELOAD_TIME: About(Kind.GAUGE, "When the configuration was last taken.", ()),

@@ -214,6 +214,15 @@ class HandsOver(Protocol):
         ...
 
 
+@runtime_checkable
+class SearchesTime(Protocol):
+    """A source that can say where in a log a time is."""
+
+    def offset_at(self, shard: Shard, ts_ns: int) -> int | None:
+        """The first offset whose record is at least so new; None when there is none, or the log cannot be searched. Raises Unreachable."""
+        ...
+
+
 class Publisher(Protocol):
     """Takes outputs. Nothing counts as out before `flush` has returned."""
 
@@ -292,6 +301,7 @@ __all__ = [
     "Resettles",
     "Revoked",
     "Saved",
+    "SearchesTime",
     "Settles",
     "Sink",
     "Snapshot",

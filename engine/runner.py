@@ -26,6 +26,7 @@ from engine.ports import (
     MachineFactory,
     Publisher,
     Revoked,
+    SearchesTime,
     Settles,
     Source,
     StateStore,
@@ -47,6 +48,8 @@ class RunnerOptions:
     kernel_id: str = ""
     """Which machine wrote a snapshot: one of another kernel is not restored."""
     start: Literal["earliest", "latest"] = "latest"
+    backfill_seconds: float = 0.0
+    """A shard without a committed offset and without a snapshot first learns so much of its past, in silence."""
     poll_seconds: float = 0.2
     commit_interval_s: float = 1.0
     commit_records: int = 20_000
@@ -281,7 +284,7 @@ class Runner:
         self._drop(event.shard, lost=True)
         machine = self._factory(event.shard)
         options = self._options
-        start = begin_shard(machine, event, self._store, kernel_id=options.kernel_id, start=options.start)
+        start = begin_shard(machine, event, self._store, kernel_id=options.kernel_id, start=options.start, past=self._past(event))
         tenure = Tenure(machine, stage=self._stage, epoch=event.epoch, kernel_id=options.kernel_id)
         self._tenures[event.shard] = tenure
         self._told(tenure, tenure.begin(start))
@@ -304,6 +307,14 @@ class Runner:
             snapshot=start.snapshot,
             snapshots_skipped=start.skipped,
         )
+
+    def _past(self, event: Assigned) -> int | None:
+        """Where the past that a new shard learns begins: the oldest record when the log cannot be searched by time. None: it learns nothing."""
+        if self._options.backfill_seconds <= 0.0 or event.committed is not None:
+            return None
+        since_ns = self._clock.now_ns() - int(self._options.backfill_seconds * 1e9)
+        found = self._source.offset_at(event.shard, since_ns) if isinstance(self._source, SearchesTime) else None
+        return event.low if found is None else found
 
     def _drop(self, shard: Shard, *, lost: bool) -> None:
         """Forget a shard: nothing of it survives into its next assignment."""

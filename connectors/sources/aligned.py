@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 
-from engine.ports import Assigned, Clock, HandsOver, Polled, Source
+from engine.ports import Assigned, Clock, HandsOver, Polled, SearchesTime, Source
 from engine.records import Record, Shard
 
 HELD_MAX = 2_000
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 0.5
 
 
 class Aligned:
-    """Implements `ports.Source` and `ports.HandsOver` over another source."""
+    """Implements `ports.Source`, `ports.HandsOver` and `ports.SearchesTime` over another source."""
 
     def __init__(self, source: Source, clock: Clock) -> None:
         self._source = source
@@ -111,6 +111,10 @@ class Aligned:
         """See `ports.HandsOver`."""
         if isinstance(self._source, HandsOver):
             self._source.before_revoke(hook)
+
+    def offset_at(self, shard: Shard, ts_ns: int) -> int | None:
+        """See `ports.SearchesTime`."""
+        return self._source.offset_at(shard, ts_ns) if isinstance(self._source, SearchesTime) else None
 
     def seek(self, shard: Shard, offset: int) -> None:
         """See `ports.Source`."""

@@ -32,7 +32,7 @@ _new_record: Final = partial(tuple.__new__, Record)  # half the cost of `Record(
 
 
 class KafkaSource:
-    """Implements `ports.Source` and `ports.HandsOver`. Topics may be patterns: they then begin with `^`.
+    """Implements `ports.Source`, `ports.HandsOver` and `ports.SearchesTime`. Topics may be patterns: they then begin with `^`.
 
     `timeout_seconds` of `poll` bounds the wait for the first record; a question about a new shard may add `ASK_SECONDS`.
     """
@@ -207,6 +207,17 @@ class KafkaSource:
             high = -1
         self._ends[shard] = max(high, self._ends.get(shard, 0))
         return max(0, self._ends[shard] - self._next[shard])
+
+    def offset_at(self, shard: Shard, ts_ns: int) -> int | None:
+        """See `ports.SearchesTime`. The embedded broker finds nothing."""
+        place = TopicPartition(shard.topic, shard.partition, ts_ns // 1_000_000)
+        try:
+            found = self._consumer.offsets_for_times([place], timeout=ASK_SECONDS)[0]
+        except KafkaException as error:
+            raise unreachable(f"searching {shard} by time", error) from error
+        if found.error is not None:
+            raise unreachable(f"searching {shard} by time", found.error)
+        return int(found.offset) if found.offset >= 0 else None
 
     def close(self) -> None:
         """Leave the group. Shards still held are revoked on the way, without a last commit.

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from detectors.river_adapter import CLASSES, wrong_with
 from engine.config.document import Place, Tree
 from engine.config.tree import ActionRule, AnySink, Correlate, Deliver, Detect, Format, Kafka, Source, WebhookSink, Window
 from engine.errors import DecodeError
@@ -132,6 +133,14 @@ def _detect(detect: Detect) -> Iterator[Wrong]:
         yield Wrong(("detect", "confirm"), message, "confirm must not be greater than confirm_of")
     if detect.templates_per_service_max > detect.templates_max:
         yield Wrong(("detect", "templates_per_service_max"), "greater than templates_max")
+    for index, part in enumerate(detect.river.parts):
+        place: Place = ("detect", "river", "parts", index)
+        if part.use not in CLASSES:
+            yield Wrong((*place, "use"), "no detector of river that may be named", did_you_mean(part.use, list(CLASSES)))
+        elif wrong := wrong_with(part.use, part.params):
+            yield Wrong((*place, "params"), wrong)
+        elif part.over == "entity" and CLASSES[part.use].kind != "features":
+            yield Wrong((*place, "over"), f"{part.use} looks at one number at a time")
 
 
 def _correlate(correlate: Correlate, windows: list[tuple[Place, Window]]) -> Iterator[Wrong]:

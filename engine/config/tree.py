@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 from engine.config.fleet import Fleet
 from engine.config.forecast import Forecast
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
+from engine.config.river import River
 from engine.config.values import Duration, Model, Size, Zone
 
 Share = Annotated[float, Ge(0), Le(1)]
@@ -85,6 +86,8 @@ class Kafka(Model):
     """Settings of librdkafka for every client: security.protocol, sasl.mechanism, ssl.ca.location, …"""
     start: Literal["earliest", "latest"] = "latest"
     """Where a shard without a committed offset and without a snapshot begins."""
+    backfill: Duration = 0.0
+    """At the first start, so much of each input topic's past is learned in silence; 0s: none."""
     partitions: dict[str, Positive] = {"alerts": 1, "incidents": 1, "actions": 1, "control": 1, "dead-letters": 1, "audit": 1}
     """With how many partitions each of our own topics is made."""
     batch_records_max: Positive = 500
@@ -187,6 +190,8 @@ class Detect(Model):
     """IANA name of the zone whose clocks the people behind the data live by (Europe/Berlin): its days and weeks are what repeats."""
     fleet: Fleet = Fleet()
     """The same metric of many like members."""
+    river: River = River()
+    """Detectors of river beside our own."""
     forecast: Forecast = Forecast()
     """What runs out, told before it has."""
     rules: list[Rule] = []

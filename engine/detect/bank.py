@@ -14,12 +14,13 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import absence, calibration, clock, heirs
-from detectors.contract import FEED, VERDICT, Detector, Tier
+from detectors import absence, assembly, calibration, clock, heirs
+from detectors.contract import Tier
 from detectors.kernel import as_state
 from detectors.registry import DETECTORS, of_tier
 from engine.config.tree import Detect
 from engine.detect.lineage import lineage_hash
+from engine.detect.passes import CHUNK, Passes
 from engine.errors import StateError
 from engine.ports import Columns
 from engine.records import AnomalyKind, Series, digest
@@ -56,23 +57,17 @@ class Bank:
         chosen = of_tier(_TIERS[config.tier])
         self.detectors: tuple[str, ...] = tuple(d.name for d in chosen)
         self._chosen = chosen
-        self._dtype = np.dtype(
-            [("clock", clock.STATE), ("calibration", calibration.STATE), *((d.name, d.state) for d in chosen)], align=True
-        )
+        self._dtype = assembly.row_type(chosen)
         self.bytes_per_series: int = self._dtype.itemsize
-        self._table = as_state(calibration.table_of([self._table_row(d) for d in chosen]))
+        self._table = assembly.table(chosen, self.KINDS)
         self._params = calibration.Params(config.false_alarm_every, config.warm_up, float(config.samples_min))
         self._series_max = config.series_max
         self._shadows = max(config.series_max // _SHADOWS_SHARE, _SHADOWS_MIN)
         self._free_shadows = list(range(self._shadows - 1, -1, -1))
         self._slots_used = 0
         self._state: NDArray[np.void] = np.zeros(self._shadows + min(_ROWS_FIRST, config.series_max), self._dtype)
+        self._bound: tuple[NDArray[np.void], Passes] | None = None
         self.kernel_id: str = self._kernel_id()
-
-    def _table_row(self, detector: Detector) -> tuple[float, float, tuple[int, int, int], tuple[int, int, int]]:
-        down, still, up = (self.KINDS.index(AnomalyKind(k)) for k in detector.kinds)
-        low, lasting, high = (self.KINDS.index(AnomalyKind(k)) for k in detector.lasting)
-        return detector.weight, detector.alone, (down, still, up), (low, lasting, high)
 
     def _kernel_id(self) -> str:
         """What the bytes of a row mean: the sources of just these kernels, their parameters, their shares and words."""
@@ -107,33 +102,32 @@ class Bank:
     def score(self, slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> Scored:
         """Score then learn each sample, in order. Slots must be admitted; samples not above their series' time get no opinion."""
         n = len(slot)
-        state = as_state(self._state)
-        feed = as_state(np.zeros(n, FEED))
-        verdicts = as_state(np.zeros((n, len(self._chosen)), VERDICT))
-        factors = np.empty((n, len(self._chosen)), np.float64)
-        result = as_state(np.zeros(n, calibration.RESULT))
         rows = np.asarray(slot, np.int64) + self._shadows
-        clock.read_clock(state["clock"], rows, np.asarray(ts_ns, np.int64), np.asarray(value, np.float64), self._zone, feed)
-        for place, detector in enumerate(self._chosen):
-            detector.kernel(state[detector.name], feed, detector.params, verdicts[:, place])
-        calibration.calibrate(self._ends(state), feed, verdicts, self._table, self._params, factors, result)
+        ts_ns, value = np.asarray(ts_ns, np.int64), np.asarray(value, np.float64)
+        factors = np.empty((n, len(self._chosen)), np.float64)
+        result = as_state(np.empty(n, calibration.RESULT))
+        passes = self._passes()
+        for first in range(0, n, CHUNK):
+            some = slice(first, first + CHUNK)
+            passes.score(rows[some], ts_ns[some], value[some], factors[some], result[some])
         fields: Any = result
         return Scored(
-            fields["score"].copy(),
-            fields["expected"].copy(),
-            fields["lower"].copy(),
-            fields["upper"].copy(),
-            fields["deviation"].copy(),
+            fields["score"],
+            fields["expected"],
+            fields["lower"],
+            fields["upper"],
+            fields["deviation"],
             fields["kind"].astype(np.int8),
-            fields["onset_ns"].copy(),
+            fields["onset_ns"],
             factors,
         )
 
-    @staticmethod
-    def _ends(state: NDArray[np.void]) -> NDArray[np.void]:
-        """The two fields that calibration needs, as one view: it compiles once, whatever the detectors are."""
-        ends: NDArray[np.void] = state[["clock", "calibration"]]
-        return ends
+    def _passes(self) -> Passes:
+        """The kernels over the rows as they are: made anew when these have grown."""
+        if self._bound is None or self._bound[0] is not self._state:
+            passes = Passes(self._state, self._chosen, self._table, self._params, self._zone)
+            self._bound = self._state, passes
+        return self._bound[1]
 
     # ---------------------------------------------------------------------------------------------- quarantine
     def _clock(self, slot: int) -> Any:
@@ -194,6 +188,16 @@ class Bank:
     def newest(self, slot: int) -> float:
         """The last value of a series."""
         return float(self._state["level"]["level"][slot + self._shadows, 0])
+
+    def units(self, slot: int) -> tuple[float, float]:
+        """The level of the last days of a series, and its usual deviation from it (> 0)."""
+        row = self._state["level"][slot + self._shadows]
+        level = float(row["level"][-1])
+        return level, 1.25 * float(row["scale"][-1]) + 0.1 * float(row["quantum"]) + 1e-9 * abs(level) + 1e-12
+
+    def needed_decades(self, step_seconds: float) -> float:
+        """The decades of the sum that a score of 1.0 stands for."""
+        return float(calibration.needed_decades(step_seconds, self._params))
 
     def learning(self) -> int:
         """How many series in use have no opinion yet: they are too young."""

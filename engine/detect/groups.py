@@ -9,16 +9,18 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Collection, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import StateError
 from engine.ports import Columns
 from engine.records import Series, Signal, digest, series_key
 
 GROUPS_MAX: Final = 50_000
+ROWS_FIRST: Final = 64
 MEMBERS_MAX: Final = 1_000
 """Members of one group; those that come later belong to none."""
 
@@ -130,3 +132,12 @@ class Groups:
 def fleet_key(series: Series, labels: Collection[str]) -> str:
     """The group as people read it: the series without the labels that tell its members apart."""
     return series_key(series.name, tuple(pair for pair in series.labels if pair[0] not in labels)).decode()
+
+
+def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """The array with at least so many rows, those that are new being zero; doubles."""
+    if rows <= len(array):
+        return array
+    longer = np.zeros(max(rows, 2 * len(array), ROWS_FIRST), array.dtype)
+    longer[: len(array)] = array
+    return longer

@@ -8,7 +8,7 @@ carries the factor `peers`. A member that is told teaches nothing until its aler
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from msgspec import structs
@@ -21,7 +21,7 @@ from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
 from engine.detect.drafts import Moment
 from engine.detect.gates import Gate, Judged, weigh
-from engine.detect.groups import Groups, fleet_key
+from engine.detect.groups import Groups, fleet_key, grown
 from engine.detect.lineage import lineage_hash
 from engine.detect.series import SeriesTable
 from engine.errors import StateError
@@ -36,7 +36,6 @@ FACTOR_MIN: Final = 1.5
 SILENT_ROUNDS: Final = 5
 _SECOND_NS: Final = 1_000_000_000
 _TOLD: Final = (AlertState.FIRING, AlertState.UNKNOWN)
-_ROWS_FIRST: Final = 64
 
 
 class Round(NamedTuple):
@@ -76,9 +75,9 @@ class Peers:
         """A series was admitted; `number` is its group, -1 when it has none."""
         if not self._on or number < 0:
             return
-        self._members = _grown(self._members, slot + 1)
-        self._rows = _grown(self._rows, number + 1)
-        self._next_ns, self._sizes = _grown(self._next_ns, number + 1), _grown(self._sizes, number + 1)
+        self._members = grown(self._members, slot + 1)
+        self._rows = grown(self._rows, number + 1)
+        self._next_ns, self._sizes = grown(self._next_ns, number + 1), grown(self._sizes, number + 1)
         self._members["group"][slot] = number + 1
         self._sizes[number] += 1
         self._slots.pop(number, None)
@@ -267,15 +266,6 @@ class Peers:
         if not len(self._members):
             for slot in range(len(self._table.series)):
                 self.join(slot, self._groups.of(slot))
-
-
-def _grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
-    """At least so many rows, those that are new being zero; doubles."""
-    if rows <= len(array):
-        return array
-    grown = np.zeros(max(rows, 2 * len(array), _ROWS_FIRST), array.dtype)
-    grown[: len(array)] = array
-    return grown
 
 
 def _as_bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:

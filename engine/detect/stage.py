@@ -239,6 +239,7 @@ class DetectMachine:
             watch.groups.restore(_part(columns, "groups"))
             watch.peers.restore(_part(columns, "peers"))
             watch.priors.restore(_part(columns, "priors"))
+            watch.river.rejoin(watch.table.series)
             watch.forecasts.restore(_part(columns, "forecasts"))
             intake.restore(_part(columns, "intake"))
             lines.restore(_part(columns, "lines"))

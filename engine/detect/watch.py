@@ -18,6 +18,7 @@ from engine.detect.gates import Gate, Judged, Policies, weigh
 from engine.detect.groups import Groups
 from engine.detect.peers import Peers
 from engine.detect.priors import Priors
+from engine.detect.river_parts import RiverParts
 from engine.detect.series import IGNORED, REFUSED, SILENT_MAX, SeriesTable
 from engine.metrics import Metric
 from engine.ports import StepStats
@@ -72,6 +73,7 @@ class Watch:
         self.groups = Groups(config.fleet.labels)
         self.peers = Peers(config, self.groups, self.table, self.episodes)
         self.priors = Priors(config, self.bank, self.groups)
+        self.river = RiverParts(config.river, self.bank)
         self.forecasts = Forecasts(config, self.table, self.bank.kernel_id, config_id)
 
     # ------------------------------------------------------------------------------------------ samples
@@ -129,6 +131,7 @@ class Watch:
             number = self.groups.add(slot, series)
             self.peers.join(slot, number)
             self.priors.join(slot, number)
+            self.river.join(slot, series, stats)
             self.forecasts.admit(slot, series, stats)
         elif slot == REFUSED:
             stats.count(Metric.SERIES_REFUSED, 1, "full")
@@ -138,6 +141,7 @@ class Watch:
     def score(self, points: Points, step: Step) -> None:
         """Score, learn, and show to the episodes every sample of a series that is, or becomes, of interest."""
         scored = self.bank.score(points.slot, points.ts_ns, points.value)
+        self.river.add_to(scored.score, points.slot)
         self.peers.observe(points.slot, points.ts_ns, points.value)
         live = self.table.rows["live"]
         hot = live[points.slot]
@@ -179,7 +183,8 @@ class Watch:
             kind=_RATES.get(kind, kind) if series.kind is ValueKind.COUNT else kind,
             onset_ts_ns=int(scored.onset_ts_ns[i]),
             factors={name: decades for name, decades in zip(self.bank.detectors, factors, strict=True) if decades > 0.0}
-            | self.peers.factors(int(points.slot[i])),
+            | self.peers.factors(int(points.slot[i]))
+            | self.river.factors(int(points.slot[i])),
             size_of=float(points.size_of[i]),
             step_seconds=float(points.step[i]),
         )
@@ -254,6 +259,7 @@ class Watch:
     def compare(self, watermark_ns: int, row: int, step: Step) -> None:
         """Let new members of fleets inherit; tell of members that are unlike their peers."""
         self.priors.tick(step.stats)
+        self.river.tick(watermark_ns, self.bank.needed_decades, step.stats)
         for alert in self.peers.tick(watermark_ns, step.moment(row), step.stats):
             self.tell(alert, step, row)
 
@@ -282,6 +288,7 @@ class Watch:
         self.bank.release(slot)
         self.peers.leave(slot)
         self.priors.leave(slot)
+        self.river.leave(slot)
         self.groups.remove(slot)
         self.forecasts.release(slot)
         self.table.release(slot)

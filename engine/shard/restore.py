@@ -28,6 +28,7 @@ class Begin(StrEnum):
     RESTORED = "restored"  # snapshot, then the log from it
     STATELESS = "stateless"  # a stage that keeps no snapshots: from the commit
     COLD_EARLIEST = "cold_earliest"  # never seen before: from the start of the log
+    BACKFILLED = "backfilled"  # never seen before: what the log holds of the past is learned in silence up to its end
     COLD_LATEST = "cold_latest"  # never seen before: from the end of the log
     REBUILT = "rebuilt"  # a commit but no usable snapshot: learned anew from what the log still holds
     GAP = "gap"  # the log no longer holds all that is needed: state is kept, records are missing
@@ -79,9 +80,18 @@ def unwrap(snapshot: Snapshot) -> tuple[Snapshot, Chain]:
 
 
 def begin_shard(
-    machine: Machine, assigned: Assigned, store: StateStore | None, *, kernel_id: str, start: Literal["earliest", "latest"]
+    machine: Machine,
+    assigned: Assigned,
+    store: StateStore | None,
+    *,
+    kernel_id: str,
+    start: Literal["earliest", "latest"],
+    past: int | None = None,
 ) -> Start:
-    """Restore `machine` as far as it can be and say where to read from. `store` None: the stage has no state to restore."""
+    """Restore `machine` as far as it can be and say where to read from. `store` None: the stage has no state to restore.
+
+    `past` is the offset from which a shard that was never seen before learns in silence; None: it learns nothing of the past.
+    """
     low, high, committed = assigned.low, assigned.high, assigned.committed
     if committed is not None and committed > high:
         return _plain(Begin.TRUNCATED, low, low, None)
@@ -89,6 +99,8 @@ def begin_shard(
         return _stateless(assigned, start)
     found = _newest_usable(machine, assigned.shard, store, high if committed is None else committed, kernel_id)
     if found.saved is None:
+        if assigned.committed is None and past is not None and past < high:
+            return _plain(Begin.BACKFILLED, max(past, low), high, None, found.skipped)
         return _without_snapshot(assigned, start, kernel_id, found.skipped)
     until = found.saved.offset if committed is None else committed
     if found.saved.offset < low:

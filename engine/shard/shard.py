@@ -16,7 +16,7 @@ from engine.metrics import Metric
 from engine.ports import Machine, Resettles, Saved, Settles, StepResult, StepStats
 from engine.records import Record, Shard
 from engine.shard.commit import Chain, Mark, write_mark
-from engine.shard.restore import Start, wrap
+from engine.shard.restore import Begin, Start, wrap
 
 NEVER: Final = -1
 """No offset of this log is committed yet: even the place where we began is worth a commit."""
@@ -53,6 +53,7 @@ class Tenure:
         self._stage = stage
         self._kernel_id = kernel_id
         self._silent_until = 0
+        self._learns_until = 0  # before this offset nothing may be committed: who takes over must begin where we began
         self._chain = Chain(0)
         self._expected: Chain | None = None
 
@@ -67,6 +68,8 @@ class Tenure:
         self.committed = NEVER if start.committed is None else start.committed
         self.snapshot_offset = start.snapshot
         self._chain, self._expected, self._silent_until = start.chain, start.expected, start.silent_until
+        if start.begin is Begin.BACKFILLED:
+            self._learns_until = start.silent_until
         if start.skipped:
             stats.count(Metric.SNAPSHOTS_SKIPPED, start.skipped, self._stage)
         if start.position < start.silent_until:
@@ -136,6 +139,8 @@ class Tenure:
     # ------------------------------------------------------------------------------------------- commit and snapshot
     def committable(self) -> int:
         """Everything before this offset is done: stepped, and its effects outside Kafka had. Never moves backwards."""
+        if self.position < self._learns_until:
+            return self.committed
         settled = self.machine.next_offset() if isinstance(self.machine, Settles) else None
         done = self.position if settled is None else min(settled, self.position)
         return max(done, self.committed)

@@ -79,6 +79,7 @@ def _runner(config: Config, job: Job, telemetry: Telemetry, clock: Clock) -> Run
     options = RunnerOptions(
         kernel_id=job.kernel_id,
         start=config.kafka.start if job.stage == "detect" else "earliest",
+        backfill_seconds=config.kafka.backfill if job.stage == "detect" else 0.0,
         commit_interval_s=config.kafka.commit_interval,
         snapshot_interval_s=config.state.snapshot_interval,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from detectors import kernel
 
@@ -38,3 +39,21 @@ def test_a_place_that_cannot_be_written_is_passed_over(monkeypatch: pytest.Monke
 def test_rows_of_a_state_have_attributes_and_are_no_copies() -> None:
     state = np.zeros(2, [("level", np.float64)])
     assert np.shares_memory(kernel.as_state(state), state)
+
+
+@kernel.kernel
+def double(array: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    for i in range(array.shape[0]):
+        out[i] = 2.0 * array[i]
+
+
+def test_a_bound_kernel_takes_arrays_of_any_stride_and_length() -> None:
+    table = np.arange(12.0).reshape(4, 3)
+    call = kernel.bound(double, table[:, 1], np.zeros(4))
+    for rows in (4, 2, 1, 0):
+        out = np.zeros((rows, 2))
+        call(table[:rows, 1], out[:, 0])
+        assert out[:, 0].tolist() == [2.0, 8.0, 14.0, 20.0][:rows]
+        assert not out[:, 1].any()
+    if kernel.JIT:
+        assert len(double.signatures) == 1, "one row is contiguous and must compile nothing anew"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from detectors.registry import DETECTORS
 from engine.config.tree import Detect
+from engine.detect import passes
 from engine.detect.bank import Bank, Scored
 from engine.errors import StateError
 from engine.records import AnomalyKind, Series
@@ -276,6 +277,15 @@ def test_growing_changes_nothing() -> None:
     assert same(feed_one(grown, ts_ns[200:], value[200:]), feed_one(plain, ts_ns[200:], value[200:]))
     with pytest.raises(ValueError, match="outside"):
         grown.admit(100, SERIES)
+
+
+def test_fetching_rows_beforehand_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    near = bank_of(3)
+    told = near.score(*mixed(300))
+    monkeypatch.setattr(passes, "NEAR_BYTES", -1)
+    far = bank_of(3)
+    assert same(told, far.score(*mixed(300)))
+    assert columns_of(near) == columns_of(far)
 
 
 def test_a_snapshot_of_other_detectors_or_torn_columns_is_refused() -> None:

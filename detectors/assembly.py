@@ -1,0 +1,37 @@
+"""How the detectors of a tier are put together: the row of a series, and the table that combines what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import calibration, clock
+from detectors.contract import Detector
+from detectors.kernel import as_state
+
+
+def row_type(chosen: Sequence[Detector]) -> np.dtype[Any]:
+    """All that is kept of one series: its clock, its calibration, and a field for each detector by its name."""
+    fields: list[Any] = [("clock", clock.STATE), ("calibration", calibration.STATE), *((d.name, d.state) for d in chosen)]
+    return np.dtype(fields, align=True)
+
+
+def table(chosen: Sequence[Detector], words: Sequence[str]) -> NDArray[np.void]:
+    """The detectors' shares and kinds for `calibration.calibrate`; a kind is its place in `words`. Raises ValueError for one that is not there."""
+    places = {word: place for place, word in enumerate(words)}
+    rows = []
+    for d in chosen:
+        unknown = {*d.kinds, *d.lasting} - places.keys()
+        if unknown:
+            raise ValueError(f"{d.name} gives kinds that have no word: {', '.join(sorted(unknown))}")
+        (down, still, up), (low, lasting, high) = ([places[word] for word in kinds] for kinds in (d.kinds, d.lasting))
+        rows.append((d.weight, d.alone, (down, still, up), (low, lasting, high)))
+    return as_state(calibration.table_of(rows))
+
+
+def words_of(chosen: Sequence[Detector]) -> list[str]:
+    """Every kind that these detectors give, "none" first: words enough for a table of their own."""
+    return ["none", *dict.fromkeys(word for d in chosen for word in (*d.kinds, *d.lasting))]

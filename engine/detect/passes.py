@@ -1,0 +1,71 @@
+"""The kernels of a bank, one pass after the other over a chunk of samples.
+
+A chunk is so small that the rows of its series stay in the nearest caches from the first pass to the last; they are asked for
+together before it. The kernels are bound to their types once, for a call by the usual way costs more than the work on a few samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import calibration, clock, fetch
+from detectors.contract import FEED, VERDICT, Detector
+from detectors.kernel import as_state, bound
+
+CHUNK: Final = 256
+"""Samples. Their rows of 2 kB fit half a megabyte of near cache; a call costs 1 µs, which so many share."""
+
+NEAR_BYTES: Final = 4 * 2**20
+"""Models that take no more are near the processor anyway."""
+
+
+class Passes:
+    """Over one array of rows, which must live as long. Its scratch is its own: one thread at a time."""
+
+    def __init__(
+        self,
+        rows: NDArray[np.void],
+        detectors: Sequence[Detector],
+        table: NDArray[np.void],
+        params: calibration.Params,
+        zone: NDArray[np.void],
+    ) -> None:
+        state, count = as_state(rows), len(detectors)
+        self._bytes, self._width = rows.view(np.uint8), rows.dtype.itemsize
+        self._clocks = state["clock"]
+        self._ends: NDArray[np.void] = state[["clock", "calibration"]]
+        self._table, self._params, self._zone = table, params, zone
+        self._feed = feed = as_state(np.zeros(CHUNK, FEED))
+        self._verdicts = verdicts = as_state(np.zeros((CHUNK, count), VERDICT))
+        self._seen = np.zeros(1, np.int64)
+        some, numbers, factors = np.zeros(1, np.int64), np.zeros(1), np.zeros((1, count))
+        result = as_state(np.zeros(1, calibration.RESULT))
+        self._fetch = bound(fetch.fetch_rows, self._bytes, self._width, some, some)
+        self._read = bound(clock.read_clock, self._clocks, some, some, numbers, zone, feed)
+        self._calibrate = bound(calibration.calibrate, self._ends, feed, verdicts, table, params, factors, result)
+        self._detectors = [
+            (bound(d.kernel, state[d.name], feed, d.params, verdicts[:, place]), state[d.name], d.params, verdicts[:, place])
+            for place, d in enumerate(detectors)
+        ]
+
+    def score(
+        self,
+        rows: NDArray[np.int64],
+        ts_ns: NDArray[np.int64],
+        value: NDArray[np.float64],
+        factors: NDArray[np.float64],
+        result: NDArray[np.void],
+    ) -> None:
+        """Score and learn at most CHUNK samples, in order; write their `factors` and `result`. The arrays have these very types."""
+        n = len(rows)
+        feed = self._feed[:n]
+        if self._bytes.nbytes > NEAR_BYTES:
+            self._fetch(self._bytes, self._width, rows, self._seen)
+        self._read(self._clocks, rows, ts_ns, value, self._zone, feed)
+        for kernel, state, params, verdict in self._detectors:
+            kernel(state, feed, params, verdict[:n])
+        self._calibrate(self._ends, feed, self._verdicts[:n], self._table, self._params, factors, result)
