@@ -70,12 +70,15 @@ class Params(NamedTuple):
 
 
 @device
-def bin_of(row: Row, cut: int, value: float) -> int:
-    """The place in `counts` of the projection of `value` and the samples before it."""
+def projected(row: Row, cut: int, value: float) -> float:
     unit = 1.25 * row.spread + 1e-9 * abs(row.centre) + 1e-12
     first = (value - row.centre) / unit
     second = (row.recent[LAG[cut, 1] - 1] - row.centre) / unit
-    z = WEIGHT[cut, 0] * first + WEIGHT[cut, 1] * second
+    return WEIGHT[cut, 0] * first + WEIGHT[cut, 1] * second
+
+
+@device
+def bin_at(cut: int, z: float) -> int:
     place = int((z / (abs(z) + 2.0) + 1.0) * 0.5 * BINS)
     return cut * BINS + min(max(place, 0), BINS - 1)
 
@@ -85,7 +88,9 @@ def unfamiliarity(row: Row, value: float) -> float:
     """Mean of -log10 of the shares of the bins, a bin without a count standing at half of one."""
     shares = 1.0
     for cut in range(CUTS):
-        shares *= (float(row.counts[bin_of(row, cut, value)]) + 0.5) / (float(row.total) + 0.5 * BINS)
+        z = projected(row, cut, value)
+        far = min(abs(z), 1e6) + 2.0
+        shares *= (float(row.counts[bin_at(cut, z)]) + 0.5) / (float(row.total) + 0.5 * BINS) * 4.0 / (far * far)
     return -log10(shares) / CUTS
 
 
@@ -127,7 +132,7 @@ def learn_shape(row: Row, sample: Row, params: Params) -> None:
     if sample.seen % max(math.ceil(samples / TOTAL_MAX), 1.0) != 0.0:
         return  # fast series: one sample in several is enough
     for cut in range(CUTS):
-        row.counts[bin_of(row, cut, value)] += 1
+        row.counts[bin_at(cut, projected(row, cut, value))] += 1
     row.total += 1
     if row.total >= min(samples, TOTAL_MAX):
         row.total = 0
