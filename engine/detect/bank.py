@@ -107,9 +107,12 @@ class Bank:
         factors = np.empty((n, len(self._chosen)), np.float64)
         result = as_state(np.empty(n, calibration.RESULT))
         passes = self._passes()
-        for first in range(0, n, CHUNK):
-            some = slice(first, first + CHUNK)
-            passes.score(rows[some], ts_ns[some], value[some], factors[some], result[some])
+        if n <= CHUNK:
+            passes.score(rows, ts_ns, value, factors, result)
+        else:
+            for first in range(0, n, CHUNK):
+                some = slice(first, first + CHUNK)
+                passes.score(rows[some], ts_ns[some], value[some], factors[some], result[some])
         fields: Any = result
         return Scored(
             fields["score"],
@@ -125,7 +128,9 @@ class Bank:
     def _passes(self) -> Passes:
         """The kernels over the rows as they are: made anew when these have grown."""
         if self._bound is None or self._bound[0] is not self._state:
-            passes = Passes(self._state, self._chosen, self._table, self._params, self._zone)
+            rows = self._state
+            room = len(rows) - self._shadows
+            passes = Passes(rows, self._chosen, self._table, self._params, self._zone, series_max=room)
             self._bound = self._state, passes
         return self._bound[1]
 
@@ -229,10 +234,8 @@ class Bank:
 
     def overdue(self, now_ns: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Slots silent beyond what their rhythm allows at `now_ns`, ascending, with the absence score (>= 1)."""
-        live = as_state(self._state[self._shadows : self._shadows + self._slots_used])
-        surprise = np.zeros(len(live), np.float64)
-        params = DETECTORS["absence"].params
-        absence.silence(live["absence"], live["clock"], now_ns, params, surprise)  # type: ignore[arg-type]
+        surprise = np.zeros(self._slots_used, np.float64)
+        self._passes().silence(self._shadows, now_ns, surprise)
         slots = np.flatnonzero(surprise >= 1.0).astype(np.int64)
         return slots, surprise[slots]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import values
+from detectors.kernel import as_state, bound
 from engine.config.tree import Detect
 from engine.detect.alerts import Ask, Episodes, Sighting
 from engine.detect.bank import Bank, Scored
@@ -19,7 +20,7 @@ from engine.detect.groups import Groups
 from engine.detect.peers import Peers
 from engine.detect.priors import Priors
 from engine.detect.river_parts import RiverParts
-from engine.detect.series import IGNORED, REFUSED, SILENT_MAX, SeriesTable
+from engine.detect.series import IGNORED, REFUSED, ROWS, SILENT_MAX, SeriesTable
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Alert, AlertState, AnomalyKind, Series, Signal, ValueKind
@@ -67,6 +68,10 @@ class Watch:
         self._warm_up_ns = int(config.warm_up * _SECOND_NS)
         self._idle_ns = int(config.idle_after * _SECOND_NS)
         self._series_max = config.series_max
+        one, number, rows = np.zeros(1, np.int64), np.zeros(1), as_state(np.zeros(1, ROWS))
+        self._read = bound(
+            values.read_values, rows["values"], rows["kind"], one, one, number, (number, number, number, np.zeros(1, np.int8))
+        )
         self.bank = Bank(config, timezone)
         self.table = SeriesTable(config.series_max, Policies(config))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch)
@@ -91,11 +96,13 @@ class Watch:
         table = self.table.rows
         table["silent"][slot] = 0
         value, pace, size_of, verdict = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8)
-        values.read_values(table["values"], table["kind"], slot, ts_ns, raw, (value, pace, size_of, verdict))
-        for name, code in (("late", values.LATE), ("repeated", values.REPEATED)):
-            dropped = np.count_nonzero(verdict == code)
-            if dropped:
-                step.stats.count(Metric.SAMPLES_DROPPED, int(dropped), name)
+        ts_ns, raw = np.asarray(ts_ns, np.int64), np.asarray(raw, np.float64)  # what is bound is not checked
+        self._read(table["values"], table["kind"], slot, ts_ns, raw, (value, pace, size_of, verdict))
+        if verdict.any():
+            for name, code in (("late", values.LATE), ("repeated", values.REPEATED)):
+                dropped = np.count_nonzero(verdict == code)
+                if dropped:
+                    step.stats.count(Metric.SAMPLES_DROPPED, int(dropped), name)
         usable = np.isfinite(value)
         points = Points(row, slot, ts_ns, value, pace, size_of)
         if not usable.all():
@@ -218,6 +225,8 @@ class Watch:
         """Tell of series that have been overdue for two ticks; those of one entity are told together."""
         rows = self.table.rows
         slots, scores = self.bank.overdue(watermark_ns)
+        if not len(slots):
+            return
         watched = slots < len(self.table.series)
         slots, scores = slots[watched], scores[watched]
         metric = rows["metric"][slots] & rows["used"][slots]
