@@ -73,6 +73,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         lasting=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
         weight=1.0,
         beside_season=2.0,
+        recurs=True,
         source="Winters 1960, additive seasonal smoothing, with bounded influence",
     ),
     "reach": Detector(
