@@ -74,6 +74,7 @@ class Detector:
     weight: float  # its share in the sum of surprises
     source: str  # the paper or the reason behind it
     alone: float = 0.0  # the share of its decades that counts without agreement: 1 where no other detector can see the fault
+    recurs: bool = False  # learns by the hour: keeps what a short excursion taught it when the rest is put back
     portable: bool = True  # the same bits on every machine
     adopted: Callable[[np.void, np.void, float], None] | None = None
     """Called when a level that lasted becomes the new normal: (row as the shadow learned it, row before, the level now).

@@ -47,6 +47,7 @@ OUTLOOK: Final = np.dtype(
         ("middle", np.float64),  # by the forecast itself
         ("late", np.float64),  # at the latest; all three NaN when it is not met within a week
         ("lived", np.float64),  # hours since the first cell
+        ("run", np.float64),  # and since the youngest line began anew, in hours of cells
         ("since_ns", np.int64),  # where the trend parts from the line before it
         ("age", np.int64),  # of the line that the slope is taken from
         ("sawtooth", np.int64),  # 1 when the series falls back again and again
@@ -56,13 +57,15 @@ OUTLOOK: Final = np.dtype(
 
 
 @device
-def walk(row: Row, bound: float, toward: float, slope: float, out: Row) -> None:
-    """Hour by hour to the bound; all in distances from the origin."""
+def walk(row: Row, bound: float, toward: float, trend: tuple[float, float], out: Row) -> None:
+    """Hour by hour to the bound, along a trend of a slope and its standard error; all in distances from the origin."""
+    slope, error = trend
     at = last_cell(row)
     for hour in range(HOURS_MAX + 1):
         cells = hour * CELLS_HOUR
         point = toward * (float(row.level[0]) + slope * cells + wave_at(row, at + cells) - bound)
-        reach = NINETY * GAUSS * error_at(row, float(cells)) if hour > 0 else 0.0
+        wander, lack = GAUSS * error_at(row, float(cells)), error * cells
+        reach = NINETY * math.sqrt(wander * wander + lack * lack) if hour > 0 else 0.0
         if math.isnan(out.early) and point + reach >= 0.0:
             out.early = hour
         if math.isnan(out.middle) and point >= 0.0:
@@ -100,17 +103,18 @@ def judge_one(row: Row, bound: float, toward: float, params: Params, out: Row) -
     its_error = slope_error(row, 1, params)
     out.news = toward * day / its_error
     out.fresh = (float(row.slope[0]) - float(row.slope[2])) / day if day != 0.0 else 0.0
-    width = float(row.high) - float(row.low) + out.reach
+    width = float(row.high) - float(row.low) + (0.0 if row.resets >= SAWTOOTH else out.reach)
     out.beyond = (level - float(row.high) if toward > 0.0 else float(row.low) - level) / max(width, 1e-30)
     out.early = np.nan
     out.middle = np.nan
     out.late = np.nan
     out.lived = (last_cell(row) - row.born) / CELLS_HOUR
+    out.run = row.run / CELLS_HOUR
     out.since_ns = parting(row, slope, age)
     out.age = age
     out.sawtooth = 1 if row.resets >= SAWTOOTH else 0
     if not math.isnan(bound) and (out.evident > params.evident or toward * (level - (bound - row.origin)) >= 0.0):
-        walk(row, bound - row.origin, toward, slope, out)
+        walk(row, bound - row.origin, toward, (slope, error), out)
 
 
 @kernel

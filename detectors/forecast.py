@@ -5,8 +5,8 @@ days) follow the cells, each a critically damped filter of level and slope; a wa
 The slope that counts is that of the oldest line with which the younger ones agree: the most data that tell one story.
 
 What lies far from the youngest line for three cells in a row is no trend but a step: all lines move over, and the youngest begins anew.
-Steps back against the trend (a log that is rotated, a heap that is collected) are counted: a sawtooth is not continued beyond the range
-that it has kept to. Deviations teach the older lines a bounded amount (Huber, 1964).
+Steps back against the trend (a log that is rotated, a heap that is collected) are counted, and end the forecasts that wait: a sawtooth
+is not continued beyond the range that it has kept to, and its errors are those within a tooth. Deviations teach the older lines a bounded amount (Huber, 1964).
 
 How far off a forecast may be is not deduced but measured: at each horizon one forecast at a time waits for its hour, and the usual size of
 the errors, bounded and forgotten in ten days, is the scale of the interval and of what slope is worth mentioning.
@@ -93,7 +93,7 @@ class Params(NamedTuple):
     error_days: Annotated[float, Gt(0)] = 10.0
     """How long errors of forecasts are remembered."""
     evident: Annotated[float, Gt(0)] = 2.5
-    """Standard errors that a slope must have to be followed by a forecast."""
+    """Of a slope of so many standard errors a forecast follows half; of all others as much as they are evident."""
 
 
 # ------------------------------------------------------------------------------------------ errors and slopes
@@ -131,14 +131,20 @@ def rate_of(row: Row, age: int, params: Params) -> float:
 
 @device
 def slope_error(row: Row, age: int, params: Params) -> float:
-    """Standard error of the slope of a line, if the series wandered as its forecasts have erred; Inf while that is unknown."""
+    """Standard error of the slope of a line, if the series wanders as its forecasts have erred, and is as noisy as it is.
+
+    Inf while that is unknown.
+    """
     cells = 36.0 if age == 0 else (144.0 if age == 1 else 720.0)
     size = error_at(row, cells)
     if size == 0.0 and row.seen < CELLS_DAY:
         return math.inf
     measured = max(last_cell(row) - row.born - 2 * CELLS_DAY, 0) / HORIZONS[1 if age == 0 else 2]
     doubt = math.sqrt(1.0 + 4.0 / (measured + 1.0))  # the fewer errors were measured, the less is known of their size
-    return doubt * GAUSS * size / math.sqrt(cells) * math.sqrt(rate_of(row, age, params)) / 2.0 + floor_of(row) / cells
+    rate = rate_of(row, age, params)
+    wander = doubt * GAUSS * size / math.sqrt(cells) * math.sqrt(rate) / 2.0
+    noise = GAUSS * float(row.unrest) * rate * math.sqrt(2.0 * rate)
+    return math.sqrt(wander * wander + noise * noise) + floor_of(row) / cells
 
 
 @device
@@ -161,22 +167,29 @@ def floor_of(row: Row) -> float:
 
 
 @device
+def share_of(slope: float, error: float, params: Params) -> float:
+    """How much of a slope a forecast follows, 0 … 1. Never none: errors that a slope explains would else hide it for ever."""
+    most = params.evident * error
+    return slope * slope / (slope * slope + most * most + 1e-300) if error < math.inf else 0.0
+
+
+@device
 def ahead(row: Row, cells: int, params: Params) -> tuple[float, float]:
     """The forecast for the average of the cell that many cells ahead, from the origin, and the usual size of its error.
 
-    A sawtooth that would leave its range will have been reset by then: it may be anywhere in it.
+    A sawtooth that would leave its range will have been reset by then: it may be anywhere in it; unless its reset is overdue.
     """
     _, slope, error = trend_of(row, params)
     level = float(row.level[0])
     usual = error_at(row, float(cells))
-    point = level
-    if abs(slope) > params.evident * error:
-        point += slope * cells
-        lack = error / GAUSS * max(cells - CELLS_DAY, 0)  # measured errors hold what a slope may lack within a day
-        usual = math.sqrt(usual * usual + lack * lack)
-    high, low = max(float(row.high), level), min(float(row.low), level)
-    if row.resets >= SAWTOOTH and (point > high or point < low):
-        point = 0.5 * (float(row.high) + float(row.low))
+    followed = share_of(slope, error, params)
+    point = level + followed * slope * cells
+    lack = followed * error / GAUSS * max(cells - CELLS_DAY, 0)  # measured errors hold what a slope may lack within a day
+    usual = math.sqrt(usual * usual + lack * lack)
+    high, low = float(row.high), float(row.low)
+    overdue = max(level - high, low - level) > 0.25 * (high - low)
+    if row.resets >= SAWTOOTH and not overdue and (point > max(high, level) or point < min(low, level)):
+        point = 0.5 * (high + low)
     return point + wave_at(row, last_cell(row) + cells), usual
 
 
@@ -240,6 +253,7 @@ def step_over(row: Row, error: float) -> None:
     outside = max(landed - float(row.high), float(row.low) - landed)
     if error * float(row.slope[0]) < 0.0 and abs(error) >= 0.3 * width:
         row.resets += np.float32(1.0)
+        row.armed = 0  # that it would be reset nobody could say: the errors are those within a tooth
     row.level[0] = tiny(landed)
     row.slope[0] = 0.0
     if outside > 0.5 * width:
@@ -356,7 +370,8 @@ def learn_forecasts(
 def forecast(state: NDArray[np.void], place: NDArray[np.int64], cells: int, params: Params, out: NDArray[np.float64]) -> None:
     """Write into `out` (n, 3) what is expected that many cells ahead of each series' last closed cell: value, lower, upper end.
 
-    Nine in ten averages of ten minutes lie between the ends. NaN while nothing was learned; the ends are NaN while no error is known.
+    Nine in ten averages of ten minutes lie between the ends; a sawtooth may be reset at any time, so its range does too. NaN while
+    nothing was learned; the ends are NaN while no error is known.
     """
     for i in range(place.shape[0]):
         row = state[place[i]]
@@ -372,3 +387,7 @@ def forecast(state: NDArray[np.void], place: NDArray[np.int64], cells: int, para
         if reach > 0.0:
             out[i, 1] = point - reach
             out[i, 2] = point + reach
+        if reach > 0.0 and row.resets >= SAWTOOTH:
+            base = row.origin + wave_at(row, last_cell(row) + cells)
+            out[i, 1] = min(out[i, 1], base + row.low)
+            out[i, 2] = max(out[i, 2], base + row.high)

@@ -28,7 +28,7 @@ class Ahead:
     """What an oracle says at the end of a cell; hours, and values beside the origin."""
 
     cell: int
-    forecasts: dict[int, tuple[float, float]]  # cells ahead: value, half the width of nine in ten
+    forecasts: dict[int, tuple[float, float, float]]  # cells ahead: value, lower and upper end
     slope: float
     evident: float
     news: float
@@ -94,7 +94,9 @@ class Series:
             return math.inf
         measured = max(self.cell - self.born - 2 * DAY, 0) / horizon
         doubt = math.sqrt(1.0 + 4.0 / (measured + 1.0))
-        return doubt * 1.2533 * wander * math.sqrt(self.rate(age)) / 2.0 + self.floor() / window
+        rate = self.rate(age)
+        noise = 1.2533 * self.unrest * math.sqrt(2.0 * rate**3)
+        return math.hypot(doubt * 1.2533 * wander * math.sqrt(rate) / 2.0, noise) + self.floor() / window
 
     def trend(self) -> tuple[int, float, float]:
         errors = [self.slope_error(age) for age in range(3)]
@@ -106,15 +108,28 @@ class Series:
             chosen = age
         return chosen, self.slope[chosen], errors[chosen]
 
+    def interval(self, cells: int) -> tuple[float, float, float]:
+        value, usual = self.forecast(cells)
+        reach = 1.645 * 1.2533 * usual
+        if reach == 0.0:
+            return value, NAN, NAN
+        if self.resets < 1.5:
+            return value, value - reach, value + reach
+        shape = self.shape(self.cell + cells)
+        return value, min(value - reach, self.low + shape), max(value + reach, self.high + shape)
+
     def forecast(self, cells: int) -> tuple[float, float]:
         _, slope, its_error = self.trend()
         value, usual = self.level[0], self.error(cells)
-        if abs(slope) > self.params.evident * its_error:
-            value += slope * cells
-            usual = math.hypot(usual, its_error / 1.2533 * max(cells - DAY, 0))
-        if self.resets >= 1.5 and not min(self.low, self.level[0]) <= value <= max(self.high, self.level[0]):
+        z = slope / its_error
+        followed = z * z / (z * z + self.params.evident**2)
+        value += followed * slope * cells
+        if followed:
+            usual = math.hypot(usual, followed * its_error / 1.2533 * max(cells - DAY, 0))
+        overdue = max(self.level[0] - self.high, self.low - self.level[0]) > 0.25 * (self.high - self.low)
+        if self.resets >= 1.5 and not overdue and not min(self.low, self.level[0]) <= value <= max(self.high, self.level[0]):
             value = (self.high + self.low) / 2.0
-        return value + self.shape(self.cell + cells), 1.645 * 1.2533 * usual
+        return value + self.shape(self.cell + cells), usual
 
     # -------------------------------------------------------------------------------------- what it learns
     def close(self, cell: int, average: float) -> None:
@@ -166,6 +181,7 @@ class Series:
         width, landed = self.high - self.low, self.level[0] + error
         if error * self.slope[0] < 0.0 and abs(error) >= 0.3 * width:
             self.resets += 1.0
+            self.pending = {}
         if max(landed - self.high, self.low - landed) > 0.5 * width:
             self.level[1:] = [single(a + error) for a in self.level[1:]]
         self.level[0], self.slope[0] = single(landed), 0.0
@@ -199,17 +215,17 @@ class Series:
         """`bound` from the origin, NaN for none; `toward` is 1 or -1."""
         age, slope, its_error = self.trend()
         evident = toward * slope / its_error
-        width = self.high - self.low + 1.645 * 1.2533 * self.error(DAY)
+        width = self.high - self.low + (0.0 if self.resets >= 1.5 else 1.645 * 1.2533 * self.error(DAY))
         out = self.level[0] - self.high if toward > 0 else self.low - self.level[0]
         early, middle, late = NAN, NAN, NAN
         if evident > self.params.evident or toward * (self.level[0] - bound) >= 0.0:
             path = [
                 (h, toward * (self.level[0] + slope * h * HOUR + self.shape(self.cell + h * HOUR) - bound)) for h in range(169)
             ]
-            reach = [1.645 * 1.2533 * self.error(h * HOUR) if h else 0.0 for h in range(169)]
+            reach = [1.645 * math.hypot(1.2533 * self.error(h * HOUR), its_error * h * HOUR) if h else 0.0 for h in range(169)]
             early, middle, late = (next((float(h) for h, y in path if y + s * reach[h] >= 0.0), NAN) for s in (1, 0, -1))
         news = toward * (self.slope[1] - self.slope[2]) / self.slope_error(1)
-        told = {h: self.forecast(h) for h in (6, 36, 144, 1008)}
+        told = {h: self.interval(h) for h in (6, 36, 144, 1008)}
         beyond = out / max(width, 1e-30)
         return Ahead(self.cell, told, slope * HOUR, evident, news, beyond, early, middle, late, age, sawtooth=self.resets >= 1.5)
 

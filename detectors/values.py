@@ -22,6 +22,7 @@ STATE: Final = np.dtype(
         ("size_of", np.float64),  # decayed average of the absolute value
         ("seen", np.int32),  # 0 none, 1 one sample, 2 more
         ("valued", np.int32),  # whether size_of is known
+        ("resumed_ns", np.int64),  # when it was heard again after a pause, or its counter began anew; 0: never
         ("reset", np.int32),  # whether the last sample of a counter was below the one before it
     ],
     align=True,
@@ -34,6 +35,8 @@ LATE: Final = 1
 REPEATED: Final = 2
 VALUE_MAX: Final = 1e15
 SIZE_SECONDS: Final = 86_400.0
+PAUSE_STEPS: Final = 3.0
+"""A distance of more usual ones than this is a pause."""
 
 
 @device
@@ -43,6 +46,8 @@ def _elapsed(row: Row, ts_ns: int) -> float:
         row.first_ns = ts_ns
         return 0.0
     dt: float = (ts_ns - row.last_ns) * 1e-9
+    if row.seen > 1 and dt > PAUSE_STEPS * row.step:
+        row.resumed_ns = ts_ns
     if row.step > 0.0:
         row.step += 0.1 * (min(dt, 3.0 * row.step) - row.step)
     else:
@@ -51,7 +56,7 @@ def _elapsed(row: Row, ts_ns: int) -> float:
 
 
 @device
-def _value(row: Row, kind: int, raw: float, dt: float) -> float:
+def _value(row: Row, kind: int, raw: float, ts_ns: int, dt: float) -> float:
     """What is scored of a sample; NaN when that is not known."""
     if kind == GAUGE:
         return raw
@@ -65,6 +70,7 @@ def _value(row: Row, kind: int, raw: float, dt: float) -> float:
         return grown / dt
     again = row.reset
     row.reset = 1
+    row.resumed_ns = ts_ns
     return raw / dt if again == 1 else np.nan
 
 
@@ -84,30 +90,34 @@ def read_values(
     slot: NDArray[np.int64],
     ts_ns: NDArray[np.int64],
     raw: NDArray[np.float64],
-    out: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int8]],
+    out: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int8]],
 ) -> None:
-    """For each sample of the series in `slot` (all >= 0), in order, write into `out`: value, step in seconds, usual size, verdict.
+    """For each sample of the series in `slot` (all >= 0), in order, write into `out`: value, step in seconds, usual size,
+    seconds since it resumed (infinite: it never paused), verdict.
 
     `kind` is by slot. The value is NaN when there is none yet: the first sample of a rate, and the first after a reset (how
     long a counter ran since it started again is not known; a second reset in a row is taken as counted from zero).
     Samples not above their series' newest time are LATE, or REPEATED when nothing differs; they change nothing.
     """
-    value, step, size_of, verdict = out
+    value, step, size_of, resumed, verdict = out
     for i in range(slot.shape[0]):
         row = state[slot[i]]
         value[i] = np.nan
         step[i] = row.step
         size_of[i] = row.size_of
+        resumed[i] = np.inf
         verdict[i] = READ
         if row.seen > 0 and ts_ns[i] <= row.last_ns:
             verdict[i] = REPEATED if ts_ns[i] == row.last_ns and raw[i] == row.raw else LATE
             continue
         dt = _elapsed(row, ts_ns[i])
-        v = _value(row, kind[slot[i]], raw[i], dt)
+        v = _value(row, kind[slot[i]], raw[i], ts_ns[i], dt)
         row.raw = raw[i]
         row.last_ns = ts_ns[i]
         row.seen = min(row.seen + 1, 2)
         step[i] = row.step
+        if row.resumed_ns > 0:
+            resumed[i] = (ts_ns[i] - row.resumed_ns) * 1e-9
         if abs(v) < VALUE_MAX:  # false for NaN too
             value[i] = v
             _learn_size(row, abs(v), dt)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.tree import Detect, Format, Source
-from engine.detect.alerts import Ask, Episodes
+from engine.detect.alerts import Episodes
 from engine.detect.bank import Bank
 from engine.detect.catalog import SourceCatalog
 from engine.detect.drafts import Moment, Phase
@@ -212,9 +212,8 @@ class Narrator:
         if self.silent == SILENT_TICKS:
             last_ns = ts_ns - SILENT_TICKS * TICK_NS
             self._told(self.episodes.silent(self.series, 0, float(scores[0]), last_ns, 60.0, self.moment(ts_ns)))
-        does = {Ask.QUARANTINE: self.bank.quarantine, Ask.DISCARD: self.bank.discard, Ask.ADOPT: self.bank.adopt}
         for _, slot, ask in self.episodes.take_asks():
-            does[ask](slot)
+            self.bank.obey(slot, ask)
         self.episodes.sweep(ts_ns)
 
     def _told(self, alert: Alert | None) -> None:

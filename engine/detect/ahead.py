@@ -26,8 +26,10 @@ GOING: Final = 0.4
 """And this share of a slope toward a bound."""
 RISE: Final = 0.1
 """Share of the usual level that a trend without a bound must have made."""
-LIVED_HOURS: Final = 24.0
+LIVED_HOURS: Final = 48.0
 """Hours that a bounded series is known before its end is told."""
+RUN_HOURS: Final = 2.0
+"""And so many since its last step, where the trend is the youngest line's."""
 URGENT_HOURS: Final = 24.0
 """With so long to go a score is URGENT: such an alert is an incident by itself."""
 URGENT: Final = 3.0
@@ -54,7 +56,7 @@ def score_ends(outlook: NDArray[np.void], horizons: Horizons) -> Floats:
     heading = (o["evident"] >= EVIDENT) & (o["lived"] >= LIVED_HOURS)
     heading &= o["going"] >= GOING
     heading &= (o["sawtooth"] == 0) | (o["beyond"] >= BEYOND_SAWTOOTH)
-    fast = (o["age"] == 0) & (o["early"] <= horizons.fast) & (o["middle"] <= 2.0 * horizons.fast)
+    fast = (o["age"] == 0) & (o["run"] >= RUN_HOURS) & (o["early"] <= horizons.fast) & (o["middle"] <= 2.0 * horizons.fast)
     slow = (o["age"] > 0) & (o["early"] <= horizons.slow) & (o["middle"] <= 1.5 * horizons.slow)
     return np.asarray(np.where(heading & (fast | slow), np.maximum(urgency(o["middle"]), 1.0), 0.0))
 

@@ -14,16 +14,17 @@ whole batches, and still gives the same bits however they are cut.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from math import isnan
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from engine.config.tree import Detect
 from engine.detect.drafts import Moment
-from engine.detect.gates import Gate, Judged, confirmed, flapping
-from engine.records import Alert, AlertState, AnomalyKind, ModelRef, Outlook, Series, digest
+from engine.detect.episode import ERROR, WARN, Ask, Episode, Sighting
+from engine.detect.gates import Gate, Judged, confirmed, flapping, settling
+from engine.detect.memory import Excursion, Memories, Past
+from engine.records import Alert, AlertState, AnomalyKind, ModelRef, Series, digest
 
 STRONG: Final = 2.0
 """A score from which one sample is enough."""
@@ -31,75 +32,30 @@ WORSE: Final = 2.0
 """A firing alert is told again when its score has grown by this factor."""
 FLAPS: Final = 3
 FLAP_WINDOW_NS: Final = 3_600_000_000_000
+SHORT_NS: Final = 3_600_000_000_000
+"""What lasts longer is an outage to be kept out of every model, not something that may happen at this hour."""
 RETURNS: Final = 2
 """Samples after which silence is over."""
 _SECOND_NS: Final = 1_000_000_000
 SEVERE: Final = 3.0
 """A score from which an alert is an error, not a warning."""
-_WARN, _ERROR = 13, 17
 _TOLD: Final = frozenset({AlertState.FIRING, AlertState.UNKNOWN})
-
-
-class Ask(StrEnum):
-    """What an episode wants of the model of its series."""
-
-    QUARANTINE = "quarantine"
-    DISCARD = "discard"
-    ADOPT = "adopt"
-
-
-class Episode(msgspec.Struct, omit_defaults=True):
-    """One episode of one series, from its first anomaly to the tick after its end."""
-
-    series: Series
-    slot: int  # -1: a first sighting of something that has no model of its own yet
-    state: AlertState
-    history: int = 0  # a bit for each sample of late, 1 an anomaly
-    id: str = ""
-    revision: int = 0
-    kind: AnomalyKind = AnomalyKind.NONE
-    direction: int = 0
-    onset_ts_ns: int = 0
-    opened_ts_ns: int = 0
-    ts_ns: int = 0
-    score: float = 0.0
-    peak: float = 0.0
-    told_score: float = 0.0
-    value: float | None = None
-    expected: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-    deviation: float = 0.0
-    step_seconds: float = 0.0
-    factors: dict[str, float] = {}
-    severity: int = _WARN
-    text: str = ""
-    example: str = ""
-    outlook: Outlook | None = None
-    healthy: int = 0  # ordinary samples in a row
-    told_ns: int = 0  # log time of the last message
-    epoch: int = 0
-    fired_ns: list[int] = []  # when the last few episodes of this series fired
-    leaving: bool = False  # over; deaf until the tick
-
-
-class Sighting(NamedTuple):
-    """A first sighting: what was seen, and how telling it is."""
-
-    kind: AnomalyKind
-    ts_ns: int
-    score: float
-    severity: int
-    text: str
-    example: str
-    value: float
 
 
 class Episodes:
     """All open episodes of a shard, and those that ended within the flapping window. what they ask waits for the tick."""
 
-    def __init__(self, config: Detect, kernel_id: str, config_id: str, epoch_of: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        config: Detect,
+        kernel_id: str,
+        config_id: str,
+        epoch_of: Callable[[int], int],
+        civil_of: Callable[[int], int] = int,
+    ) -> None:
+        """`civil_of` turns an event time into civil time, both in ns; without it people live by UTC."""
         self._config = config
+        self._civil_of = civil_of
         self._mask = (1 << config.confirm_of) - 1
         self._adopt_ns = int(config.adopt_after * _SECOND_NS)
         self._lease_ns = int(config.lease * _SECOND_NS) // 3
@@ -107,6 +63,7 @@ class Episodes:
         self._epoch_of = epoch_of
         self._config_id = config_id
         self.by_key: dict[bytes, Episode] = {}
+        self.memories = Memories()
         self._asks: list[tuple[bytes, int, Ask]] = []
 
     # ------------------------------------------------------------------------------------------ samples
@@ -116,6 +73,8 @@ class Episodes:
         if episode is None or (episode.state is AlertState.RESOLVED and not episode.leaving):
             if judged.score < 1.0 or gate is not Gate.PASSED or isnan(judged.score):
                 return gate, None
+            if settling(judged):
+                return Gate.RESTARTED, None
             episode = self._open(series, slot, episode)
         if episode.leaving:
             return gate, None
@@ -147,9 +106,13 @@ class Episodes:
             if not episode.history:
                 self._forget(episode)
             return gate, None
+        key = episode.series.key
         if not episode.onset_ts_ns:
-            episode.onset_ts_ns = judged.onset_ts_ns
-        _note(episode, judged)
+            episode.onset_ts_ns = self.memories.onset(key, judged.onset_ts_ns, judged.ts_ns)
+        episode.note(judged)
+        known = self._known(episode, judged)
+        if known is not Gate.PASSED:
+            return known, None
         strong = judged.score >= STRONG
         if not strong and not confirmed(episode.history, self._config.confirm):
             return Gate.UNCONFIRMED, None
@@ -158,10 +121,36 @@ class Episodes:
         self._ask(episode, Ask.QUARANTINE)
         return gate, self._fire(episode, "strong" if strong else "confirmed", moment)
 
+    def _known(self, episode: Episode, judged: Judged) -> Gate:
+        """Whether the past of the series says that an anomaly is no news: its former level, or a habit. PASSED when it is news."""
+        key = episode.series.key
+        if self.memories.is_back(key, judged.value, judged.ts_ns):
+            if confirmed(episode.history, self._config.confirm):
+                self._ask(episode, Ask.UNDO)
+                episode.state, episode.leaving = AlertState.RESOLVED, True
+            return Gate.RETURNED
+        if not self.memories.recurs(key, self._excursion(episode)):
+            return Gate.PASSED
+        if not episode.habit:
+            episode.habit = True
+            self._ask(episode, Ask.QUARANTINE)
+        return Gate.RECURRING
+
+    def _excursion(self, episode: Episode) -> Excursion:
+        """The episode so far, in civil time. A value that stands still is on neither side of what was expected."""
+        flat = episode.kind is AnomalyKind.FLAT
+        return Excursion(
+            self._civil_of(episode.first_ns),
+            self._civil_of(episode.last_ns),
+            0 if flat else episode.side,
+            0.0 if flat else episode.reach,
+            episode.step_seconds,
+        )
+
     def _still(self, episode: Episode, judged: Judged, moment: Moment) -> Alert | None:
         """One more anomaly of an alert that was told."""
         episode.healthy = 0
-        _note(episode, judged)
+        episode.note(judged)
         if episode.state is AlertState.UNKNOWN:
             episode.state = AlertState.FIRING
             return self._tell(episode, "returned", moment)
@@ -246,6 +235,7 @@ class Episodes:
     def retire(self, key: bytes, moment: Moment) -> Alert | None:
         """The series is given up: its alert ends, and nothing of it is kept."""
         episode = self.by_key.pop(key, None)
+        self.memories.forget(key)
         if episode is None or episode.state not in _TOLD:
             return None
         episode.slot = -1  # its model is about to go: nothing is asked of it
@@ -277,11 +267,18 @@ class Episodes:
             self._asks.append((episode.series.key, episode.slot, ask))
 
     def _forget(self, episode: Episode) -> None:
-        """A pending episode that came to nothing."""
+        """A pending episode that came to nothing, or to what was expected."""
+        if episode.habit:
+            self._ask(episode, self._passed(episode))
         if episode.fired_ns:
             episode.state = AlertState.RESOLVED
         else:
             del self.by_key[episode.series.key]
+
+    def _passed(self, episode: Episode) -> Ask:
+        """An excursion is over: it is remembered. If it was short, what goes by the hour learns that it happens at this one."""
+        self.memories.learn(episode.series.key, self._excursion(episode), episode.last_ns)
+        return Ask.REMEMBER if episode.last_ns - episode.first_ns <= SHORT_NS else Ask.DISCARD
 
     def _fire(self, episode: Episode, reason: str, moment: Moment) -> Alert:
         series = episode.series
@@ -293,8 +290,12 @@ class Episodes:
         return self._tell(episode, reason, moment)
 
     def _resolve(self, episode: Episode, reason: str, moment: Moment) -> Alert:
-        if reason != "adopted":
+        if reason == "recovered" and episode.first_ns:
+            self._ask(episode, self._passed(episode))
+        elif reason != "adopted":
             self._ask(episode, Ask.DISCARD)
+        else:
+            self.memories.adopt(episode.series.key, episode.lower, episode.upper, episode.ts_ns)
         episode.state = AlertState.RESOLVED
         episode.leaving = True
         return self._tell(episode, reason, moment)
@@ -331,7 +332,7 @@ class Episodes:
             deviation=episode.deviation,
             step_seconds=episode.step_seconds,
             factors=episode.factors,
-            severity=max(episode.severity, _ERROR if episode.peak >= SEVERE else _WARN),
+            severity=max(episode.severity, ERROR if episode.peak >= SEVERE else WARN),
             text=episode.text or series.text,
             example=episode.example,
             outlook=episode.outlook,
@@ -342,28 +343,15 @@ class Episodes:
 
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> bytes:
-        return msgspec.json.encode((list(self.by_key.values()), self._asks))
+        return msgspec.json.encode((list(self.by_key.values()), self._asks, self.memories.saved()))
 
     def restore(self, saved: bytes) -> None:
         """Raises msgspec.DecodeError for what is not a snapshot."""
-        episodes, self._asks = msgspec.json.decode(saved, type=tuple[list[Episode], list[tuple[bytes, int, Ask]]])
+        parts = tuple[list[Episode], list[tuple[bytes, int, Ask]], list[tuple[bytes, Past]]]
+        episodes, self._asks, pasts = msgspec.json.decode(saved, type=parts)
         self.by_key = {episode.series.key: episode for episode in episodes}
+        self.memories.restore(pasts)
 
 
 def _key(ask: tuple[bytes, int, Ask]) -> bytes:
     return ask[0]
-
-
-def _note(episode: Episode, judged: Judged) -> None:
-    """The episode takes over what its newest anomaly says."""
-    episode.kind = judged.kind
-    episode.direction = (judged.deviation > 0.0) - (judged.deviation < 0.0)
-    episode.score = judged.score
-    episode.peak = max(episode.peak, judged.score)
-    episode.value = judged.value
-    episode.expected, episode.lower, episode.upper = (
-        None if isnan(x) else x for x in (judged.expected, judged.lower, judged.upper)
-    )
-    episode.deviation = judged.deviation
-    episode.factors = judged.factors
-    episode.step_seconds = judged.step_seconds

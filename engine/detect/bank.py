@@ -1,8 +1,8 @@
 """The models of all series of one shard: one structured array, one row a series, and the kernels that move it.
 
 Rows begin with the bounded pool of *shadows*: while a series is quarantined (an alert fires on it) its own model stays as it was
-and a shadow learns in its place. `discard` throws the shadow away, `adopt` makes it the model. When the pool is empty a
-quarantined series learns nothing, and adopting it only lets it learn again.
+and a shadow learns in its place. `discard` throws the shadow away, `adopt` makes it the model, `undo` takes an adoption back. When
+the pool is empty a quarantined series learns nothing, and adopting it only lets it learn again.
 
 Samples are scored first and learned then, in row order, so the same samples give the same bits however they are cut.
 """
@@ -19,6 +19,7 @@ from detectors.contract import Tier
 from detectors.kernel import as_state
 from detectors.registry import DETECTORS, of_tier
 from engine.config.tree import Detect
+from engine.detect.episode import Ask
 from engine.detect.lineage import lineage_hash
 from engine.detect.passes import CHUNK, Passes
 from engine.errors import StateError
@@ -64,6 +65,7 @@ class Bank:
         self._series_max = config.series_max
         self._shadows = max(config.series_max // _SHADOWS_SHARE, _SHADOWS_MIN)
         self._free_shadows = list(range(self._shadows - 1, -1, -1))
+        self._former: dict[int, NDArray[np.void]] = {}  # by slot: the model before the level that was adopted last
         self._slots_used = 0
         self._state: NDArray[np.void] = np.zeros(self._shadows + min(_ROWS_FIRST, config.series_max), self._dtype)
         self._bound: tuple[NDArray[np.void], Passes] | None = None
@@ -82,11 +84,13 @@ class Bank:
             raise ValueError(f"slot {slot} is outside 0 … {self._series_max - 1}")
         self._reserve(slot + 1)
         self._return_shadow(slot)
+        self._former.pop(slot, None)
         self._state[self._shadows + slot] = np.zeros((), self._dtype)
 
     def release(self, slot: int) -> None:
         """The series is gone; its row is empty again and never overdue."""
         self._return_shadow(slot)
+        self._former.pop(slot, None)
         self._state[self._shadows + slot] = np.zeros((), self._dtype)
 
     def _reserve(self, slots: int) -> None:
@@ -107,9 +111,12 @@ class Bank:
         factors = np.empty((n, len(self._chosen)), np.float64)
         result = as_state(np.empty(n, calibration.RESULT))
         passes = self._passes()
-        for first in range(0, n, CHUNK):
-            some = slice(first, first + CHUNK)
-            passes.score(rows[some], ts_ns[some], value[some], factors[some], result[some])
+        if n <= CHUNK:
+            passes.score(rows, ts_ns, value, factors, result)
+        else:
+            for first in range(0, n, CHUNK):
+                some = slice(first, first + CHUNK)
+                passes.score(rows[some], ts_ns[some], value[some], factors[some], result[some])
         fields: Any = result
         return Scored(
             fields["score"],
@@ -125,7 +132,9 @@ class Bank:
     def _passes(self) -> Passes:
         """The kernels over the rows as they are: made anew when these have grown."""
         if self._bound is None or self._bound[0] is not self._state:
-            passes = Passes(self._state, self._chosen, self._table, self._params, self._zone)
+            rows = self._state
+            room = len(rows) - self._shadows
+            passes = Passes(rows, self._chosen, self._table, self._params, self._zone, series_max=room)
             self._bound = self._state, passes
         return self._bound[1]
 
@@ -151,28 +160,71 @@ class Bank:
         self._state[shadow] = self._state[self._shadows + slot]
         self._clock(slot)["shadow"] = shadow + 1
 
-    def discard(self, slot: int) -> None:
-        """Throw the shadow away: what happened was no normal behaviour."""
+    def discard(self, slot: int, *, but_recurring: bool = False) -> None:
+        """Throw the shadow away: what happened was no normal behaviour.
+
+        With `but_recurring` what is learned by the hour keeps what the shadow saw: bounded, it may be normal at this hour.
+        """
+        shadow = int(self._clock(slot)["shadow"][0])
+        if but_recurring and shadow > 0:
+            for name in self.detectors:
+                if DETECTORS[name].recurs:
+                    self._state[name][self._shadows + slot] = self._state[name][shadow - 1]
         self._return_shadow(slot)
 
     def adopt(self, slot: int) -> None:
-        """The shadow becomes the model: the new normal."""
+        """The shadow becomes the model: the new normal. The former model is kept, for `undo`."""
         shadow = int(self._clock(slot)["shadow"][0])
         if shadow > 0:
-            self._begin_anew(self._shadows + slot, shadow - 1)
+            former = self._keep_former(slot)
+            self._begin_anew(slot, self._state[shadow - 1 : shadow], former, float(former["rate"]["fast"][0]))
         self._return_shadow(slot)
         self._clock(slot)["epoch"] = min(self.epoch(slot) + 1, clock.EPOCH_MAX)
 
-    def _begin_anew(self, row: int, shadow: int) -> None:
-        """Take over what the shadow learned; what stands for a level begins at the average of the last quarter hour."""
-        present = float(self._state["rate"]["fast"][row])
+    def _keep_former(self, slot: int) -> NDArray[np.void]:
+        """Bounded like the shadows; the one kept longest goes first."""
+        self._former.pop(slot, None)
+        if len(self._former) >= self._shadows:
+            del self._former[next(iter(self._former))]
+        row = self._shadows + slot
+        self._former[slot] = self._state[row : row + 1].copy()
+        return self._former[slot]
+
+    def undo(self, slot: int) -> None:
+        """The series is back where it was before a level was adopted: that model is the model again. Else nothing changes.
+
+        What is learned by the hour goes on: that a level comes and goes may be what it learns.
+        """
+        former = self._former.pop(slot, None)
+        self._return_shadow(slot)
+        if former is None:
+            return
         for name in self.detectors:
-            before = self._state[name][row].copy()
-            self._state[name][row] = self._state[name][shadow]
+            if DETECTORS[name].recurs:
+                former[name] = self._state[name][self._shadows + slot]
+        self._begin_anew(slot, former, former, float(former["level"]["level"][0, 1]))
+        self._clock(slot)["epoch"] = min(self.epoch(slot) + 1, clock.EPOCH_MAX)
+
+    def _begin_anew(self, slot: int, learned: NDArray[np.void], before: NDArray[np.void], present: float) -> None:
+        """Take over the one row `learned`; what stands for a level begins at `present`, its noise being that of the row `before`."""
+        row = self._shadows + slot
+        for name in self.detectors:
+            self._state[name][row] = learned[name][0]
             adopted = DETECTORS[name].adopted
             if adopted is not None:
-                adopted(self._state[name][row], before, present)
+                adopted(self._state[name][row], before[name][0], present)
         self._state["calibration"]["onset_ns"][row] = 0
+
+    def obey(self, slot: int, ask: Ask) -> None:
+        """Do what an episode asks of the model of its series."""
+        if ask is Ask.QUARANTINE:
+            self.quarantine(slot)
+        elif ask is Ask.ADOPT:
+            self.adopt(slot)
+        elif ask is Ask.UNDO:
+            self.undo(slot)
+        else:
+            self.discard(slot, but_recurring=ask is Ask.REMEMBER)
 
     # ---------------------------------------------------------------------------------------------- heirs
     def clocks(self, slots: NDArray[np.int64]) -> NDArray[np.void]:
@@ -223,16 +275,19 @@ class Bank:
         return int(self._clock(slot)["epoch"][0])
 
     # ---------------------------------------------------------------------------------------------- time
+    def civil_ns(self, ts_ns: int) -> int:
+        """An event time as the clocks of the zone show it."""
+        span = int(np.searchsorted(self._zone["start_ns"], ts_ns, "right")) - 1
+        return ts_ns + int(self._zone["offset_ns"][span])
+
     def step_seconds(self, slot: int) -> float:
         """The learned usual distance between samples; 0 while unknown."""
         return float(self._clock(slot)["step"][0])
 
     def overdue(self, now_ns: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Slots silent beyond what their rhythm allows at `now_ns`, ascending, with the absence score (>= 1)."""
-        live = as_state(self._state[self._shadows : self._shadows + self._slots_used])
-        surprise = np.zeros(len(live), np.float64)
-        params = DETECTORS["absence"].params
-        absence.silence(live["absence"], live["clock"], now_ns, params, surprise)  # type: ignore[arg-type]
+        surprise = np.zeros(self._slots_used, np.float64)
+        self._passes().silence(self._shadows, now_ns, surprise)
         slots = np.flatnonzero(surprise >= 1.0).astype(np.int64)
         return slots, surprise[slots]
 
@@ -251,6 +306,8 @@ class Bank:
             "rows": _as_bytes(live),
             "shadow_rows": _as_bytes(shadows),
             "shadow_of": taken.astype(np.int64),
+            "former_rows": _as_bytes(np.concatenate([np.zeros(0, self._dtype), *self._former.values()])),
+            "former_of": np.array(list(self._former), np.int64),
         }
 
     def restore(self, columns: Columns) -> None:
@@ -260,21 +317,28 @@ class Bank:
                 "the models were learned by other detectors", hint="They start empty, or run the version that saved them."
             )
         width = self._dtype.itemsize
-        rows, shadow_rows = columns["rows"], columns["shadow_rows"]
-        taken = columns["shadow_of"].astype(np.int64)
+        rows, taken = columns["rows"], columns["shadow_of"].astype(np.int64)
         slots, rest = divmod(len(rows), width)
-        if rest or len(shadow_rows) != len(taken) * width or slots > self._series_max or len(taken) > self._shadows:
+        if rest or slots > self._series_max or len(taken) > self._shadows:
             raise StateError("the models' columns are torn")
-        if len(taken) and not (taken.min() >= 0 and taken.max() < slots):
-            raise StateError("the models' columns are torn")
+        shadows = self._rows_of(columns["shadow_rows"], taken, slots)
+        former_of = columns["former_of"].astype(np.int64)
+        former = self._rows_of(columns["former_rows"], former_of, slots)
         live = np.frombuffer(rows.tobytes(), self._dtype).copy()
         live["clock"]["shadow"][taken] = np.arange(1, len(taken) + 1)
         state = np.zeros(self._shadows + max(slots, min(_ROWS_FIRST, self._series_max)), self._dtype)
-        state[: len(taken)] = np.frombuffer(shadow_rows.tobytes(), self._dtype)
+        state[: len(taken)] = shadows
         state[self._shadows : self._shadows + slots] = live
         self._state = state
         self._slots_used = slots
         self._free_shadows = list(range(self._shadows - 1, len(taken) - 1, -1))
+        self._former = {slot: former[place : place + 1].copy() for place, slot in enumerate(former_of.tolist())}
+
+    def _rows_of(self, saved: NDArray[np.generic], of: NDArray[np.int64], slots: int) -> NDArray[np.void]:
+        """Rows beside those of the series, one for each slot in `of`. Raises StateError."""
+        if len(saved) != len(of) * self._dtype.itemsize or (len(of) and not (of.min() >= 0 and of.max() < slots)):
+            raise StateError("the models' columns are torn")
+        return np.frombuffer(saved.tobytes(), self._dtype)
 
 
 def _as_bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:

@@ -151,7 +151,8 @@ class Counts:
         value = np.array([counts.get(code, 0) for code in codes], np.float64)
         pace = np.full(n, self.bucket_ns / _SECOND_NS)
         step.stats.count(Metric.SAMPLES, n, items[codes[0]].series.signal)
-        watch.score(Points(np.full(n, row, np.int32), slots, np.full(n, ts_ns, np.int64), value, pace, np.zeros(n)), step)
+        rows, times, never = np.full(n, row, np.int32), np.full(n, ts_ns, np.int64), np.full(n, np.inf)
+        watch.score(Points(rows, slots, times, value, pace, np.zeros(n), never), step)
 
     def _sighted(self, codes: list[int], counts: dict[int, int], ts_ns: int, watch: Watch, row: int, step: Step) -> None:
         for code in codes:

@@ -35,7 +35,7 @@ ROWS: Final = np.dtype(
         ("slot", np.int64),
         ("ts_ns", np.int64),  # of the newest sample
         ("value", np.float64),  # and what it said
-        ("told_value", np.float64),  # the level when it was told
+        ("farthest", np.float64),  # the level nearest to the end since it was told
         ("confirm", np.int16),  # cells in a row that were worth telling
         ("calm", np.int16),  # cells in a row that were not, since it was told
         ("used", np.bool_),
@@ -49,8 +49,8 @@ CALM: Final = 6
 """Cells in a row."""
 NEAR_HOURS: Final = 3.0
 """With so little to go one cell is enough."""
-BACK: Final = 0.3
-"""What was told is over when so much of the way to the bound has been won back."""
+BACK: Final = 0.5
+"""What was told is over at once when so much of what had come together beyond the usual is gone again."""
 GAUGES_MAX: Final = 50
 _ROWS_FIRST: Final = 64
 _HOUR: Final = 3600.0
@@ -172,8 +172,7 @@ class Forecasts:
         score = np.maximum(ends, trends)
         self._rows["confirm"][places] = np.where(score >= 1.0, np.minimum(self._rows["confirm"][places] + 1, 1000), 0)
         for i in np.flatnonzero((score >= 1.0) | self._rows["told"][places]).tolist():
-            end = float(bound[i]) if ends[i] >= 1.0 or not isnan(bound[i]) else nan
-            alert = self._judge(int(places[i]), seen[i], end, (float(ends[i]), float(trends[i])), moment)
+            alert = self._judge(int(places[i]), seen[i], float(bound[i]), (float(ends[i]), float(trends[i])), moment)
             if alert is not None:
                 if alert.revision == 1:
                     stats.count(Metric.ANOMALIES, 1, alert.signal, alert.kind)
@@ -220,8 +219,8 @@ class Forecasts:
         if max(scores) < 1.0 or (not row["told"] and row["confirm"] < needed):
             return None
         if not row["told"]:
-            row["told"], row["calm"], row["told_value"] = True, 0, seen["value"]
-        outlook = _outlook(seen, bound if ending else nan)
+            row["told"], row["calm"], row["farthest"] = True, 0, seen["value"]
+        outlook = _outlook(seen, nan if isnan(seen["middle"]) else bound)
         seconds = outlook.seconds if outlook.seconds is not None else nan
         self._told[place] = (own.entity, own.name, seconds)
         expires = resource is not None and resource.unit_seconds > 0.0
@@ -230,7 +229,11 @@ class Forecasts:
 
     def _is_over(self, place: int, seen: np.void, bound: float, toward: float, score: float) -> bool:
         row = self._rows[place]
-        if not isnan(bound) and toward * (seen["value"] - row["told_value"]) < -BACK * abs(bound - row["told_value"]):
+        toward = toward or (1 if seen["slope"] > 0.0 else -1)
+        if toward * (seen["value"] - row["farthest"]) > 0.0:
+            row["farthest"] = seen["value"]
+        fallen = toward * (row["farthest"] - seen["value"])
+        if fallen > seen["reach"] and fallen > BACK * abs(row["farthest"] - seen["usual"]):
             return True
         over = score < 1.0 and is_over(seen, bound, toward, self._horizons)
         row["calm"] = row["calm"] + 1 if over else 0
@@ -313,7 +316,7 @@ def _told_as(own: Series) -> Series:
 def _expire(seen: NDArray[np.void], left: NDArray[np.float64]) -> None:
     """What expires needs no forecast: its hours are counted."""
     expiring = ~np.isnan(left)
-    for name in ("value", "early", "middle", "late"):
+    for name in ("value", "usual", "early", "middle", "late"):
         seen[name][expiring] = np.maximum(left[expiring], 0.0)
     for name in ("evident", "reach"):
         seen[name][expiring] = 0.0
@@ -334,7 +337,7 @@ def _outlook(seen: np.void, bound: float) -> Outlook:
 
 def _foreseen(row: np.void, seen: np.void, outlook: Outlook, score: float, *, expires: bool) -> Foreseen:
     usual, reach = float(seen["usual"]), float(seen["reach"])
-    evidence = float(seen["evident"] if outlook.bound is not None else seen["news"])
+    evidence = float(max(seen["evident"], seen["news"]))
     return Foreseen(
         ts_ns=int(row["ts_ns"]),
         onset_ts_ns=int(row["ts_ns"]) if expires else int(seen["since_ns"]),

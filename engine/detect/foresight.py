@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import isnan
 from typing import Final, NamedTuple
 
-from engine.detect.alerts import WORSE, Episode, Episodes
+from engine.detect.alerts import WORSE, Episodes
 from engine.detect.drafts import Moment
+from engine.detect.episode import Episode
 from engine.records import Alert, AlertState, AnomalyKind, Outlook, Series
 
 _WARN, _ERROR, _FATAL = 13, 17, 21

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Any, Final, NamedTuple
 
 import re2
@@ -27,6 +28,9 @@ class Gate(StrEnum):
     WRONG_DIRECTION = "wrong_direction"
     IMMATERIAL = "immaterial"  # surprising, but too small to matter
     UNCONFIRMED = "unconfirmed"  # not often enough yet
+    RECURRING = "recurring"  # it comes at this time of the day, or of the week
+    RETURNED = "returned"  # back where the series was before a level was adopted
+    RESTARTED = "restarted"  # the first samples after a pause or a counter's new beginning
     FLAPPING = "flapping"  # fired and recovered again and again of late
     REPLACED = "replaced"  # silent, but others of its kind on the same entity are heard
     SHARED = "shared"  # unlike its peers, but so are many of them: the group itself has changed
@@ -48,6 +52,7 @@ class Judged(NamedTuple):
     factors: dict[str, float]
     size_of: float  # the usual size of the series' values
     step_seconds: float
+    resumed_seconds: float = inf  # since the series was heard again after a pause, or its counter began anew
 
 
 class Counts(StrEnum):
@@ -75,6 +80,10 @@ class Policy:
 
 _SHARES: Final = {AnomalyKind.TREND: 0.5, AnomalyKind.VARIANCE: 0.5, AnomalyKind.SHAPE: 0.5}
 """A trend or a change of shape matters before it has gone as far as a jump must."""
+_SETTLE_STEPS: Final = 3.5
+_SETTLE_LEAST: Final = 120.0
+_SETTLE_MOST: Final = 900.0
+"""Seconds."""
 _COUNT_MIN: Final = 5.0
 _COUNT_SPREADS: Final = 3.0
 _RATIO: Final = re.compile(r"(?:^|[._])(?:ratio|share|fraction|utili[sz]ation)(?:$|[._])")
@@ -153,3 +162,8 @@ def confirmed(history: int, needed: int) -> bool:
 def flapping(fired_ns: Sequence[int], now_ns: int, window_ns: int, times_max: int) -> bool:
     """Whether a series has fired `times_max` times within the window before `now_ns`."""
     return sum(now_ns - at < window_ns for at in fired_ns) >= times_max
+
+
+def settling(judged: Judged) -> bool:
+    """Whether a series has just begun again: caches are cold, queues are drained, and what is wrong then says little."""
+    return judged.resumed_seconds < min(max(_SETTLE_STEPS * judged.step_seconds, _SETTLE_LEAST), _SETTLE_MOST)

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from engine.config.tree import Detect
-from engine.detect.alerts import Sighting
 from engine.detect.counts import TEMPLATE, Counts, code_of
+from engine.detect.episode import Sighting
 from engine.detect.gates import Gate
 from engine.detect.novelty import WARN, Births, event_score
 from engine.detect.redact import redacted

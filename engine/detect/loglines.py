@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from detectors.templates import TemplateMiner
 from engine.config.tree import Detect
-from engine.detect.alerts import Sighting
 from engine.detect.counts import ERRORS, TEMPLATE, TOTAL, Counts, code_of, counted_series, runs, what_of
+from engine.detect.episode import Sighting
 from engine.detect.gates import Gate
 from engine.detect.novelty import ERROR, FRESH_SECONDS, Births, Fresh, Stream, fresh_score
 from engine.detect.redact import redacted

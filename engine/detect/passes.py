@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import calibration, clock, fetch
+from detectors import absence, calibration, clock, fetch
 from detectors.contract import FEED, VERDICT, Detector
 from detectors.kernel import as_state, bound
+from detectors.registry import DETECTORS
 
 CHUNK: Final = 256
 """Samples. Their rows of 2 kB fit half a megabyte of near cache; a call costs 1 µs, which so many share."""
@@ -33,9 +34,13 @@ class Passes:
         table: NDArray[np.void],
         params: calibration.Params,
         zone: NDArray[np.void],
+        *,
+        series_max: int,
     ) -> None:
+        """`series_max`: how many series the rows have room for; the rest are shadows, which are rarely used."""
         state, count = as_state(rows), len(detectors)
         self._bytes, self._width = rows.view(np.uint8), rows.dtype.itemsize
+        self._far = series_max * self._width > NEAR_BYTES
         self._clocks = state["clock"]
         self._ends: NDArray[np.void] = state[["clock", "calibration"]]
         self._table, self._params, self._zone = table, params, zone
@@ -47,6 +52,8 @@ class Passes:
         self._fetch = bound(fetch.fetch_rows, self._bytes, self._width, some, some)
         self._read = bound(clock.read_clock, self._clocks, some, some, numbers, zone, feed)
         self._calibrate = bound(calibration.calibrate, self._ends, feed, verdicts, table, params, factors, result)
+        self._absence, self._absence_params = state["absence"], DETECTORS["absence"].params
+        self._silence = bound(absence.silence, self._absence, self._clocks, 0, self._absence_params, numbers)
         self._detectors = [
             (bound(d.kernel, state[d.name], feed, d.params, verdicts[:, place]), state[d.name], d.params, verdicts[:, place])
             for place, d in enumerate(detectors)
@@ -63,9 +70,14 @@ class Passes:
         """Score and learn at most CHUNK samples, in order; write their `factors` and `result`. The arrays have these very types."""
         n = len(rows)
         feed = self._feed[:n]
-        if self._bytes.nbytes > NEAR_BYTES:
+        if self._far:
             self._fetch(self._bytes, self._width, rows, self._seen)
         self._read(self._clocks, rows, ts_ns, value, self._zone, feed)
         for kernel, state, params, verdict in self._detectors:
             kernel(state, feed, params, verdict[:n])
         self._calibrate(self._ends, feed, self._verdicts[:n], self._table, self._params, factors, result)
+
+    def silence(self, first: int, now_ns: int, surprise: NDArray[np.float64]) -> None:
+        """Write how overdue each of the rows `first`, `first` + 1, … is at that time: as `absence.silence`."""
+        some = slice(first, first + len(surprise))
+        self._silence(self._absence[some], self._clocks[some], now_ns, self._absence_params, surprise)

@@ -11,6 +11,7 @@ the log is cut into batches.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -73,15 +74,16 @@ class DetectMachine:
         batch = self._intake.take(records, drafts, stats)
         watermark_ns, told_ns = self._watermarks(batch)
         step_of = self._steps(batch, records, told_ns, drafts, stats)
+        marked: list[int] = np.flatnonzero(batch.due & MARK).tolist()
         start = 0
         for end, ticks in _segments(batch.due):
             self._segment(batch, start, end, step_of)
-            self._promise(batch, start, end - ticks, watermark_ns, step_of)
+            self._promise(marked, start, end - ticks, watermark_ns, step_of)
             if ticks:
                 row = end - 1
                 at = step_of(Phase.TICK).moment(row)._replace(told_ns=int(watermark_ns[row]))
                 self._tick(at, Step(drafts, stats, lambda _, at=at: at), silence=True)  # type: ignore[misc]
-                self._promise(batch, row, end, watermark_ns, step_of)
+                self._promise(marked, row, end, watermark_ns, step_of)
             start = end
         last = records[-1]
         outputs, seq = drafts.outputs(records)
@@ -153,7 +155,6 @@ class DetectMachine:
         if silence:
             self._watch.silence(watermark_ns, at.row, step)
         self._watch.compare(watermark_ns, at.row, step)
-        step.stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), str(self.shard))
         self._watch.foresee(watermark_ns, at.row, step)
         self._watch.leases(at.row, step)
         self._watch.evict(watermark_ns, at.row, step)
@@ -176,11 +177,11 @@ class DetectMachine:
         return watermark_ns, told_ns
 
     def _promise(
-        self, batch: Batch, start: int, end: int, watermark_ns: NDArray[np.int64], step_of: Callable[[int], Step]
+        self, marked: list[int], start: int, end: int, watermark_ns: NDArray[np.int64], step_of: Callable[[int], Step]
     ) -> None:
-        """Tell the watermarks that are due with records start … end - 1."""
+        """Tell the watermarks that are due with records start … end - 1; `marked` are the rows with which one is due."""
         step = step_of(Phase.WATERMARK)
-        for row in (np.flatnonzero(batch.due[start:end] & MARK) + start).tolist():
+        for row in marked[bisect_left(marked, start) : bisect_left(marked, end)]:
             if watermark_ns[row] > NO_TIME:
                 at = step.moment(row)
                 ts_ns, active = int(watermark_ns[row]), self._marks.active
@@ -189,6 +190,7 @@ class DetectMachine:
     def _gauge(self, stats: StepStats) -> None:
         shard = str(self.shard)
         stats.gauge(Metric.SERIES_ACTIVE, len(self._watch.table), shard)
+        stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), shard)
         stats.gauge(Metric.ALERTS_FIRING, self._watch.episodes.firing() + self._watch.forecasts.episodes.firing(), shard)
         self._watch.forecasts.gauge(stats, shard)
         stats.gauge(Metric.TEMPLATES_ACTIVE, len(self._lines), shard)

@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import values
+from detectors.kernel import as_state, bound
 from engine.config.tree import Detect
-from engine.detect.alerts import Ask, Episodes, Sighting
+from engine.detect.alerts import Episodes
 from engine.detect.bank import Bank, Scored
 from engine.detect.drafts import Drafts, Moment
+from engine.detect.episode import Sighting
 from engine.detect.forecasts import Forecasts
 from engine.detect.gates import Gate, Judged, Policies, weigh
 from engine.detect.groups import Groups
 from engine.detect.peers import Peers
 from engine.detect.priors import Priors
 from engine.detect.river_parts import RiverParts
-from engine.detect.series import IGNORED, REFUSED, SILENT_MAX, SeriesTable
+from engine.detect.series import IGNORED, REFUSED, ROWS, SILENT_MAX, SeriesTable
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Alert, AlertState, AnomalyKind, Series, Signal, ValueKind
@@ -46,10 +48,12 @@ class Points(NamedTuple):
     value: Floats
     step: Floats  # seconds
     size_of: Floats
+    resumed: Floats  # seconds since it was heard again after a pause
 
     def only(self, mask: NDArray[np.bool_]) -> Points:
         """Those where the mask is true."""
-        return Points(self.row[mask], self.slot[mask], self.ts_ns[mask], self.value[mask], self.step[mask], self.size_of[mask])
+        kept = (self.value[mask], self.step[mask], self.size_of[mask], self.resumed[mask])
+        return Points(self.row[mask], self.slot[mask], self.ts_ns[mask], *kept)
 
 
 class Step(NamedTuple):
@@ -67,9 +71,12 @@ class Watch:
         self._warm_up_ns = int(config.warm_up * _SECOND_NS)
         self._idle_ns = int(config.idle_after * _SECOND_NS)
         self._series_max = config.series_max
+        one, number, rows = np.zeros(1, np.int64), np.zeros(1), as_state(np.zeros(1, ROWS))
+        read = (number, number, number, number, np.zeros(1, np.int8))
+        self._read = bound(values.read_values, rows["values"], rows["kind"], one, one, number, read)
         self.bank = Bank(config, timezone)
         self.table = SeriesTable(config.series_max, Policies(config))
-        self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch)
+        self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch, self.bank.civil_ns)
         self.groups = Groups(config.fleet.labels)
         self.peers = Peers(config, self.groups, self.table, self.episodes)
         self.priors = Priors(config, self.bank, self.groups)
@@ -90,14 +97,16 @@ class Watch:
             return
         table = self.table.rows
         table["silent"][slot] = 0
-        value, pace, size_of, verdict = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8)
-        values.read_values(table["values"], table["kind"], slot, ts_ns, raw, (value, pace, size_of, verdict))
-        for name, code in (("late", values.LATE), ("repeated", values.REPEATED)):
-            dropped = np.count_nonzero(verdict == code)
-            if dropped:
-                step.stats.count(Metric.SAMPLES_DROPPED, int(dropped), name)
+        value, pace, size_of, resumed, verdict = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8)
+        ts_ns, raw = np.asarray(ts_ns, np.int64), np.asarray(raw, np.float64)  # what is bound is not checked
+        self._read(table["values"], table["kind"], slot, ts_ns, raw, (value, pace, size_of, resumed, verdict))
+        if verdict.any():
+            for name, code in (("late", values.LATE), ("repeated", values.REPEATED)):
+                dropped = np.count_nonzero(verdict == code)
+                if dropped:
+                    step.stats.count(Metric.SAMPLES_DROPPED, int(dropped), name)
         usable = np.isfinite(value)
-        points = Points(row, slot, ts_ns, value, pace, size_of)
+        points = Points(row, slot, ts_ns, value, pace, size_of, resumed)
         if not usable.all():
             points = points.only(usable)
         step.stats.count(Metric.SAMPLES, len(points.slot), Signal.METRIC)
@@ -187,6 +196,7 @@ class Watch:
             | self.river.factors(int(points.slot[i])),
             size_of=float(points.size_of[i]),
             step_seconds=float(points.step[i]),
+            resumed_seconds=float(points.resumed[i]),
         )
 
     def sighted(self, series: Series, seen: Sighting, row: int, step: Step) -> None:
@@ -204,12 +214,7 @@ class Watch:
     def settle(self, now_ns: int) -> None:
         """Do what episodes asked of the models, and let go of those that are over."""
         for _, slot, ask in self.episodes.take_asks():
-            if ask is Ask.QUARANTINE:
-                self.bank.quarantine(slot)
-            elif ask is Ask.DISCARD:
-                self.bank.discard(slot)
-            else:
-                self.bank.adopt(slot)
+            self.bank.obey(slot, ask)
         for episode in self.episodes.sweep(now_ns):
             if episode.slot >= 0:
                 self.table.rows["live"][episode.slot] = False
@@ -218,6 +223,8 @@ class Watch:
         """Tell of series that have been overdue for two ticks; those of one entity are told together."""
         rows = self.table.rows
         slots, scores = self.bank.overdue(watermark_ns)
+        if not len(slots):
+            return
         watched = slots < len(self.table.series)
         slots, scores = slots[watched], scores[watched]
         metric = rows["metric"][slots] & rows["used"][slots]
@@ -273,6 +280,9 @@ class Watch:
         moment = step.moment(row)
         for alert in (*self.episodes.leases(moment), *self.forecasts.episodes.leases(moment)):
             self.tell(alert, step, row)
+        dropped = self.episodes.memories.take_dropped()
+        if dropped:
+            step.stats.count(Metric.LIMITS_REACHED, dropped, "pasts_max")
 
     def evict(self, watermark_ns: int, row: int, step: Step) -> None:
         """Forget some of the series that have been silent for too long."""

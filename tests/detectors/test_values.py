@@ -21,7 +21,7 @@ def read(kind, points, cuts=()):
     slot, kinds = np.zeros(n, np.int64), np.array([kind], np.int8)
     ts_ns = np.array([t * SECOND for t, _ in points], np.int64)
     raw = np.array([x for _, x in points], np.float64)
-    out = (np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8))
+    out = (np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8))
     edges = [0, *sorted(cuts), n]
     for a, b in pairwise(edges):
         values.read_values(state, kinds, slot[a:b], ts_ns[a:b], raw[a:b], tuple(o[a:b] for o in out))
@@ -51,7 +51,7 @@ def test_a_delta_is_a_rate_a_second():
 def test_late_and_repeated_samples_are_named_and_change_nothing():
     out, state = read(values.GAUGE, [(10, 1.0), (20, 2.0), (20, 2.0), (20, 3.0), (15, 1.0)])
     _, before = read(values.GAUGE, [(10, 1.0), (20, 2.0)])
-    assert out[3].tolist() == [values.READ, values.READ, values.REPEATED, values.LATE, values.LATE]
+    assert out[4].tolist() == [values.READ, values.READ, values.REPEATED, values.LATE, values.LATE]
     assert state.tobytes() == before.tobytes()
 
 
@@ -80,3 +80,10 @@ def test_cuts_change_nothing(kind, points, cuts):
     assert state.tobytes() == other.tobytes()
     for a, b in zip(whole, parts, strict=True):
         assert a.tobytes() == b.tobytes()
+
+
+def test_after_a_pause_and_after_a_reset_it_is_known_since_when_it_is_heard_again():
+    gauge = [(60 * t, 1.0) for t in (0, 1, 2, 3, 5, 6, 12, 13)]  # one missing sample is no pause, five are
+    assert read(values.GAUGE, gauge)[0][3].round(6).tolist() == [math.inf] * 6 + [0.0, 60.0]
+    counter = [(0, 100.0), (10, 150.0), (20, 10.0), (30, 20.0)]
+    assert read(values.COUNTER, counter)[0][3].tolist() == [math.inf, math.inf, 0.0, 10.0]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from detect_world import SECOND, START, alerts, machine, play, record
+from detect_world import SECOND, SOURCE, START, alerts, machine, play, record
 from numpy.typing import NDArray
 
-from engine.config.tree import Detect
+from engine.config.tree import Detect, Source
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Alert, AnomalyKind
@@ -34,15 +34,17 @@ def within(at: Floats, start: float, length: float) -> NDArray[np.bool_]:
 class Story:
     """Played at once; not a number in `value` is a sample that never came."""
 
-    def __init__(self, at: Floats, value: Floats, name: str = "latency", config: Detect | None = None) -> None:
+    def __init__(
+        self, at: Floats, value: Floats, name: str = "latency", config: Detect | None = None, source: Source = SOURCE
+    ) -> None:
         self._at, self._value, self._name = at, value, name
-        self.machine = machine(config)
+        self.machine = machine(config, source)
         self.stats = StepStats()
         self.told: list[Alert] = []
         self._play()
 
     def _play(self) -> None:
-        log, beat = [], 0.0
+        log, beat = [], float(self._at[0]) * 3600.0
         for hour, value in zip(self._at.tolist(), self._value.tolist(), strict=True):
             second, parts = hour * 3600.0, []
             if second >= beat:
@@ -53,7 +55,9 @@ class Story:
             if parts:
                 log.append(record(len(log), second, s=parts))
         outputs, self.stats = play(self.machine, log, range(0, len(log), STEPS_AT_ONCE))
-        self.told = [alert for alert in alerts(outputs) if alert.reason != "lease"]
+        said = alerts(outputs)
+        self.told = [alert for alert in said if alert.reason != "lease"]
+        self._leases = [alert for alert in said if alert.reason == "lease"]
 
     def says(self, since: float = 0.0, until: float = 1e9, **wanted: object) -> list[Alert]:
         """What was told of times within these hours and is as wanted."""
@@ -62,6 +66,10 @@ class Story:
             for alert in self.told
             if since <= hour_of(alert) < until and all(getattr(alert, key) == value for key, value in wanted.items())
         ]
+
+    def repeated(self, since: float, until: float) -> list[Alert]:
+        """What was told again within these hours because it was still so."""
+        return [alert for alert in self._leases if since <= hour_of(alert) < until]
 
     def gated(self, gate: str) -> float:
         """Anomalies that this gate kept from people."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine.config.tree import Detect, Rule
-from engine.detect.gates import Gate, Judged, Policies, Policy, confirmed, flapping, weigh
+from engine.detect.gates import Gate, Judged, Policies, Policy, confirmed, flapping, settling, weigh
 from engine.records import AnomalyKind, Series, ValueKind
 
 JUDGED = Judged(0, 150.0, 1.5, 100.0, 90.0, 110.0, 5.0, AnomalyKind.SPIKE, 0, {}, 100.0, 60.0)
@@ -82,3 +82,19 @@ def test_confirmation_counts_anomalies_of_late():
 def test_flapping_counts_within_its_window():
     assert flapping([1, 5, 9], 10, 100, 3)
     assert not flapping([1, 5, 9], 104, 100, 3)
+
+
+@pytest.mark.parametrize(
+    ("step", "resumed", "settles"),
+    [
+        (60.0, 120.0, True),
+        (60.0, 240.0, False),
+        (1.0, 100.0, True),
+        (1.0, 121.0, False),
+        (3600.0, 0.0, True),
+        (3600.0, 3600.0, False),
+    ],
+)
+def test_a_series_settles_for_some_samples_but_not_for_long(step, resumed, settles):
+    assert settling(JUDGED._replace(step_seconds=step, resumed_seconds=resumed)) is settles
+    assert not settling(JUDGED._replace(step_seconds=step)), "what never paused need not settle"
