@@ -133,16 +133,26 @@ def write_scores(target: TextIO, table: Table, config: Detect) -> None:
     scored = bank.score(slots, np.repeat(table.ts_ns, m), values.reshape(-1))
     place, scores = _of_entity(scored, table.ts_ns, n, m, config)
     starts = np.zeros(n)
-    witnesses = bank.detectors if m == 1 else ()
-    alarm.alarms(
-        as_state(alarm.state_of(witnesses)), table.ts_ns, scores, scored.factors[place, : len(witnesses)], alarm.Params(), starts
-    )
+    if m == 1:
+        alarm.alarms(as_state(np.zeros(1, alarm.STATE)), _in_order(table), alarm.Params(), starts)
+    else:
+        alarm.worst(scores, alarm.Params(), starts)
     gates = _gates(table, scores)
     band = [_cells(column[place]) for column in (scored.expected, scored.lower, scored.upper)]
     kinds = [str(bank.KINDS[k]) for k in scored.kind[place].tolist()]
     target.write(HEADER + "\n")
     columns = zip(table.text, _cells(scores), _cells(starts), *band, kinds, gates, strict=True)
     target.writelines(",".join(row) + "\n" for row in columns)
+
+
+def _in_order(table: Table) -> NDArray[np.float64]:
+    """The first metric, NaN in rows that are not later than all before them."""
+    return np.where(table.ts_ns > _newest_before(table.ts_ns), table.values[:, 0], np.nan)
+
+
+def _newest_before(ts_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each row the newest time above it."""
+    return np.maximum.accumulate(np.concatenate(([_NO_TIME], ts_ns)))[:-1]
 
 
 def _of_entity(
@@ -161,11 +171,10 @@ def _of_entity(
 
 def _gates(table: Table, scores: NDArray[np.float64]) -> list[str]:
     """Why a row has no score; empty where it has one."""
-    newest = np.maximum.accumulate(np.concatenate(([_NO_TIME], table.ts_ns)))[:-1]
     silent = np.isnan(scores)
     reasons = np.full(len(scores), "", dtype="U12")
     reasons[silent] = "warming_up"
-    reasons[silent & (table.ts_ns <= newest)] = "late"
+    reasons[silent & (table.ts_ns <= _newest_before(table.ts_ns))] = "late"
     reasons[silent & ~np.isfinite(table.values).any(axis=1)] = "missing"
     reasons[table.ts_ns == _NO_TIME] = "bad_time"
     gates: list[str] = reasons.tolist()
