@@ -144,8 +144,8 @@ class Peers:
         played = self._play(due, now_ns)
         opinion = played.opinion
         hot = opinion["score"] >= 1.0
-        for place in range(len(played.slot)) if self._open else ():
-            hot[place] |= int(played.slot[place]) in self._open
+        if self._open:
+            hot |= np.isin(played.slot, np.array(sorted(self._open), np.int64))
         for place in np.flatnonzero(hot).tolist():
             alert = self._judge(int(played.slot[place]), opinion[place], now_ns, moment, stats)
             if alert is not None:
