@@ -15,7 +15,8 @@ import msgspec
 
 PASTS_MAX: Final = 20_000
 """Series of one shard whose past is kept."""
-HABITS_MAX: Final = 16
+HABITS_MAX: Final = 32
+"""Of one series: room for one in each hour of the day."""
 DAYS_MAX: Final = 29
 """Days that a habit remembers: four weeks, and today."""
 DAYS_MASK: Final = (1 << DAYS_MAX) - 1

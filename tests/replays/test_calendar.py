@@ -54,6 +54,29 @@ def test_the_job_at_six_pages_me_every_day():
     assert story.gated(Gate.RECURRING) > 0, "what is kept from people is counted"
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_job_that_is_not_on_time_pages_me_every_day(seed):
+    """Up to ten minutes early or late, between fifteen and twenty-five minutes long, between 1.7 and 2.3 times the load."""
+    rng, at = np.random.default_rng(seed), hours(10)
+    value = 40.0 + noise(at, 2.0, seed)
+    for day in range(10):
+        begin, length = day * DAY + 6.0 + rng.uniform(-10, 10) / 60, rng.uniform(15, 25) / 60
+        value[within(at, begin, length)] *= rng.uniform(1.7, 2.3)
+    story = Story(at, value, "cpu.load")
+    assert days_told(story) == [0, 1, 2], story.summary()
+
+
+def test_the_batch_around_midnight_pages_me_twice_a_day():
+    """From eleven to two, at thrice the load."""
+    at = hours(9)
+    value = 40.0 + noise(at, 2.0)
+    for day in range(8):
+        value[within(at, day * DAY + 23.0, 3.0)] *= 3.0
+    story = Story(at, value, "cpu.load")
+    assert days_told(story) == [0, 1, 2], story.summary()
+    assert len(story.says(state=FIRING)) == 3
+
+
 def test_because_of_the_job_at_six_nothing_is_told_any_more():
     """After two weeks: the same load at another hour, thrice the load at six, and a job that does not end, are told."""
     at, value = jobs(17)
