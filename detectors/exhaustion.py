@@ -48,6 +48,8 @@ OUTLOOK: Final = np.dtype(
         ("late", np.float64),  # at the latest; all three NaN when it is not met within a week
         ("lived", np.float64),  # hours since the first cell
         ("run", np.float64),  # and since the youngest line began anew, in hours of cells
+        ("lasted", np.float64),  # hours since `since_ns`
+        ("held", np.int64),  # 1 while the last cells lie far from the lines, which wait for what it is
         ("since_ns", np.int64),  # where the trend parts from the line before it
         ("age", np.int64),  # of the line that the slope is taken from
         ("sawtooth", np.int64),  # 1 when the series falls back again and again
@@ -110,7 +112,9 @@ def judge_one(row: Row, bound: float, toward: float, params: Params, out: Row) -
     out.late = np.nan
     out.lived = (last_cell(row) - row.born) / CELLS_HOUR
     out.run = row.run / CELLS_HOUR
+    out.held = 1 if row.odd > 0 else 0
     out.since_ns = parting(row, slope, age)
+    out.lasted = (last_cell(row) - out.since_ns // CELL_NS) / CELLS_HOUR
     out.age = age
     out.sawtooth = 1 if row.resets >= SAWTOOTH else 0
     if not math.isnan(bound) and (out.evident > params.evident or toward * (level - (bound - row.origin)) >= 0.0):

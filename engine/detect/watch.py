@@ -81,7 +81,7 @@ class Watch:
         self.peers = Peers(config, self.groups, self.table, self.episodes)
         self.priors = Priors(config, self.bank, self.groups)
         self.river = RiverParts(config.river, self.bank)
-        self.forecasts = Forecasts(config, self.table, self.bank.kernel_id, config_id)
+        self.forecasts = Forecasts(config, self.table, self.episodes, (self.bank.kernel_id, config_id))
 
     # ------------------------------------------------------------------------------------------ samples
     def samples(
