@@ -28,7 +28,8 @@ from engine.records import AnomalyKind, Series, digest
 from engine.zones import spans
 
 _TIERS: Final = {"light": Tier.LIGHT, "standard": Tier.STANDARD, "full": Tier.FULL}
-_ROWS_FIRST: Final = 64
+_ROWS_FIRST: Final = 1024
+"""Memory that is not used yet costs nothing; to grow does."""
 _SHADOWS_MIN: Final = 64
 _SHADOWS_SHARE: Final = 16
 """One shadow for so many series; at least `_SHADOWS_MIN`."""
@@ -99,7 +100,9 @@ class Bank:
         if slots <= rows:
             return
         grown = np.zeros(self._shadows + min(max(2 * rows, slots), self._series_max), self._dtype)
-        grown[: len(self._state)] = self._state
+        used = max(int(self._state["clock"]["shadow"][self._shadows :].max()), 0)
+        grown[:used] = self._state[:used]  # most shadows were never used: to copy them would take memory for nothing
+        grown[self._shadows : len(self._state)] = self._state[self._shadows :]
         self._state = grown
 
     # ---------------------------------------------------------------------------------------------- scoring

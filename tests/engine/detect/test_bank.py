@@ -269,13 +269,20 @@ def test_a_slot_that_is_given_to_another_series_begins_empty() -> None:
     assert same(feed_one(bank, ts_ns, value), fresh)
 
 
-def test_growing_changes_nothing() -> None:
-    ts_ns, value = noise(400, seed=21)
+@pytest.mark.parametrize("quarantined", [True, False])
+def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch, quarantined: bool) -> None:
+    monkeypatch.setattr("engine.detect.bank._ROWS_FIRST", 4)
+    ts_ns, value = noise(600, seed=21)
     grown, plain = bank_of(1), bank_of(1)
-    feed_one(grown, ts_ns[:200], value[:200])
-    feed_one(plain, ts_ns[:200], value[:200])
+    for one in (grown, plain):
+        feed_one(one, ts_ns[:200], value[:200])
+        if quarantined:
+            one.quarantine(0)
     grown.admit(99, SERIES)
-    assert same(feed_one(grown, ts_ns[200:], value[200:]), feed_one(plain, ts_ns[200:], value[200:]))
+    assert same(feed_one(grown, ts_ns[200:400], value[200:400]), feed_one(plain, ts_ns[200:400], value[200:400]))
+    for one in (grown, plain):
+        one.adopt(0)
+    assert same(feed_one(grown, ts_ns[400:], value[400:]), feed_one(plain, ts_ns[400:], value[400:]))
     with pytest.raises(ValueError, match="outside"):
         grown.admit(100, SERIES)
 
