@@ -141,11 +141,12 @@ class Memories:
                 return True
         return False
 
-    def adopt(self, key: bytes, lower: float | None, upper: float | None, ts_ns: int) -> None:
-        """A level was adopted. What was expected until then lay between `lower` and `upper`, if anything was."""
+    def adopt(self, key: bytes, level: float, band: tuple[float | None, float | None], ts_ns: int) -> None:
+        """A level was adopted. What was expected until then lay within `band`, if anything was; a value that stood still may too."""
         past = self._touch(key)
         past.ended_ns = past.adopted_ns = ts_ns
-        past.former = None if lower is None or upper is None else (lower, upper)
+        lower, upper = band
+        past.former = None if lower is None or upper is None or lower <= level <= upper else (lower, upper)
 
     def is_back(self, key: bytes, value: float, ts_ns: int) -> bool:
         """Whether a value lies where its series was before a level was adopted, not long ago."""

@@ -88,6 +88,15 @@ def test_a_switched_off_service_is_told_for_ever():
     assert len(story.told) == 2, story.summary()
 
 
+def test_it_was_stuck_again_on_the_same_day_and_nobody_was_told():
+    """Stuck at nothing until that is adopted, back, then stuck where it usually is: that is no return."""
+    at, value = steady(4)
+    value[within(at, 48.0, 8.0)] = 0.0
+    value[within(at, 60.0, 6.0)] = 100.0
+    story = Story(at, value)
+    assert story.says(60.0, 61.5, state=FIRING, kind=AnomalyKind.FLAT), story.summary()
+
+
 @pytest.mark.parametrize("length", [2.0, 3.5, 5.0])
 def test_after_an_outage_the_recovery_is_the_alarm_and_the_next_outage_is_not(length):
     """Three outages of some hours: each is told within a minute, ends as recovered, and nothing else is told."""

@@ -365,7 +365,7 @@ def test_a_short_excursion_teaches_what_goes_by_the_hour_and_nothing_else() -> N
         bank.obey(0, Ask.QUARANTINE)
         feed_one(bank, ts_ns[576:580], value[576:580])
         bank.obey(0, ask)
-        states[ask] = bank.snapshot()["rows"].view(bank._dtype)[0]  # noqa: SLF001  # what was learned is no output yet
+        states[ask] = bank.snapshot()["rows"].view(bank._dtype)[0]  # what was learned is no output yet
     for name in bank.detectors:
         equal = states[Ask.DISCARD][name].tobytes() == states[Ask.REMEMBER][name].tobytes()
         assert equal is not DETECTORS[name].recurs, name
