@@ -12,6 +12,8 @@ import orjson
 BENCHMARKS: dict[str, str] = {
     "pipeline": "messages a second from a topic to alerts, beside a bare consume loop, Quix Streams and Bytewax",
     "kernels": "samples a second of each detector kernel and of the whole bank, beside river",
+    "fleets": "one pod that is off among forty, and new pods in their first hours: found and false, on made-up fleets",
+    "forecasts": "coverage of intervals, false alerts a series and month, delay of leaks; on made-up series and those of --data",
     "quality": "metric detection on labelled series in a folder (--data), by the scorers given with --scorer",
 }
 """Name → what it measures. Each is a module here with `run(quick: bool, options: list[str]) -> dict`."""

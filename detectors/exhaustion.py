@@ -48,6 +48,8 @@ OUTLOOK: Final = np.dtype(
         ("late", np.float64),  # at the latest; all three NaN when it is not met within a week
         ("lived", np.float64),  # hours since the first cell
         ("run", np.float64),  # and since the youngest line began anew, in hours of cells
+        ("lasted", np.float64),  # hours since `since_ns`
+        ("held", np.int64),  # 1 while the last cells lie far from the lines, which wait for what it is
         ("since_ns", np.int64),  # where the trend parts from the line before it
         ("age", np.int64),  # of the line that the slope is taken from
         ("sawtooth", np.int64),  # 1 when the series falls back again and again
@@ -63,7 +65,7 @@ def walk(row: Row, bound: float, toward: float, trend: tuple[float, float], out:
     at = last_cell(row)
     for hour in range(HOURS_MAX + 1):
         cells = hour * CELLS_HOUR
-        point = toward * (float(row.level[0]) + slope * cells + wave_at(row, at + cells) - bound)
+        point = toward * (np.float64(row.level[0]) + slope * cells + wave_at(row, at + cells) - bound)
         wander, lack = GAUSS * error_at(row, float(cells)), error * cells
         reach = NINETY * math.sqrt(wander * wander + lack * lack) if hour > 0 else 0.0
         if math.isnan(out.early) and point + reach >= 0.0:
@@ -79,10 +81,10 @@ def walk(row: Row, bound: float, toward: float, trend: tuple[float, float], out:
 def parting(row: Row, slope: float, age: int) -> int:
     """When the present line and the oldest one were in one place, ns; never more than ten days ago, nor before the first cell."""
     at = last_cell(row)
-    back = float(row.run)
-    apart = slope - float(row.slope[2])
+    back: float = np.float64(row.run)
+    apart = slope - np.float64(row.slope[2])
     if age < 2 and apart != 0.0:
-        back = (float(row.level[0]) - float(row.level[2])) / apart
+        back = (np.float64(row.level[0]) - np.float64(row.level[2])) / apart
     back = min(max(back, 1.0), 10.0 * CELLS_DAY, float(at - row.born) + 1.0)
     return (at - int(back)) * CELL_NS
 
@@ -90,27 +92,29 @@ def parting(row: Row, slope: float, age: int) -> int:
 @device
 def judge_one(row: Row, bound: float, toward: float, params: Params, out: Row) -> None:
     age, slope, error = trend_of(row, params)
-    level = float(row.level[0])
+    level = np.float64(row.level[0])
     if toward == 0.0:
         toward = 1.0 if slope > 0.0 else -1.0
     out.value = row.origin + level
-    out.usual = row.origin + float(row.level[2])
+    out.usual = row.origin + np.float64(row.level[2])
     out.reach = NINETY * GAUSS * error_at(row, float(CELLS_DAY))
     out.slope = slope * CELLS_HOUR
     out.evident = toward * slope / error
-    out.going = float(row.slope[0]) / slope if slope != 0.0 else 0.0
-    day = float(row.slope[1]) - float(row.slope[2])
+    out.going = np.float64(row.slope[0]) / slope if slope != 0.0 else 0.0
+    day = np.float64(row.slope[1]) - np.float64(row.slope[2])
     its_error = slope_error(row, 1, params)
     out.news = toward * day / its_error
-    out.fresh = (float(row.slope[0]) - float(row.slope[2])) / day if day != 0.0 else 0.0
-    width = float(row.high) - float(row.low) + (0.0 if row.resets >= SAWTOOTH else out.reach)
-    out.beyond = (level - float(row.high) if toward > 0.0 else float(row.low) - level) / max(width, 1e-30)
+    out.fresh = (np.float64(row.slope[0]) - np.float64(row.slope[2])) / day if day != 0.0 else 0.0
+    width = np.float64(row.high) - np.float64(row.low) + (0.0 if row.resets >= SAWTOOTH else out.reach)
+    out.beyond = (level - np.float64(row.high) if toward > 0.0 else np.float64(row.low) - level) / max(width, 1e-30)
     out.early = np.nan
     out.middle = np.nan
     out.late = np.nan
     out.lived = (last_cell(row) - row.born) / CELLS_HOUR
     out.run = row.run / CELLS_HOUR
+    out.held = 1 if row.odd > 0 else 0
     out.since_ns = parting(row, slope, age)
+    out.lasted = (last_cell(row) - out.since_ns // CELL_NS) / CELLS_HOUR
     out.age = age
     out.sawtooth = 1 if row.resets >= SAWTOOTH else 0
     if not math.isnan(bound) and (out.evident > params.evident or toward * (level - (bound - row.origin)) >= 0.0):

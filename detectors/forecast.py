@@ -100,7 +100,7 @@ class Params(NamedTuple):
 @device
 def error_at(row: Row, cells: float) -> float:
     """Usual size of the error of a forecast so far ahead; 0 while nothing is known. Grows between horizons as the root of time."""
-    first, second, third = float(row.error[0]), float(row.error[1]), float(row.error[2])
+    first, second, third = np.float64(row.error[0]), np.float64(row.error[1]), np.float64(row.error[2])
     if second == 0.0:
         second = first * ROOTS[1] / ROOTS[0]
     if third == 0.0:
@@ -143,7 +143,7 @@ def slope_error(row: Row, age: int, params: Params) -> float:
     doubt = math.sqrt(1.0 + 4.0 / (measured + 1.0))  # the fewer errors were measured, the less is known of their size
     rate = rate_of(row, age, params)
     wander = doubt * GAUSS * size / math.sqrt(cells) * math.sqrt(rate) / 2.0
-    noise = GAUSS * float(row.unrest) * rate * math.sqrt(2.0 * rate)
+    noise = GAUSS * np.float64(row.unrest) * rate * math.sqrt(2.0 * rate)
     return math.sqrt(wander * wander + noise * noise) + floor_of(row) / cells
 
 
@@ -151,9 +151,9 @@ def slope_error(row: Row, age: int, params: Params) -> float:
 def trend_of(row: Row, params: Params) -> tuple[int, float, float]:
     """The age of the oldest line with which the younger ones agree, its slope a cell, and that slope's standard error."""
     age = 0
-    slope, error = float(row.slope[0]), slope_error(row, 0, params)
+    slope, error = np.float64(row.slope[0]), slope_error(row, 0, params)
     for older in range(1, AGES):
-        other, its_error = float(row.slope[older]), slope_error(row, older, params)
+        other, its_error = np.float64(row.slope[older]), slope_error(row, older, params)
         if not abs(other - slope) <= AGREE * math.sqrt(error * error + its_error * its_error) or its_error > error:
             break
         age, slope, error = older, other, its_error
@@ -163,7 +163,7 @@ def trend_of(row: Row, params: Params) -> tuple[int, float, float]:
 @device
 def floor_of(row: Row) -> float:
     """The least distance that can be one: rounding is no trend."""
-    return 1e-6 * abs(float(row.origin) + float(row.level[0])) + 1e-12
+    return 1e-6 * abs(np.float64(row.origin) + np.float64(row.level[0])) + 1e-12
 
 
 @device
@@ -180,13 +180,13 @@ def ahead(row: Row, cells: int, params: Params) -> tuple[float, float]:
     A sawtooth that would leave its range will have been reset by then: it may be anywhere in it; unless its reset is overdue.
     """
     _, slope, error = trend_of(row, params)
-    level = float(row.level[0])
+    level = np.float64(row.level[0])
     usual = error_at(row, float(cells))
     followed = share_of(slope, error, params)
     point = level + followed * slope * cells
     lack = followed * error / GAUSS * max(cells - CELLS_DAY, 0)  # measured errors hold what a slope may lack within a day
     usual = math.sqrt(usual * usual + lack * lack)
-    high, low = float(row.high), float(row.low)
+    high, low = np.float64(row.high), np.float64(row.low)
     overdue = max(level - high, low - level) > 0.25 * (high - low)
     if row.resets >= SAWTOOTH and not overdue and (point > max(high, level) or point < min(low, level)):
         point = 0.5 * (high + low)
@@ -216,8 +216,8 @@ def check_forecasts(row: Row, cell: int, k: int, params: Params) -> None:
         passed = cell // span - (cell - k) // span
         if passed == 1 and (row.armed >> h) & 1:
             prior = error_at(row, float(span))
-            late = (cell % span) * float(row.slope[0])
-            error = abs(float(row.average) - float(row.pending[h]) - late)
+            late = (cell % span) * np.float64(row.slope[0])
+            error: float = abs(np.float64(row.average) - np.float64(row.pending[h]) - late)
             known = (cell - row.born - 2 * CELLS_DAY) // span  # what a wave cost that was not yet known soon counts no more
             if prior == 0.0:
                 prior = error
@@ -242,23 +242,23 @@ def arm_forecasts(row: Row, cell: int, k: int, params: Params) -> None:
 @device
 def advance(row: Row, k: int) -> None:
     for age in range(AGES):
-        row.level[age] = tiny(float(row.level[age]) + k * float(row.slope[age]))
+        row.level[age] = tiny(np.float64(row.level[age]) + k * np.float64(row.slope[age]))
 
 
 @device
 def step_over(row: Row, error: float) -> None:
     """A step: the youngest line begins anew there. The older ones move over only where the series has not been of late."""
-    width = float(row.high) - float(row.low)
-    landed = float(row.level[0]) + error
-    outside = max(landed - float(row.high), float(row.low) - landed)
-    if error * float(row.slope[0]) < 0.0 and abs(error) >= 0.3 * width:
+    width = np.float64(row.high) - np.float64(row.low)
+    landed = np.float64(row.level[0]) + error
+    outside = max(landed - np.float64(row.high), np.float64(row.low) - landed)
+    if error * np.float64(row.slope[0]) < 0.0 and abs(error) >= 0.3 * width:
         row.resets += np.float32(1.0)
         row.armed = 0  # that it would be reset nobody could say: the errors are those within a tooth
     row.level[0] = tiny(landed)
     row.slope[0] = 0.0
     if outside > 0.5 * width:
         for age in range(1, AGES):
-            row.level[age] = tiny(float(row.level[age]) + error)
+            row.level[age] = tiny(np.float64(row.level[age]) + error)
     row.run = 1
     row.odd = 0
 
@@ -266,10 +266,10 @@ def step_over(row: Row, error: float) -> None:
 @device
 def learn_lines(row: Row, k: int, error: float, limit: float, params: Params) -> float:
     """The lines follow a cell at `error` from the youngest, which stands at it already; returns the oldest line's error."""
-    x = float(row.level[0]) + error
+    x = np.float64(row.level[0]) + error
     surprise = error
     for age in range(AGES):
-        surprise = x - float(row.level[age])
+        surprise = x - np.float64(row.level[age])
         if age > 0:
             usual = error_at(row, 36.0 if age == 1 else 144.0)
             if usual > 0.0:
@@ -277,16 +277,16 @@ def learn_lines(row: Row, k: int, error: float, limit: float, params: Params) ->
                 surprise = max(min(surprise, most), -most)
         rate = rate_of(row, age, params)
         rate = max(rate, k * rate / (1.0 + k * rate))
-        row.level[age] = tiny(float(row.level[age]) + rate * (2.0 - rate) * surprise)
-        row.slope[age] = tiny(float(row.slope[age]) + rate * rate / k * surprise)
+        row.level[age] = tiny(np.float64(row.level[age]) + rate * (2.0 - rate) * surprise)
+        row.slope[age] = tiny(np.float64(row.slope[age]) + rate * rate / k * surprise)
     return surprise
 
 
 @device
 def follow_range(row: Row, k: int) -> None:
     """The range widens within a day, and narrows within a month."""
-    level = float(row.level[0])
-    high, low = float(row.high), float(row.low)
+    level = np.float64(row.level[0])
+    high, low = np.float64(row.high), np.float64(row.low)
     wide, narrow = k / (1.0 * CELLS_DAY + k), k / (30.0 * CELLS_DAY + k)
     row.high = tiny(high + (wide if level > high else narrow) * (level - high))
     row.low = tiny(low + (wide if level < low else narrow) * (level - low))
@@ -296,7 +296,7 @@ def follow_range(row: Row, k: int) -> None:
 def close_cell(row: Row, params: Params) -> None:
     """Score the forecasts for the open cell, then learn it."""
     cell, k = int(row.cell), int(row.gap)
-    x = float(row.average) - wave_at(row, cell)
+    x = np.float64(row.average) - wave_at(row, cell)
     if row.seen == 0 or k > LOST_CELLS:
         if row.seen == 0:
             row.born = cell
@@ -304,8 +304,8 @@ def close_cell(row: Row, params: Params) -> None:
         return
     check_forecasts(row, cell, k, params)
     advance(row, k)
-    error = x - float(row.level[0])
-    limit = STRANGE * (GAUSS * float(row.unrest) + floor_of(row))
+    error = x - np.float64(row.level[0])
+    limit = STRANGE * (GAUSS * np.float64(row.unrest) + floor_of(row))
     strange = row.run >= SETTLED_CELLS and abs(error) > limit
     if strange and row.odd < ODD_CELLS:
         row.odd += 1
@@ -316,12 +316,12 @@ def close_cell(row: Row, params: Params) -> None:
         bounded = max(min(error, limit), -limit) if row.run >= SETTLED_CELLS else error
         rate = max(k / (3.0 * CELLS_DAY + k), 1.0 / (row.seen + 1.0))
         surprise = learn_lines(row, k, bounded, limit, params)
-        row.unrest = tiny(float(row.unrest) + min(rate, 0.2) * (abs(bounded) - float(row.unrest)))
+        row.unrest = tiny(np.float64(row.unrest) + min(rate, 0.2) * (abs(bounded) - np.float64(row.unrest)))
         if k <= WAVE_GAP_MAX:
             learn_wave(row, cell, k, surprise)
         row.seen = min(row.seen + 1, 1_000_000_000)
         row.run = min(row.run + 1, 1_000_000_000)
-    row.resets = tiny(float(row.resets) * (1.0 - k / (14.0 * CELLS_DAY + k)))
+    row.resets = tiny(np.float64(row.resets) * (1.0 - k / (14.0 * CELLS_DAY + k)))
     follow_range(row, k)
     # The lines stand at this cell now, whatever cell is opened next.
     row.gap = 0
@@ -363,7 +363,7 @@ def learn_forecasts(
             closed[place[i]] = 1
         elif cell == row.cell:
             row.count = min(row.count + 1, 30_000)
-            row.average = tiny(float(row.average) + (value[i] - row.origin - float(row.average)) / row.count)
+            row.average = tiny(np.float64(row.average) + (value[i] - row.origin - np.float64(row.average)) / row.count)
 
 
 @kernel

@@ -106,11 +106,25 @@ def bound(kernel_: Callable[..., Any], *examples: Any) -> Callable[..., None]:
     """
     if not JIT:
         return kernel_
-    dispatcher: Any = kernel_
-    types = [numba.typeof(example) for example in examples]
-    strided = [one.copy(layout="A") if isinstance(one, numba.types.Array) else one for one in types]
-    entry: Callable[..., None] = dispatcher.compile(tuple(strided))
-    return entry
+    place = (kernel_, *map(_kind, examples))
+    if place not in _entries:
+        dispatcher: Any = kernel_
+        type_of: Any = numba.typeof
+        types = [type_of(example) for example in examples]
+        strided = [one.copy(layout="A") if isinstance(one, numba.types.Array) else one for one in types]
+        _entries[place] = dispatcher.compile(tuple(strided))
+    return _entries[place]
+
+
+_entries: dict[tuple[Any, ...], Callable[..., None]] = {}
+"""What `bound` has found: as many as there are kernels and tiers. numba takes milliseconds to look at a large structure."""
+
+
+def _kind(example: Any) -> Any:
+    """What decides which code is compiled, in a form that is quick to compare."""
+    if isinstance(example, np.ndarray):
+        return example.dtype, example.ndim
+    return (type(example), *map(_kind, example)) if isinstance(example, tuple) else type(example)
 
 
 def as_state(array: NDArray[np.void]) -> NDArray[np.void]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, median
 from typing import NamedTuple
 
-from detectors.peers import Params
+import numpy as np
+
+from detectors.peer_state import Params
 
 NOMINAL_THRESHOLD = -math.log10(0.05)
 NOMINAL_EXCESS = 1.0 / math.log(10.0)
@@ -40,6 +41,10 @@ class Member:
     fresh: float = 0.0
     hour: int = 0
     daily: list[float] = field(default_factory=lambda: [0.0] * 24)
+
+
+def median(values: Sequence[float]) -> float:
+    return float(np.median(values))
 
 
 def share(dt: float, tau: float, lived: float, least: float) -> float:
@@ -115,7 +120,7 @@ class NaiveFleet:
 
     def _learn_unit(self, values: Mapping[int, float]) -> None:
         sizes = [min(abs(x), 40.0 * self.unit) if self.unit else abs(x) for x in values.values()]
-        unit, p = 0.1 * fmean(sizes), self.params
+        unit, p = 0.1 * sum(sizes) / len(sizes), self.params
         step = share(self.step, p.usual_seconds, self.lived, p.prior_seconds) if self.unit else 1.0
         self.unit = max(self.unit + step * (unit - self.unit), 1e-9)
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from statistics import median
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -36,7 +34,7 @@ class Range(NamedTuple):
 class River(NamedTuple):
     """One class of river. `kind`: scores a vector of features, scores one number, or tells when a number's distribution drifts."""
 
-    module: str
+    module: str  # "anomaly" | "drift"
     name: str
     kind: str  # "features" | "number" | "drift"
     params: Mapping[str, Range]
@@ -45,19 +43,19 @@ class River(NamedTuple):
 _SEED: Final = Range(0, 2**31 - 1)
 CLASSES: Final[Mapping[str, River]] = {
     "half_space_trees": River(
-        "river.anomaly",
+        "anomaly",
         "HalfSpaceTrees",
         "features",
         {"n_trees": Range(1, 100), "height": Range(1, 12), "window_size": Range(10, 10_000), "seed": _SEED},
     ),
-    "loda": River("river.anomaly", "LODA", "features", {"n_bins": Range(2, 100), "n_random_cuts": Range(1, 200), "seed": _SEED}),
-    "one_class_svm": River("river.anomaly", "OneClassSVM", "features", {"nu": Range(0.001, 0.999, whole=False)}),
+    "loda": River("anomaly", "LODA", "features", {"n_bins": Range(2, 100), "n_random_cuts": Range(1, 200), "seed": _SEED}),
+    "one_class_svm": River("anomaly", "OneClassSVM", "features", {"nu": Range(0.001, 0.999, whole=False)}),
     "gaussian_scorer": River(
-        "river.anomaly", "GaussianScorer", "number", {"window_size": Range(10, 10_000), "grace_period": Range(2, 10_000)}
+        "anomaly", "GaussianScorer", "number", {"window_size": Range(10, 10_000), "grace_period": Range(2, 10_000)}
     ),
-    "standard_absolute_deviation": River("river.anomaly", "StandardAbsoluteDeviation", "number", {}),
+    "standard_absolute_deviation": River("anomaly", "StandardAbsoluteDeviation", "number", {}),
     "adwin": River(
-        "river.drift",
+        "drift",
         "ADWIN",
         "drift",
         {
@@ -69,7 +67,7 @@ CLASSES: Final[Mapping[str, River]] = {
         },
     ),
     "page_hinkley": River(
-        "river.drift",
+        "drift",
         "PageHinkley",
         "drift",
         {
@@ -80,7 +78,7 @@ CLASSES: Final[Mapping[str, River]] = {
         },
     ),
     "kswin": River(
-        "river.drift",
+        "drift",
         "KSWIN",
         "drift",
         {"alpha": Range(1e-6, 0.5, whole=False), "window_size": Range(20, 2000), "stat_size": Range(5, 500), "seed": _SEED},
@@ -125,7 +123,9 @@ def _built(name: str, params: Mapping[str, float]) -> Any:
         raise ValueError(wrong)
     about = CLASSES[name]
     exact = {key: int(value) if about.params[key].whole else float(value) for key, value in params.items()}
-    return getattr(import_module(about.module), about.name)(**exact)  # a second of start-up that nobody else should pay
+    from river import anomaly, drift  # a second of start-up that nobody else should pay
+
+    return getattr({"anomaly": anomaly, "drift": drift}[about.module], about.name)(**exact)
 
 
 def _number(model: Any, row: Sequence[float]) -> float:
@@ -220,8 +220,8 @@ class RiverPart:
         if self._seen > self._grace - GRACE:
             self._first.append(raw)
         if self._seen == self._grace:
-            self._usual = median(self._first)
-            self._unrest = 1.18 * median([abs(x - self._usual) for x in self._first])
+            self._usual = float(np.median(self._first))
+            self._unrest = 1.18 * float(np.median([abs(x - self._usual) for x in self._first]))
             self._first.clear()
 
     def _of_score(self, raw: float) -> float:

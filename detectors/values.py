@@ -35,7 +35,7 @@ LATE: Final = 1
 REPEATED: Final = 2
 VALUE_MAX: Final = 1e15
 SIZE_SECONDS: Final = 86_400.0
-PAUSE_STEPS: Final = 3.0
+PAUSE_STEPS: Final = 2.5
 """A distance of more usual ones than this is a pause."""
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import numpy as np
+
 from detectors.contract import Row
 from detectors.kernel import device
 
@@ -49,7 +51,7 @@ def wave_at(row: Row, cell: int) -> float:
     turns = ((cell % CELLS_DAY) + 0.5) / CELLS_DAY
     total = 0.0
     for k in range(WAVES):
-        total += float(row.wave[2 * k]) * turn_sine((k + 1) * turns + 0.25) + float(row.wave[2 * k + 1]) * turn_sine(
+        total += np.float64(row.wave[2 * k]) * turn_sine((k + 1) * turns + 0.25) + np.float64(row.wave[2 * k + 1]) * turn_sine(
             (k + 1) * turns
         )
     return total
@@ -62,5 +64,5 @@ def learn_wave(row: Row, cell: int, k: int, error: float) -> None:
     gain = min(max(k / (5.0 * CELLS_DAY + k), k / (elapsed / 3.0 + 72.0 + k)), 0.1)
     turns = ((cell % CELLS_DAY) + 0.5) / CELLS_DAY
     for j in range(WAVES):
-        row.wave[2 * j] = tiny(float(row.wave[2 * j]) + 2.0 * gain * error * turn_sine((j + 1) * turns + 0.25))
-        row.wave[2 * j + 1] = tiny(float(row.wave[2 * j + 1]) + 2.0 * gain * error * turn_sine((j + 1) * turns))
+        row.wave[2 * j] = tiny(np.float64(row.wave[2 * j]) + 2.0 * gain * error * turn_sine((j + 1) * turns + 0.25))
+        row.wave[2 * j + 1] = tiny(np.float64(row.wave[2 * j + 1]) + 2.0 * gain * error * turn_sine((j + 1) * turns))

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 EVIDENT: Final = 4.0
 """Standard errors of a slope toward the bound."""
+EVIDENT_FAST: Final = 5.0
+"""The same where it is the youngest line's alone."""
 NEWS: Final = 3.0
 """Standard errors that make a trend without a bound news."""
 BEYOND: Final = 0.25
@@ -28,8 +30,8 @@ RISE: Final = 0.1
 """Share of the usual level that a trend without a bound must have made."""
 LIVED_HOURS: Final = 48.0
 """Hours that a bounded series is known before its end is told."""
-RUN_HOURS: Final = 2.0
-"""And so many since its last step, where the trend is the youngest line's."""
+LASTED_HOURS: Final = 2.0
+"""Hours that a trend toward a bound must have lasted, and since its last step where it is the youngest line's."""
 URGENT_HOURS: Final = 24.0
 """With so long to go a score is URGENT: such an alert is an incident by itself."""
 URGENT: Final = 3.0
@@ -54,9 +56,10 @@ def score_ends(outlook: NDArray[np.void], horizons: Horizons) -> Floats:
     """Scores (n) of meeting the bound; below 1 there is nothing to tell."""
     o: Any = outlook
     heading = (o["evident"] >= EVIDENT) & (o["lived"] >= LIVED_HOURS)
-    heading &= o["going"] >= GOING
+    heading &= (o["going"] >= GOING) & (o["lasted"] >= LASTED_HOURS)
     heading &= (o["sawtooth"] == 0) | (o["beyond"] >= BEYOND_SAWTOOTH)
-    fast = (o["age"] == 0) & (o["run"] >= RUN_HOURS) & (o["early"] <= horizons.fast) & (o["middle"] <= 2.0 * horizons.fast)
+    fast = (o["age"] == 0) & (o["run"] >= LASTED_HOURS) & (o["evident"] >= EVIDENT_FAST)
+    fast &= (o["early"] <= horizons.fast) & (o["middle"] <= 2.0 * horizons.fast)
     slow = (o["age"] > 0) & (o["early"] <= horizons.slow) & (o["middle"] <= 1.5 * horizons.slow)
     return np.asarray(np.where(heading & (fast | slow), np.maximum(urgency(o["middle"]), 1.0), 0.0))
 

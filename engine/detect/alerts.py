@@ -124,7 +124,7 @@ class Episodes:
     def _known(self, episode: Episode, judged: Judged) -> Gate:
         """Whether the past of the series says that an anomaly is no news: its former level, or a habit. PASSED when it is news."""
         key = episode.series.key
-        if self.memories.is_back(key, judged.value, judged.ts_ns):
+        if judged.kind is not AnomalyKind.FLAT and self.memories.is_back(key, judged.value, judged.ts_ns):
             if confirmed(episode.history, self._config.confirm):
                 self._ask(episode, Ask.UNDO)
                 episode.state, episode.leaving = AlertState.RESOLVED, True
@@ -295,7 +295,7 @@ class Episodes:
         elif reason != "adopted":
             self._ask(episode, Ask.DISCARD)
         else:
-            self.memories.adopt(episode.series.key, episode.lower, episode.upper, episode.ts_ns)
+            self.memories.adopt(episode.series.key, episode.value or 0.0, (episode.lower, episode.upper), episode.ts_ns)
         episode.state = AlertState.RESOLVED
         episode.leaving = True
         return self._tell(episode, reason, moment)

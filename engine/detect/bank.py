@@ -28,8 +28,11 @@ from engine.records import AnomalyKind, Series, digest
 from engine.zones import spans
 
 _TIERS: Final = {"light": Tier.LIGHT, "standard": Tier.STANDARD, "full": Tier.FULL}
-_ROWS_FIRST: Final = 64
+_ROWS_FIRST: Final = 1024
+"""Memory that is not used yet costs nothing; to grow does."""
 _SHADOWS_MIN: Final = 64
+_WITHOUT_LEVEL: Final = ("flat", "absence")
+"""Detectors that do not care about the level: a change of it, or back, teaches them nothing new."""
 _SHADOWS_SHARE: Final = 16
 """One shadow for so many series; at least `_SHADOWS_MIN`."""
 
@@ -99,7 +102,9 @@ class Bank:
         if slots <= rows:
             return
         grown = np.zeros(self._shadows + min(max(2 * rows, slots), self._series_max), self._dtype)
-        grown[: len(self._state)] = self._state
+        used = max(int(self._state["clock"]["shadow"][self._shadows :].max()), 0)
+        grown[:used] = self._state[:used]  # most shadows were never used: to copy them would take memory for nothing
+        grown[self._shadows : len(self._state)] = self._state[self._shadows :]
         self._state = grown
 
     # ---------------------------------------------------------------------------------------------- scoring
@@ -193,14 +198,14 @@ class Bank:
     def undo(self, slot: int) -> None:
         """The series is back where it was before a level was adopted: that model is the model again. Else nothing changes.
 
-        What is learned by the hour goes on: that a level comes and goes may be what it learns.
+        What is learned by the hour goes on, for that a level comes and goes may be what it learns; so does what knows no level.
         """
         former = self._former.pop(slot, None)
         self._return_shadow(slot)
         if former is None:
             return
         for name in self.detectors:
-            if DETECTORS[name].recurs:
+            if DETECTORS[name].recurs or name in _WITHOUT_LEVEL:
                 former[name] = self._state[name][self._shadows + slot]
         self._begin_anew(slot, former, former, float(former["level"]["level"][0, 1]))
         self._clock(slot)["epoch"] = min(self.epoch(slot) + 1, clock.EPOCH_MAX)

@@ -20,14 +20,16 @@ from detectors.kernel import as_state
 from detectors.portable import tail_decades
 from engine.config.tree import Detect
 from engine.detect.ahead import Horizons, is_over, score_ends, score_trends, urgency
+from engine.detect.alerts import Episodes
 from engine.detect.bounds import Resource, Resources, seconds_left
 from engine.detect.drafts import Moment
 from engine.detect.foresight import Foreseen, Foresight
+from engine.detect.lineage import lineage_hash
 from engine.detect.series import SeriesTable
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns, StepStats
-from engine.records import Alert, Outlook, Series, digest, series_key
+from engine.records import Alert, AlertState, Outlook, Series, digest, series_key
 
 LABEL: Final = "forecast"
 ROWS: Final = np.dtype(
@@ -59,7 +61,8 @@ _HOUR: Final = 3600.0
 class Forecasts:
     """Places 0 … series_max - 1 for the series of a shard that are resources."""
 
-    def __init__(self, config: Detect, table: SeriesTable, kernel_id: str, config_id: str) -> None:
+    def __init__(self, config: Detect, table: SeriesTable, own: Episodes, ids: tuple[str, str]) -> None:
+        """`own` are the episodes of the series' scores; `ids` are those of the kernels and of the configuration."""
         about = config.forecast
         self._table = table
         self._series_max = about.series_max if about.enabled else 0
@@ -67,7 +70,8 @@ class Forecasts:
         self._horizons = Horizons(about.fast_horizon / _HOUR, about.slow_horizon / _HOUR, about.learn / _HOUR)
         self._expiry_hours = about.expiry_horizon / _HOUR
         self._params = forecast.Params()
-        self.episodes = Foresight(config, kernel_id, config_id, lambda _: 0)
+        self.episodes = Foresight(config, *ids, lambda _: 0)
+        self._own = own
         self._place = np.full(0, -1, np.int64)  # by slot
         self._resource: list[Resource | None] = []  # by place
         self._free: list[int] = []
@@ -170,8 +174,10 @@ class Forecasts:
         ends = np.where(np.isnan(left), score_ends(seen, self._horizons), urgency(left) * (left <= self._expiry_hours))
         trends = np.where(np.isnan(left), score_trends(seen, toward, self._horizons), 0.0)
         score = np.maximum(ends, trends)
-        self._rows["confirm"][places] = np.where(score >= 1.0, np.minimum(self._rows["confirm"][places] + 1, 1000), 0)
-        for i in np.flatnonzero((score >= 1.0) | self._rows["told"][places]).tolist():
+        waits = (seen["held"] > 0) & np.isnan(left)
+        before = self._rows["confirm"][places]
+        self._rows["confirm"][places] = np.where(waits, before, np.where(score >= 1.0, np.minimum(before + 1, 1000), 0))
+        for i in np.flatnonzero(((score >= 1.0) | self._rows["told"][places]) & ~waits).tolist():
             alert = self._judge(int(places[i]), seen[i], float(bound[i]), (float(ends[i]), float(trends[i])), moment)
             if alert is not None:
                 if alert.revision == 1:
@@ -214,9 +220,10 @@ class Forecasts:
             return self.episodes.over(series.key, int(row["ts_ns"]), moment)
         if row["told"]:
             self._told[place] = (own.entity, own.name, float(seen["middle"]) * _HOUR)
+            scores = max(scores[0], float(urgency(seen["middle"]))), scores[1]  # what was told once comes nearer until it is over
         ending = scores[0] >= 1.0
         needed = (1 if seen["middle"] <= NEAR_HOURS else CONFIRM_END) if ending else CONFIRM_TREND
-        if max(scores) < 1.0 or (not row["told"] and row["confirm"] < needed):
+        if max(scores) < 1.0 or (not row["told"] and (row["confirm"] < needed or self._is_known(own.key, seen))):
             return None
         if not row["told"]:
             row["told"], row["calm"], row["farthest"] = True, 0, seen["value"]
@@ -226,6 +233,11 @@ class Forecasts:
         expires = resource is not None and resource.unit_seconds > 0.0
         foreseen = _foreseen(row, seen, outlook, max(scores), expires=expires)
         return self.episodes.foresee(series, foreseen, self._table.rows["values"]["step"][int(row["slot"])], moment)
+
+    def _is_known(self, key: bytes, seen: np.void) -> bool:
+        """A fast trend is no news while the series' own alert fires; a slow one is: when it ends was not said yet."""
+        episode = self._own.by_key.get(key)
+        return seen["age"] == 0 and episode is not None and episode.state is AlertState.FIRING
 
     def _is_over(self, place: int, seen: np.void, bound: float, toward: float, score: float) -> bool:
         row = self._rows[place]
@@ -268,7 +280,7 @@ class Forecasts:
         }
 
     def _id(self) -> str:
-        return digest(repr(ROWS.descr), repr(forecast.STATE.descr), repr(self._params))
+        return digest(lineage_hash((exhaustion.__name__,)), repr(ROWS.descr), repr(self._params))
 
     def restore(self, columns: Columns) -> None:
         """Become what was saved, after the table; only when just made. What is no resource any more is left out. Raises StateError."""

@@ -144,7 +144,12 @@ def weigh(policy: Policy, judged: Judged) -> Gate:
 
 
 def _immaterial(policy: Policy, judged: Judged, distance: float) -> bool:
-    """Whether a distance is too small to matter. One from an unknown expectation (NaN) never is."""
+    """Whether a distance is too small to matter. One from an unknown expectation (NaN) never is.
+
+    A change of how much a series moves is as large as the room in which it usually moves: after a collapse every value is near.
+    """
+    if judged.kind is AnomalyKind.VARIANCE and judged.upper > judged.lower:
+        distance = max(distance, 0.5 * (judged.upper - judged.lower))
     reference = max(abs(judged.expected), judged.size_of)
     if distance < policy.deviation_min or distance < policy.relative_min * _SHARES.get(judged.kind, 1.0) * reference:
         return True

@@ -15,7 +15,8 @@ import msgspec
 
 PASTS_MAX: Final = 20_000
 """Series of one shard whose past is kept."""
-HABITS_MAX: Final = 16
+HABITS_MAX: Final = 32
+"""Of one series: room for one in each hour of the day."""
 DAYS_MAX: Final = 29
 """Days that a habit remembers: four weeks, and today."""
 DAYS_MASK: Final = (1 << DAYS_MAX) - 1
@@ -140,11 +141,12 @@ class Memories:
                 return True
         return False
 
-    def adopt(self, key: bytes, lower: float | None, upper: float | None, ts_ns: int) -> None:
-        """A level was adopted. What was expected until then lay between `lower` and `upper`, if anything was."""
+    def adopt(self, key: bytes, level: float, band: tuple[float | None, float | None], ts_ns: int) -> None:
+        """A level was adopted. What was expected until then lay within `band`, if anything was; a value that stood still may too."""
         past = self._touch(key)
         past.ended_ns = past.adopted_ns = ts_ns
-        past.former = None if lower is None or upper is None else (lower, upper)
+        lower, upper = band
+        past.former = None if lower is None or upper is None or lower <= level <= upper else (lower, upper)
 
     def is_back(self, key: bytes, value: float, ts_ns: int) -> bool:
         """Whether a value lies where its series was before a level was adopted, not long ago."""

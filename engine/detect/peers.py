@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from detectors import peers
+from detectors import peer_state, peers
 from detectors.kernel import as_state
 from detectors.portable import tail_decades
 from engine.config.tree import Detect
@@ -44,7 +44,7 @@ class Round(NamedTuple):
     group: NDArray[np.int64]  # g
     begins: NDArray[np.int64]  # g + 1
     slot: NDArray[np.int64]  # m
-    opinion: NDArray[np.void]  # m, peers.OPINION
+    opinion: NDArray[np.void]  # m, peer_state.OPINION
 
 
 class Peers:
@@ -55,15 +55,15 @@ class Peers:
         self._groups, self._table, self._episodes = groups, table, episodes
         self._on = fleet.compare
         self._round_seconds = fleet.round
-        self._params = peers.Params(
+        self._params = peer_state.Params(
             budget_seconds=config.false_alarm_every,
             members_min=fleet.members_min,
             warm_up_seconds=config.warm_up,
             settle_seconds=fleet.settle,
         )
         self._labels = frozenset(fleet.labels)
-        self._members = np.zeros(0, peers.MEMBER)
-        self._rows = np.zeros(0, peers.GROUP)
+        self._members = np.zeros(0, peer_state.MEMBER)
+        self._rows = np.zeros(0, peer_state.GROUP)
         self._next_ns = np.zeros(0, np.int64)  # of each group
         self._sizes = np.zeros(0, np.int64)
         self._slots: dict[int, NDArray[np.int64]] = {}  # of a group, while its members stay the same
@@ -97,12 +97,12 @@ class Peers:
         number = int(self._members["group"][slot]) - 1
         self._open.discard(slot)
         self._series.pop(slot, None)
-        self._members[slot] = np.zeros((), peers.MEMBER)
+        self._members[slot] = np.zeros((), peer_state.MEMBER)
         if number >= 0:
             self._sizes[number] -= 1
             self._slots.pop(number, None)
             if not self._sizes[number]:
-                self._rows[number] = np.zeros((), peers.GROUP)
+                self._rows[number] = np.zeros((), peer_state.GROUP)
                 self._next_ns[number] = 0
 
     def told_as(self, slot: int) -> Series:
@@ -144,8 +144,8 @@ class Peers:
         played = self._play(due, now_ns)
         opinion = played.opinion
         hot = opinion["score"] >= 1.0
-        for place in range(len(played.slot)) if self._open else ():
-            hot[place] |= int(played.slot[place]) in self._open
+        if self._open:
+            hot |= np.isin(played.slot, np.array(sorted(self._open), np.int64))
         for place in np.flatnonzero(hot).tolist():
             alert = self._judge(int(played.slot[place]), opinion[place], now_ns, moment, stats)
             if alert is not None:
@@ -155,7 +155,7 @@ class Peers:
         parts = [self._slots_of(number) for number in due.tolist()]
         begins = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
         slot = np.concatenate(parts)
-        opinion = np.zeros(len(slot), peers.OPINION)
+        opinion = np.zeros(len(slot), peer_state.OPINION)
         spare = np.empty(int(np.diff(begins).max()))
         rounds = (due, begins, slot)
         peers.score_rounds(as_state(self._members), as_state(self._rows), rounds, now_ns, self._params, as_state(opinion), spare)
@@ -254,12 +254,12 @@ class Peers:
         if bytes(columns["id"][0]).decode() != self._id():
             raise StateError("peers were compared by another version")
         members, rows = columns["members"].tobytes(), columns["groups"].tobytes()
-        if len(members) % peers.MEMBER.itemsize or len(rows) % peers.GROUP.itemsize:
+        if len(members) % peer_state.MEMBER.itemsize or len(rows) % peer_state.GROUP.itemsize:
             raise StateError("the peers' columns are torn")
         if not self._on:
             return
-        self._members = np.frombuffer(members, peers.MEMBER).copy()
-        self._rows = np.frombuffer(rows, peers.GROUP).copy()
+        self._members = np.frombuffer(members, peer_state.MEMBER).copy()
+        self._rows = np.frombuffer(rows, peer_state.GROUP).copy()
         self._next_ns = columns["next_ns"].astype(np.int64)
         self._open = set(columns["open"].tolist())
         self._sizes = np.bincount(self._members["group"], minlength=len(self._rows) + 1)[1:].astype(np.int64)

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.config.tree import Detect
 from engine.detect.bank import Bank
@@ -24,14 +25,15 @@ from engine.ports import Columns, StepStats
 DONOR_SECONDS: Final = 21_600.0
 DONOR_SAMPLES: Final = 200
 VALUES: Final = 5
-"""The latest values of an heir, one a tick; their median is its level."""
+"""The latest values of an heir, one a minute; their median is its level."""
+LOOKS_NS: Final = 60_000_000_000
 NEARNESS_MAX: Final = 3.0
 """A donor's level is at most so many times the heir's, or the other way round."""
 _SECOND_NS: Final = 1_000_000_000
 
 
 class Candidate(msgspec.Struct):
-    """A series that may soon inherit: its newest values, one a tick."""
+    """A series that may soon inherit: its newest values, one a minute."""
 
     last_ns: int = 0
     values: list[float] = []
@@ -47,23 +49,31 @@ class Priors:
         self._donor_ns = int(max(DONOR_SECONDS, config.warm_up) * _SECOND_NS)
         self._bank, self._groups = bank, groups
         self._new: set[int] = set()
+        self._slots: NDArray[np.int64] | None = None  # the same, ascending, while it stays so
+        self._next_ns = 0
         self._candidates: dict[int, Candidate] = {}
 
     def join(self, slot: int, number: int) -> None:
         """A series was admitted; `number` is its group, -1 when it has none."""
         if self._on and number >= 0:
             self._new.add(slot)
+            self._slots = None
 
     def leave(self, slot: int) -> None:
         """The series is forgotten."""
-        self._new.discard(slot)
+        if slot in self._new:
+            self._new.discard(slot)
+            self._slots = None
         self._candidates.pop(slot, None)
 
-    def tick(self, stats: StepStats) -> None:
-        """Let those inherit that have been watched for long enough; let those go that have warmed up by themselves."""
-        if not self._new:
+    def tick(self, now_ns: int, stats: StepStats) -> None:
+        """Each minute: let those inherit that have been watched for long enough, and those go that have warmed up by themselves."""
+        if not self._new or now_ns < self._next_ns:
             return
-        slots = np.array(sorted(self._new), np.int64)
+        self._next_ns = now_ns + LOOKS_NS
+        if self._slots is None:
+            self._slots = np.array(sorted(self._new), np.int64)
+        slots = self._slots
         time = self._bank.clocks(slots)
         lived = time["last_ns"] - time["first_ns"]
         for slot in slots[lived >= self._warm_up_ns].tolist():
@@ -118,7 +128,11 @@ class Priors:
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
         candidates = msgspec.json.encode(self._candidates)
-        return {"new": np.array(sorted(self._new), np.int64), "candidates": np.frombuffer(candidates, np.uint8).copy()}
+        return {
+            "new": np.array(sorted(self._new), np.int64),
+            "next_ns": np.array([self._next_ns], np.int64),
+            "candidates": np.frombuffer(candidates, np.uint8).copy(),
+        }
 
     def restore(self, columns: Columns) -> None:
         """Become what was saved; only when just made. Raises StateError."""
@@ -126,4 +140,5 @@ class Priors:
             self._candidates = msgspec.json.decode(columns["candidates"].tobytes(), type=dict[int, Candidate])
         except msgspec.DecodeError as error:
             raise StateError("what new series inherit is torn") from error
+        self._next_ns = int(columns["next_ns"][0])
         self._new = set(columns["new"].tolist()) if self._on else set()

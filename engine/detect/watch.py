@@ -81,7 +81,7 @@ class Watch:
         self.peers = Peers(config, self.groups, self.table, self.episodes)
         self.priors = Priors(config, self.bank, self.groups)
         self.river = RiverParts(config.river, self.bank)
-        self.forecasts = Forecasts(config, self.table, self.bank.kernel_id, config_id)
+        self.forecasts = Forecasts(config, self.table, self.episodes, (self.bank.kernel_id, config_id))
 
     # ------------------------------------------------------------------------------------------ samples
     def samples(
@@ -265,7 +265,7 @@ class Watch:
 
     def compare(self, watermark_ns: int, row: int, step: Step) -> None:
         """Let new members of fleets inherit; tell of members that are unlike their peers."""
-        self.priors.tick(step.stats)
+        self.priors.tick(watermark_ns, step.stats)
         self.river.tick(watermark_ns, self.bank.needed_decades, step.stats)
         for alert in self.peers.tick(watermark_ns, step.moment(row), step.stats):
             self.tell(alert, step, row)

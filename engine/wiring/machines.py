@@ -19,7 +19,10 @@ from engine.records import Record, Shard, digest
 from engine.respond.stage import RespondMachine
 
 _WARM_RECORDS = 40
-_WARM_STEP_NS = 15_000_000_000
+_WARM_HOSTS = 6
+"""Enough to be compared with each other."""
+_WARM_STEP_NS = 30_000_000_000
+"""So that a forecast closes one of its cells of ten minutes."""
 
 
 def machine_factories(config: Config) -> dict[str, MachineFactory]:
@@ -73,12 +76,15 @@ def warm_up(config: Config) -> None:
     """Compile (or load) every kernel by stepping throw-away machines, before a broker is asked for any record."""
     samples = Source(name="warm-up", topics=["warm-up"], format=Format.INFLUX)
     lines = Source(name="warm-up", topics=["warm-up"], format=Format.TEXT)
-    for source, value in ((samples, b"warm,host=a value=%d,total=%di"), (lines, b"took %d ms in step %d")):
+    fleet = b"\n".join(b"warm,host=%d memory=%%d,total=%%di" % host for host in range(_WARM_HOSTS))
+    for source, value in ((samples, fleet), (lines, b"took %d ms in step %d")):
         shard = Shard("warm-up", 0)
         machine = DetectMachine(
             shard, codec=build_codec(source), catalog=SourceCatalog(source), source=source, config=config.detect
         )
-        records = [Record(*shard, n, n * _WARM_STEP_NS, b"warm", value % (n, n)) for n in range(1, _WARM_RECORDS)]
+        records = [
+            Record(*shard, n, n * _WARM_STEP_NS, b"warm", value % ((n,) * value.count(b"%d"))) for n in range(1, _WARM_RECORDS)
+        ]
         machine.step(records)
         machine.finish()
         machine.restore(machine.snapshot())

@@ -9,6 +9,7 @@ import pytest
 from metric_corpus import CORPUS, SECOND_NS, Run, constant, every, noise
 from numpy.typing import NDArray
 
+from detectors import clock
 from detectors.contract import Detector, Tier
 from detectors.registry import DETECTORS, of_tier
 
@@ -104,6 +105,17 @@ def test_the_sampling_rate_may_change(detector: Detector) -> None:
 
 
 @each_detector
+@pytest.mark.parametrize("hours", [2, -7])
+def test_hours_and_weekdays_are_those_of_the_zone(detector: Detector, hours: int) -> None:
+    """A detector sees the hour in civil time alone: another zone is the same as other times."""
+    ts_ns, value = CORPUS["daily"]
+    offset_ns = hours * 3600 * SECOND_NS
+    zone = np.array([(-(2**63), offset_ns)], clock.SPAN)
+    there, here = Run(detector, zone=zone), Run(detector)
+    assert there.feed(ts_ns, value).tobytes() == here.feed(ts_ns + offset_ns, value).tobytes()
+
+
+@each_detector
 def test_a_copy_of_the_bytes_goes_on_alike(detector: Detector) -> None:
     one, other = Run(detector), Run(detector)
     ts_ns, value = CORPUS["daily"]
@@ -130,7 +142,7 @@ def test_an_entry_names_itself_and_its_source(detector: Detector) -> None:
 
 @pytest.mark.parametrize(("tier", "bytes_max"), [(Tier.LIGHT, 256), (Tier.STANDARD, 2048)])
 def test_a_tier_keeps_to_its_bytes(tier: Tier, bytes_max: int) -> None:
-    from detectors import calibration, clock
+    from detectors import calibration
 
     shared = clock.STATE.itemsize + calibration.STATE.itemsize
     assert shared + sum(d.state.itemsize for d in of_tier(tier)) <= bytes_max

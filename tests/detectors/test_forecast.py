@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from detectors import exhaustion, forecast, wave
 from detectors.kernel import as_state
 from detectors.naive_forecast import naive_forecast
 
+ROOT = Path(__file__).parent.parent.parent
 PARAMS = forecast.Params()
 HORIZONS = (6, 36, 144, 1008)
 
@@ -174,3 +179,49 @@ def test_a_straight_line_is_continued_to_its_bound() -> None:
     assert outlook["early"] <= 24.0 <= outlook["late"]
     since = (outlook["since_ns"] - START_NS) / (3600 * SECOND_NS)
     assert since == pytest.approx(144.0, abs=4.0)
+
+
+SCRIPT = """
+from hashlib import blake2b
+import numpy as np
+from detectors import exhaustion, forecast
+from detectors.kernel import as_state
+rows = 900
+words = np.random.Generator(np.random.Philox(5)).integers(0, 1 << 32, rows).astype(np.float64) / 4294967296.0
+index = np.arange(rows)
+series = [50.0 + words, 40.0 + (index % 150) * 0.2 + words, 10.0 + np.maximum(index - 600, 0) * 0.3 + words]
+state, closed = as_state(np.zeros(3, forecast.STATE)), np.zeros(3, np.int8)
+ts_ns = 1_760_000_000_000_000_000 + np.repeat(index, 3) * 600_000_000_000
+value = np.stack(series, axis=1).reshape(-1)
+forecast.learn_forecasts(state, np.tile(np.arange(3), rows), ts_ns, value, forecast.Params(), closed)
+outlook, told = as_state(np.zeros(3, exhaustion.OUTLOOK)), np.empty((3, 3))
+exhaustion.judge(state, np.arange(3), np.full(3, 120.0), np.ones(3), forecast.Params(), outlook)
+forecast.forecast(state, np.arange(3), 144, forecast.Params(), told)
+print(blake2b(state.tobytes() + outlook.tobytes() + told.tobytes()).hexdigest(), int(outlook["middle"][2]))
+"""
+
+
+def digest_with(setting: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **setting},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_no_setting_of_the_machine_changes_a_bit() -> None:
+    """Compiled or not, with and without fused multiply-add, for any processor."""
+    native = digest_with({"NUMBA_DISABLE_JIT": "0"})
+    assert 0 < int(native.split()[1]) < 24, "a digest of nothing ahead proves nothing"
+    settings = (
+        {"NUMBA_DISABLE_JIT": "1"},
+        {"NUMBA_CPU_NAME": "generic"},
+        {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-FMA,-FMA_Usable,-FMA4,-AVX512F"},
+    )
+    assert [digest_with(setting) for setting in settings] == [native] * len(settings)

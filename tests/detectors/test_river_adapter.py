@@ -60,7 +60,7 @@ def test_a_part_gives_decades(name: str) -> None:
 @pytest.mark.parametrize("name", list(CLASSES))
 def test_the_table_names_what_river_has(name: str) -> None:
     about = CLASSES[name]
-    found = getattr(import_module(about.module), about.name)
+    found = getattr(import_module(f"river.{about.module}"), about.name)
     assert set(about.params) <= set(inspect.signature(found).parameters)
     RiverDetector(name, **{key: allowed.least for key, allowed in about.params.items() if name != "kswin"})
 

@@ -105,3 +105,17 @@ def test_a_new_topic_of_a_pattern_is_found(broker: KafkaServer, tmp_path: Path) 
     broker.create_topic(f"{kafka.topic_prefix}moon", 1)
     until(lambda: Shard(f"{kafka.topic_prefix}moon", 0) in found, step)
     source.close()
+
+
+def test_a_log_is_searched_by_time(broker: KafkaServer) -> None:
+    """Record n is of second n + 1: what a first start learns of the past begins at the first that is no older."""
+    kafka = kafka_on(broker)
+    feed(kafka, 40)
+    source = KafkaSource([f"{kafka.topic_prefix}in"], group=f"{kafka.topic_prefix}g", kafka=kafka)
+    shard = Shard(f"{kafka.topic_prefix}in", 1)
+    found: list[Shard] = []
+    until(lambda: shard in found, lambda: found.extend(event.shard for event in source.poll(0.05).events))
+    assert [source.offset_at(shard, seconds * 10**9) for seconds in (1, 20, 40)] == [0, 19, 39]
+    assert source.offset_at(shard, 20 * 10**9 + 500_000_000) == 20
+    assert source.offset_at(shard, 41 * 10**9) is None
+    source.close()

@@ -18,11 +18,13 @@ FIRING = AlertState.FIRING
 DAY = 24.0
 JOB = 1 / 3
 """Hours that the job takes."""
+STEP = 120.0
+"""Seconds between samples of jobs."""
 
 
 def jobs(days: int, hour: float = 6.0, seed: int = 1, every: int = 1):
     """A processor at 40, doubled for twenty minutes at the same hour of each day (or of each `every`th)."""
-    at = hours(days)
+    at = hours(days, STEP)
     value = 40.0 + noise(at, 2.0, seed)
     for day in range(0, days, every):
         value[within(at, day * DAY + hour, JOB)] *= 2.0
@@ -54,6 +56,29 @@ def test_the_job_at_six_pages_me_every_day():
     assert story.gated(Gate.RECURRING) > 0, "what is kept from people is counted"
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_job_that_is_not_on_time_pages_me_every_day(seed):
+    """Up to ten minutes early or late, between fifteen and twenty-five minutes long, between 1.7 and 2.3 times the load."""
+    rng, at = np.random.default_rng(seed), hours(10, STEP)
+    value = 40.0 + noise(at, 2.0, seed)
+    for day in range(10):
+        begin, length = day * DAY + 6.0 + rng.uniform(-10, 10) / 60, rng.uniform(15, 25) / 60
+        value[within(at, begin, length)] *= rng.uniform(1.7, 2.3)
+    story = Story(at, value, "cpu.load")
+    assert days_told(story) == [0, 1, 2], story.summary()
+
+
+def test_the_batch_around_midnight_pages_me_twice_a_day():
+    """From eleven to two, at thrice the load."""
+    at = hours(9, STEP)
+    value = 40.0 + noise(at, 2.0)
+    for day in range(8):
+        value[within(at, day * DAY + 23.0, 3.0)] *= 3.0
+    story = Story(at, value, "cpu.load")
+    assert days_told(story) == [0, 1, 2], story.summary()
+    assert len(story.says(state=FIRING)) == 3
+
+
 def test_because_of_the_job_at_six_nothing_is_told_any_more():
     """After two weeks: the same load at another hour, thrice the load at six, and a job that does not end, are told."""
     at, value = jobs(17)
@@ -69,7 +94,7 @@ def test_because_of_the_job_at_six_nothing_is_told_any_more():
 
 def test_the_job_of_working_days_pages_me_each_monday():
     """Monday to Friday at six: told thrice, also not after its weekends."""
-    at = hours(21)
+    at = hours(21, STEP)
     value = 40.0 + noise(at, 2.0)
     for day in range(21):
         if day % 7 < 5:
@@ -80,7 +105,7 @@ def test_the_job_of_working_days_pages_me_each_monday():
 
 def test_the_job_of_sunday_night_pages_me_each_week():
     """Once a week: told on the first three Sundays, the fourth and the fifth are expected."""
-    at = hours(35, 120.0)
+    at = hours(35, STEP)
     value = 40.0 + noise(at, 2.0)
     for week in range(5):
         value[within(at, week * 7 * DAY + 6 * DAY + 3.0, 1.0)] *= 2.0
@@ -90,7 +115,7 @@ def test_the_job_of_sunday_night_pages_me_each_week():
 
 def test_a_job_that_moves_with_the_clocks_pages_me_after_the_change():
     """At six in Berlin, before and after the last Sunday of March."""
-    at = since_start(2026, 3, 20) + hours(14)
+    at = since_start(2026, 3, 20) + hours(14, STEP)
     clock = civil_hours(at) % DAY
     value = 40.0 + noise(at, 2.0)
     value[(clock >= 6.0) & (clock < 6.0 + JOB)] *= 2.0

@@ -50,7 +50,7 @@ def test_the_pod_was_killed_for_memory_after_a_day_of_leaking():
     assert "reaches 100 in about" in first.text
     assert all(alert.state is FIRING for alert in told), summary(told)
     assert [a.severity for a in told] == sorted(a.severity for a in told), "more severe as it comes nearer"
-    assert told[-1].severity == 21
+    assert told[-1].severity >= 17
     assert len(told) <= 8, summary(told)
 
 
@@ -80,6 +80,7 @@ def test_the_disk_filled_at_night_because_the_logs_were_not_rotated():
     assert told, summary(told)
     assert 10 * DAY + 4.0 < hour_of(told[0]) < full - 8.0, summary(told)
     assert all(alert.state is FIRING for alert in told), "a disk that stands at its bound is not over"
+    assert told[-1].severity == 21, summary(told)
 
 
 def test_the_disk_was_cleaned_up_and_the_alert_stayed():

@@ -22,6 +22,8 @@ from engine.detect.catalog import SourceCatalog
 
 START_NS = 1_760_000_000_000_000_000
 SERIES = 6
+PODS = 7
+"""One of them is born halfway, one is off at the end: peers and heirs."""
 
 
 def noise(rows: int, seed: int) -> NDArray[np.float64]:
@@ -73,10 +75,16 @@ def stage(rows: int) -> bytes:
     names = ["latency", "cpu.percent", "disk.percent", "limit", "events", "odd"]
     series = corpus(rows)
     fault = rows * 3 // 4
+    pods = [(20.0 + k + 2.0 * noise(rows, 20 + k)).tolist() for k in range(PODS)]
+    born = [rows // 2 if k == PODS - 1 else 0 for k in range(PODS)]
+    pods[2][fault : fault + 60] = [4.0 * x for x in pods[2][fault : fault + 60]]
     for minute in range(rows):
         at = minute * 60.0
         samples = [(name, {"service": "cart"}, at, float(v[minute])) for name, v in zip(names, series, strict=True)]
         samples = [sample for sample in samples if abs(sample[3]) < 1e300]
+        samples += [
+            ("pods", {"service": "web", "pod": f"p{k}"}, at, pod[minute]) for k, pod in enumerate(pods) if minute >= born[k]
+        ]
         lines = [({"service": "cart"}, at, 9, f"served request {minute} in {minute * 7919 % 70} ms")]
         if fault <= minute < fault + 20:
             lines.append(({"service": "cart"}, at, 17, f"cannot reach payment after {minute} ms: connection refused"))

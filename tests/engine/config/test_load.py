@@ -83,6 +83,8 @@ def test_a_misspelt_word_gets_a_suggestion(text: str, path: str, words: str) -> 
     [
         ("detect: {warm_up: 300}", "detect.warm_up", "not a duration"),
         ("detect: {warm_up: 300.0}", "detect.warm_up", "not a duration"),
+        ("detect: {timezone: Berlin}", "detect.timezone", "such as Europe/Berlin"),
+        ("sources: [{name: a, topics: [t], format: text, timezone: ../UTC}]", "sources[0].timezone", "not a time zone"),
         ("sources: [{name: a, topics: [t], format: text, line_bytes_max: 1000}]", "sources[0].line_bytes_max", "not a size"),
         ("sources: [{name: a, topics: [], format: text}]", "sources[0].topics", "must not be empty"),
         ("sources: [{topics: [t], format: text}]", "sources[0].name", "required"),

@@ -104,6 +104,11 @@ def test_a_silent_entity_is_one_incident_however_many_series_it_has():
     assert told[0].hints[0].entity == "cart"
 
 
+def test_a_series_that_scatters_in_another_way_is_said_to_do_so():
+    story = Timeline().fires(1, "cart:latency", kind=AnomalyKind.VARIANCE, value=1.0, expected=1.0, direction=0, score=4.0)
+    assert run(story.passes(10), **SHOP)[0].title == "cart: latency scatters unlike before (1 alert)"
+
+
 def test_troubles_that_are_far_apart_in_time_are_two_incidents():
     story = Timeline().fires(1, "cart:latency", "web:latency").passes(3).fires(90, "users:latency", "users:errors").passes(95)
     assert len({i.id for i in run(story, **SHOP)}) == 2

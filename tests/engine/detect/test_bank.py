@@ -19,6 +19,7 @@ from detectors.registry import DETECTORS
 from engine.config.tree import Detect
 from engine.detect import passes
 from engine.detect.bank import Bank, Scored
+from engine.detect.episode import Ask
 from engine.errors import StateError
 from engine.records import AnomalyKind, Series
 
@@ -268,13 +269,20 @@ def test_a_slot_that_is_given_to_another_series_begins_empty() -> None:
     assert same(feed_one(bank, ts_ns, value), fresh)
 
 
-def test_growing_changes_nothing() -> None:
-    ts_ns, value = noise(400, seed=21)
+@pytest.mark.parametrize("quarantined", [True, False])
+def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch, quarantined: bool) -> None:
+    monkeypatch.setattr("engine.detect.bank._ROWS_FIRST", 4)
+    ts_ns, value = noise(600, seed=21)
     grown, plain = bank_of(1), bank_of(1)
-    feed_one(grown, ts_ns[:200], value[:200])
-    feed_one(plain, ts_ns[:200], value[:200])
+    for one in (grown, plain):
+        feed_one(one, ts_ns[:200], value[:200])
+        if quarantined:
+            one.quarantine(0)
     grown.admit(99, SERIES)
-    assert same(feed_one(grown, ts_ns[200:], value[200:]), feed_one(plain, ts_ns[200:], value[200:]))
+    assert same(feed_one(grown, ts_ns[200:400], value[200:400]), feed_one(plain, ts_ns[200:400], value[200:400]))
+    for one in (grown, plain):
+        one.adopt(0)
+    assert same(feed_one(grown, ts_ns[400:], value[400:]), feed_one(plain, ts_ns[400:], value[400:]))
     with pytest.raises(ValueError, match="outside"):
         grown.admit(100, SERIES)
 
@@ -297,6 +305,70 @@ def test_a_snapshot_of_other_detectors_or_torn_columns_is_refused() -> None:
         bank_of(0).restore({**saved, "rows": saved["rows"][:-1]})
     with pytest.raises(StateError, match="torn"):
         bank_of(0).restore({**saved, "shadow_of": np.array([7])})
+
+
+def stepped(days: float = 4.0) -> tuple[np.ndarray, np.ndarray]:
+    """Five-minute noise about 100 that jumps to 180 on the third day, for half a day."""
+    ts_ns = every(300.0, int(days * 288))
+    value = np.random.default_rng(24).normal(100.0, 3.0, len(ts_ns))
+    value[576:720] += 80.0
+    return ts_ns, value
+
+
+def adopted_bank() -> tuple[Bank, np.ndarray, np.ndarray]:
+    """A bank that has adopted the jump six hours after it."""
+    ts_ns, value = stepped()
+    bank = bank_of(1)
+    feed_one(bank, ts_ns[:577], value[:577])
+    bank.obey(0, Ask.QUARANTINE)
+    feed_one(bank, ts_ns[577:648], value[577:648])
+    bank.obey(0, Ask.ADOPT)
+    feed_one(bank, ts_ns[648:720], value[648:720])
+    return bank, ts_ns, value
+
+
+def test_an_adoption_that_is_undone_leaves_the_model_from_before_it() -> None:
+    bank, ts_ns, value = adopted_bank()
+    back = feed_one(bank, ts_ns[720:723], value[720:723])
+    assert (back.score >= 1.0).all(), "the model has the new level"
+    assert back.expected == pytest.approx(180.0, abs=10.0)
+    bank.obey(0, Ask.UNDO)
+    after = feed_one(bank, ts_ns[723:], value[723:])
+    assert after.expected == pytest.approx(100.0, abs=10.0)
+    assert np.median(after.score) < 0.5
+    assert (after.score >= 1.0).sum() <= 1
+    assert bank.epoch(0) == 2
+    before = columns_of(bank)
+    bank.obey(0, Ask.UNDO)
+    assert columns_of(bank) == before, "there is nothing to undo a second time"
+
+
+def test_a_former_model_is_part_of_the_snapshot() -> None:
+    bank, ts_ns, value = adopted_bank()
+    restored = bank_of(0)
+    restored.restore(bank.snapshot())
+    assert columns_of(restored) == columns_of(bank)
+    for one in (bank, restored):
+        one.obey(0, Ask.UNDO)
+    assert same(feed_one(restored, ts_ns[720:], value[720:]), feed_one(bank, ts_ns[720:], value[720:]))
+    torn = dict(adopted_bank()[0].snapshot())
+    with pytest.raises(StateError, match="torn"):
+        bank_of(0).restore({**torn, "former_of": np.array([3])})
+
+
+def test_a_short_excursion_teaches_what_goes_by_the_hour_and_nothing_else() -> None:
+    ts_ns, value = stepped(2.5)
+    banks = {ask: bank_of(1) for ask in (Ask.DISCARD, Ask.REMEMBER)}
+    states = {}
+    for ask, bank in banks.items():
+        feed_one(bank, ts_ns[:576], value[:576])
+        bank.obey(0, Ask.QUARANTINE)
+        feed_one(bank, ts_ns[576:580], value[576:580])
+        bank.obey(0, ask)
+        states[ask] = bank.snapshot()["rows"].view(bank._dtype)[0]  # what was learned is no output yet
+    for name in bank.detectors:
+        equal = states[Ask.DISCARD][name].tobytes() == states[Ask.REMEMBER][name].tobytes()
+        assert equal is not DETECTORS[name].recurs, name
 
 
 def test_a_restored_bank_is_saved_as_the_same_bytes() -> None:

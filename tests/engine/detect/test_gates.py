@@ -98,3 +98,20 @@ def test_flapping_counts_within_its_window():
 def test_a_series_settles_for_some_samples_but_not_for_long(step, resumed, settles):
     assert settling(JUDGED._replace(step_seconds=step, resumed_seconds=resumed)) is settles
     assert not settling(JUDGED._replace(step_seconds=step)), "what never paused need not settle"
+
+
+@pytest.mark.parametrize(
+    ("half", "gate"),
+    [(30.0, Gate.PASSED), (5.0, Gate.IMMATERIAL)],
+)
+def test_a_collapse_of_variance_matters_as_much_as_there_was_to_lose(half, gate):
+    """The value is where it was expected; what is missing is the scatter of up to `half` about it."""
+    calm = JUDGED._replace(kind=AnomalyKind.VARIANCE, value=100.0, lower=100.0 - half, upper=100.0 + half)
+    assert weigh(Policy(), calm) is gate
+    assert weigh(Policy(), calm._replace(kind=AnomalyKind.SPIKE)) is Gate.IMMATERIAL
+
+
+def test_a_burst_of_variance_matters_by_its_own_distance_too():
+    wild = JUDGED._replace(kind=AnomalyKind.VARIANCE, value=115.0, lower=97.0, upper=103.0)
+    assert weigh(Policy(), wild) is Gate.PASSED
+    assert weigh(Policy(direction="down"), wild) is Gate.WRONG_DIRECTION

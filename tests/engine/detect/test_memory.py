@@ -76,12 +76,13 @@ def test_a_habit_that_shrinks_is_forgotten_at_its_old_size():
 
 def test_the_level_before_an_adoption_is_known_for_a_day():
     memories = Memories()
-    memories.adopt(KEY, 90.0, 110.0, 5 * DAY_NS)
+    memories.adopt(KEY, 200.0, (90.0, 110.0), 5 * DAY_NS)
     assert memories.is_back(KEY, 100.0, 5 * DAY_NS + HOUR_NS)
     assert not memories.is_back(KEY, 120.0, 5 * DAY_NS + HOUR_NS)
     assert not memories.is_back(KEY, 100.0, 6 * DAY_NS + HOUR_NS)
-    memories.adopt(KEY, None, None, 6 * DAY_NS)
-    assert not memories.is_back(KEY, 100.0, 6 * DAY_NS + HOUR_NS)
+    for level, band in ((200.0, (None, None)), (100.0, (90.0, 110.0))):
+        memories.adopt(KEY, level, band, 6 * DAY_NS)
+        assert not memories.is_back(KEY, 100.0, 6 * DAY_NS + HOUR_NS), "nothing was expected, or it never left"
 
 
 def test_an_onset_lies_never_within_the_episode_before():
@@ -109,7 +110,7 @@ def test_pasts_and_habits_are_bounded_and_the_oldest_go_first(monkeypatch):
 
 def test_what_is_saved_is_what_goes_on():
     memories = after(at(0, 6), at(1, 6), at(2, 6))
-    memories.adopt(b"other", 1.0, 2.0, DAY_NS)
+    memories.adopt(b"other", 5.0, (1.0, 2.0), DAY_NS)
     saved = msgspec.json.encode(memories.saved())
     restored = Memories()
     restored.restore(msgspec.json.decode(saved, type=list[tuple[bytes, Past]]))
