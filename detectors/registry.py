@@ -20,7 +20,6 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=_SPIKE,
         lasting=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
         weight=0.0,
-        adopted=season.adopted,
         recurs=True,
         source="Winters 1960, additive seasonal smoothing, with bounded influence",
     ),

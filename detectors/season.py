@@ -219,9 +219,3 @@ def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params
             out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
         if sample.write >= 0:
             learn(state[sample.write], sample, params)
-
-
-def adopted(row: np.void, before: np.void, value: float) -> None:  # noqa: ARG001  # the profile and its errors are the shadow's
-    """The offset begins at the new level."""
-    row["offset"] = value
-    row["plain"] = value
