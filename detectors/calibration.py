@@ -27,8 +27,9 @@ from detectors.portable import log10, tail_distance
 STATE: Final = np.dtype(
     [
         ("threshold", np.float64),  # what the sum exceeds once in a hundred samples
-        ("above", np.int32),  # samples above it in the present excursion
-        ("below", np.int32),  # and below it since
+        ("above", np.int16),  # samples above it in the present excursion
+        ("below", np.int16),  # and below it since
+        ("lean", np.float32),  # -1 … 1: on which side of what was expected the samples of the present excursion were
         ("onset_ns", np.int64),  # start of the present excursion; 0: there is none
     ],
     align=True,
@@ -81,6 +82,10 @@ CALM_SAMPLES: Final = 5
 """So many ordinary samples in a row end an excursion."""
 LASTING_STEPS: Final = 10.0
 """An excursion of so many steps is no spike any more."""
+LEANING: Final = 0.2
+"""How much one sample moves the lean."""
+SWINGS: Final = 0.4
+"""An excursion that leans to neither side by so much is one of variance."""
 
 
 class Params(NamedTuple):
@@ -196,13 +201,37 @@ def warmed(time: Row, y: float) -> float:
 
 
 @device
-def expectation(out: Row, verdicts: NDArray[np.void]) -> float:
-    """Take over the first detector's expectation that has one; returns its scale, NaN when there is none."""
+def expectation(out: Row, verdicts: NDArray[np.void]) -> int:
+    """Take over the first detector's expectation that has one; returns its place, -1 when there is none."""
     for d in range(verdicts.shape[0]):
         if verdicts[d].scale > 0.0:
             out.expected = verdicts[d].expected
-            return float(verdicts[d].scale)
-    return np.nan
+            return d
+    return -1
+
+
+@device
+def leaning(row: Row, off: float) -> float:
+    """The lean after one more sample that is `off` its expectation; nothing leans outside an excursion."""
+    if row.onset_ns == 0:
+        row.lean = 0.0
+        return 0.0
+    side = 1.0 if off > 0.0 else (-1.0 if off < 0.0 else 0.0)
+    lean = float(row.lean) + LEANING * (side - float(row.lean))
+    row.lean = lean
+    return lean
+
+
+@device
+def lasting_kind(table: NDArray[np.void], top: int, by: int, sample: Row, off: float, toward: int, lean: float) -> int:
+    """What an excursion is called that has lasted; `off` is how far the sample is from what the detector `by` expects.
+
+    It is the season's when without the season the sample would be less than half as strange, and one of variance
+    when it leans to neither side.
+    """
+    if by >= 0 and abs(off + sample.seasonal) < 0.5 * abs(off):
+        return int(table[by].lasting[toward])
+    return int(table[top].lasting[1 if abs(lean) < SWINGS else toward])
 
 
 @device
@@ -246,14 +275,17 @@ def calibrate(
             out.onset_ns = date_back(row, time, sample, decades, verdict.since)
             lasts = (sample.ts_ns - out.onset_ns) * 1e-9 >= LASTING_STEPS * sample.step
             toward = verdict.direction + 1
-            out.kind = table[top].lasting[toward] if lasts else table[top].kinds[toward]
             if is_warm(time, sample, params):
                 out.score = decades / needed
-            scale = expectation(out, verdicts[i])
-            if scale > 0.0:
+            by = expectation(out, verdicts[i])
+            off = sample.value - out.expected if by >= 0 else 0.0
+            lean = leaning(row, off)
+            out.kind = lasting_kind(table, top, by, sample, off, toward, lean) if lasts else table[top].kinds[toward]
+            if by >= 0:
+                scale = verdicts[i, by].scale
                 out.lower = scale
                 out.upper = tails.quantile_boundary(row.threshold, EXCEEDED_DECADES, EXCESS, needed) / max(total, 1e-9)
-                out.deviation = (sample.value - out.expected) / scale
+                out.deviation = off / scale
         if sample.write == sample.read:  # a shadow learns the series, not how surprising its model finds it
             learn(row, sample, y, params)
     bands(result)

@@ -8,7 +8,7 @@ from detectors import absence, flat, level, projection, rate, reach, season
 from detectors.contract import Detector, Tier
 
 _SPIKE: Final = ("dip", "spike", "spike")
-_LEVEL: Final = ("level_down", "level_up", "level_up")
+_LEVEL: Final = ("level_down", "variance", "level_up")
 
 DETECTORS: Final[dict[str, Detector]] = {
     "season": Detector(
@@ -89,7 +89,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         state=projection.STATE,
         kernel=projection.score_projection,
         kinds=("shape", "shape", "shape"),
-        lasting=("shape", "shape", "shape"),
+        lasting=("shape", "variance", "shape"),
         weight=1.0,
         source="Pevny 2016, Loda, with fixed bins",
     ),
