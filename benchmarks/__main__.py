@@ -14,6 +14,8 @@ BENCHMARKS: dict[str, str] = {
     "kernels": "samples a second of each detector kernel and of the whole bank, beside river",
     "fleets": "one pod that is off among forty, and new pods in their first hours: found and false, on made-up fleets",
     "forecasts": "coverage of intervals, false alerts a series and month, delay of leaks; on made-up series and those of --data",
+    "calibration": "false alerts a series and month at a score of 1.0, on made-up months in which nothing happens",
+    "made_up": "writes made-up production KPIs with known events, for `quality` (--out FOLDER)",
     "quality": "metric detection on labelled series in a folder (--data), by the scorers given with --scorer",
 }
 """Name → what it measures. Each is a module here with `run(quick: bool, options: list[str]) -> dict`."""
