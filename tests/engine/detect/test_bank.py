@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from detectors.registry import DETECTORS
 from engine.config.tree import Detect
-from engine.detect import passes
 from engine.detect.bank import Bank, Scored
 from engine.detect.episode import Ask
 from engine.errors import StateError
@@ -267,33 +266,6 @@ def test_a_slot_that_is_given_to_another_series_begins_empty() -> None:
     bank.release(0)
     bank.admit(0, SERIES)
     assert same(feed_one(bank, ts_ns, value), fresh)
-
-
-@pytest.mark.parametrize("quarantined", [True, False])
-def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch, quarantined: bool) -> None:
-    monkeypatch.setattr("engine.detect.bank._ROWS_FIRST", 4)
-    ts_ns, value = noise(600, seed=21)
-    grown, plain = bank_of(1), bank_of(1)
-    for one in (grown, plain):
-        feed_one(one, ts_ns[:200], value[:200])
-        if quarantined:
-            one.quarantine(0)
-    grown.admit(99, SERIES)
-    assert same(feed_one(grown, ts_ns[200:400], value[200:400]), feed_one(plain, ts_ns[200:400], value[200:400]))
-    for one in (grown, plain):
-        one.adopt(0)
-    assert same(feed_one(grown, ts_ns[400:], value[400:]), feed_one(plain, ts_ns[400:], value[400:]))
-    with pytest.raises(ValueError, match="outside"):
-        grown.admit(100, SERIES)
-
-
-def test_fetching_rows_beforehand_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    near = bank_of(3)
-    told = near.score(*mixed(300))
-    monkeypatch.setattr(passes, "NEAR_BYTES", -1)
-    far = bank_of(3)
-    assert same(told, far.score(*mixed(300)))
-    assert columns_of(near) == columns_of(far)
 
 
 def test_a_snapshot_of_other_detectors_or_torn_columns_is_refused() -> None:
