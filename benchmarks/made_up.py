@@ -71,7 +71,12 @@ def _day_shape(rng: np.random.Generator, ts: NDArray[np.int64]) -> Floats:
     phase = (ts % DAY) / DAY * 2 * np.pi
     shape = np.ones(len(ts))
     peak = rng.uniform(0, 2 * np.pi)
-    for harmonic, depth in ((1, rng.uniform(0.2, 0.7)), (2, rng.uniform(0, 0.25)), (3, rng.uniform(0, 0.12)), (5, rng.uniform(0, 0.06))):
+    for harmonic, depth in (
+        (1, rng.uniform(0.2, 0.7)),
+        (2, rng.uniform(0, 0.25)),
+        (3, rng.uniform(0, 0.12)),
+        (5, rng.uniform(0, 0.06)),
+    ):
         shape += depth * np.cos(harmonic * (phase - peak) + rng.uniform(-0.5, 0.5))
     shape = np.maximum(shape, 0.05)
     day = (ts - START) // DAY
@@ -124,7 +129,7 @@ def _traffic(rng: np.random.Generator, ts: NDArray[np.int64], step: int) -> tupl
     return usual, noise
 
 
-def _latency(rng: np.random.Generator, ts: NDArray[np.int64], step: int) -> tuple[Floats, Floats]:
+def _latency(rng: np.random.Generator, ts: NDArray[np.int64], step: int) -> tuple[Floats, Floats]:  # noqa: ARG001  # one form for all shapes
     level = 10 ** rng.uniform(0.5, 3)
     day = _day_shape(rng, ts)
     usual = level * (1 + rng.uniform(0, 0.3) * (day - 1))
@@ -134,13 +139,13 @@ def _latency(rng: np.random.Generator, ts: NDArray[np.int64], step: int) -> tupl
     return usual, usual * (np.exp(sigma * z + tail) - 1)
 
 
-def _errors(rng: np.random.Generator, ts: NDArray[np.int64], step: int) -> tuple[Floats, Floats]:
+def _errors(rng: np.random.Generator, ts: NDArray[np.int64], step: int) -> tuple[Floats, Floats]:  # noqa: ARG001  # one form for all shapes
     rate = 10 ** rng.uniform(-1, 1.5)
     mean = rate * (0.5 + 0.5 * _day_shape(rng, ts)) * np.exp(0.2 * _ar(rng, len(ts), 30))
     return mean, rng.poisson(mean) - mean
 
 
-def _success(rng: np.random.Generator, ts: NDArray[np.int64], step: int) -> tuple[Floats, Floats]:
+def _success(rng: np.random.Generator, ts: NDArray[np.int64], step: int) -> tuple[Floats, Floats]:  # noqa: ARG001  # one form for all shapes
     usual = np.full(len(ts), 100 - 10 ** rng.uniform(-2, 0.3))
     requests = 10 ** rng.uniform(2, 4.5) * _day_shape(rng, ts)
     failed = rng.poisson(requests * (100 - usual) / 100 * np.exp(0.3 * _ar(rng, len(ts), 20)))
@@ -200,9 +205,13 @@ def _events(rng: np.random.Generator, value: Floats, usual: Floats, noise: Float
 
 def _length(rng: np.random.Generator, kind: str, step: int) -> int:
     """Rows."""
-    low, high = {"spike": (60, 900), "dip": (60, 1800), "shift": (1800, 21_600), "ramp": (3600, 14_400), "noise": (900, 7200)}.get(
-        kind, (600, 7200)
-    )
+    low, high = {
+        "spike": (60, 900),
+        "dip": (60, 1800),
+        "shift": (1800, 21_600),
+        "ramp": (3600, 14_400),
+        "noise": (900, 7200),
+    }.get(kind, (600, 7200))
     return max(int(np.exp(rng.uniform(np.log(low), np.log(high))) / step), 1)
 
 
@@ -242,7 +251,12 @@ def write(folder: Path, made: list[Made]) -> None:
             rows = csv.writer(target)
             rows.writerow(("timestamp", "value"))
             rows.writerows(zip(one.ts.tolist(), one.value.tolist(), strict=True))
-        labels[one.name] = {"rows": len(one.ts), "warm": one.warm, "events": [e[:2] for e in one.events], "kinds": [e.kind for e in one.events]}
+        labels[one.name] = {
+            "rows": len(one.ts),
+            "warm": one.warm,
+            "events": [e[:2] for e in one.events],
+            "kinds": [e.kind for e in one.events],
+        }
     (folder / "labels.json").write_bytes(orjson.dumps(labels))
 
 

@@ -55,7 +55,11 @@ def place_of(row: Row, cut: int, z: float) -> int:
         row.count[cut, place] += 1.0
         return place
     for k in range(bins, place, -1):
-        row.left[cut, k], row.right[cut, k], row.count[cut, k] = row.left[cut, k - 1], row.right[cut, k - 1], row.count[cut, k - 1]
+        row.left[cut, k], row.right[cut, k], row.count[cut, k] = (
+            row.left[cut, k - 1],
+            row.right[cut, k - 1],
+            row.count[cut, k - 1],
+        )
     row.left[cut, place], row.right[cut, place], row.count[cut, place] = z, z, 1.0
     row.bins[cut] = bins + 1
     return place if bins < BINS else merged(row, cut, place)
@@ -72,7 +76,11 @@ def merged(row: Row, cut: int, place: int) -> int:
     row.right[cut, first] = row.right[cut, first + 1]
     row.count[cut, first] += row.count[cut, first + 1]
     for k in range(first + 1, bins - 1):
-        row.left[cut, k], row.right[cut, k], row.count[cut, k] = row.left[cut, k + 1], row.right[cut, k + 1], row.count[cut, k + 1]
+        row.left[cut, k], row.right[cut, k], row.count[cut, k] = (
+            row.left[cut, k + 1],
+            row.right[cut, k + 1],
+            row.count[cut, k + 1],
+        )
     row.bins[cut] = bins - 1
     return place - 1 if place > first else place
 

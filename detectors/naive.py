@@ -108,7 +108,9 @@ def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdic
         floor = 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
         size = 1.25 * (week_scale if week_trust > 0.0 else scale) + floor
         apart = s.value - offset - shape
-        told.append((Verdict(tail_decades(abs(apart) / size), offset + shape, size, sign(apart)) if trust > 0.0 else Verdict(0.0), shape))
+        told.append(
+            (Verdict(tail_decades(abs(apart) / size), offset + shape, size, sign(apart)) if trust > 0.0 else Verdict(0.0), shape)
+        )
         if s.seen == 0:
             offset = plain = s.value
             continue
@@ -141,7 +143,9 @@ def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdic
         best = min(scale, week_scale) if week_trust > 0.0 else scale
         proven = age >= params.prove_seconds and best < (1.0 if trust > 0.0 else params.gain) * plain_scale
         trust = single(min(trust + pace, 1.0) if proven else max(trust - pace, 0.0))
-        proven = trust > 0.0 and age >= params.prove_week_seconds and week_scale < (1.0 if week_trust > 0.0 else params.gain) * scale
+        proven = (
+            trust > 0.0 and age >= params.prove_week_seconds and week_scale < (1.0 if week_trust > 0.0 else params.gain) * scale
+        )
         week_trust = single(min(week_trust + pace, 1.0) if proven else max(week_trust - pace, 0.0))
     return told
 
