@@ -60,7 +60,7 @@ def make(kind: str, seed: int, *, step: int, days: int, quiet: bool) -> Made:
         keep = rng.random(len(ts)) > 0.002
         for begin in rng.integers(0, len(ts), 2):
             keep[begin : begin + int(rng.integers(2, 3600 // step + 3))] = False
-    place = np.cumsum(keep) - keep
+    place = np.cumsum(keep, dtype=np.int64) - keep.astype(np.int64)
     events = [e for e in (Event(int(place[a]), int(place[min(b, len(ts) - 1)]), k) for a, b, k in events) if e.stop > e.start]
     return Made(name, ts[keep], np.round(value[keep], 4), events, int(WARM_SHARE * keep.sum()))
 

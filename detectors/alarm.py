@@ -138,10 +138,10 @@ def teach(tail: Row, excess: float) -> None:
 @device
 def beyond_decades(tail: Row, excess: float) -> float:
     """-log10 of the probability that an excess is so large: a generalised Pareto tail by its two moments."""
-    mean = tail.mean if tail.taught > 0.0 else 1.0
+    mean = float(tail.mean) if tail.taught > 0.0 else 1.0
     if mean <= 0.0:
         return 300.0
-    variance = tail.square / max(tail.taught - 1.0, 1.0)
+    variance = float(tail.square) / max(float(tail.taught) - 1.0, 1.0)
     if variance <= 1e-18:
         return min(excess / mean * 0.4342944819032518, 300.0)
     shape = min(max(0.5 * (1.0 - mean * mean / variance), -SHAPE_MAX), SHAPE_MAX)

@@ -130,7 +130,7 @@ def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         if sample.seen > 0.0:
             out.expected = row.level[1] + sample.seasonal
             out.scale = 1.25 * row.scale[1] + floor_of(row, 1)
-            out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
+            out.direction = int(sample.value > out.expected) - int(sample.value < out.expected)
         if sample.seen > 10.0:
             for age in range(AGES):
                 out.decades += tails.soft_clip(decades_of(row, age, value), CLIP) / AGES

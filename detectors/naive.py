@@ -231,13 +231,15 @@ def naive_projection(samples: list[Sample], params: projection.Params) -> list[V
     total = 0
     verdicts = []
 
-    def bins(value: float) -> list[int]:
+    def bins(value: float) -> list[tuple[int, float]]:
+        """The bin of each projection, and its width as a part of all bins'."""
         unit = 1.25 * spread + 1e-9 * abs(centre) + 1e-12
         places = []
         for (_, lag), (a, b) in zip(lags, weights, strict=True):
             before = past[-lag] if lag <= len(past) else past[0]
-            z = a * ((value - centre) / unit) + b * ((before - centre) / unit)
-            places.append(min(int((z / (abs(z) + 2.0) + 1.0) * 0.5 * projection.BINS), projection.BINS - 1))
+            z = clamp(a * ((value - centre) / unit) + b * ((before - centre) / unit), 1e6)
+            far = abs(z) + 2.0
+            places.append((min(int((z / far + 1.0) * 0.5 * projection.BINS), projection.BINS - 1), far * far / 4.0))
         return places
 
     for s in samples:
@@ -247,8 +249,8 @@ def naive_projection(samples: list[Sample], params: projection.Params) -> list[V
             verdicts.append(Verdict(0.0))
             continue
         here = bins(s.value)
-        shares = [(counts[c][k] + 0.5) / (total + 0.5 * projection.BINS) for c, k in enumerate(here)]
-        strange = -sum(math.log10(share) for share in shares) / projection.CUTS
+        densities = [(counts[c][k] + 0.5) / (total + 0.5 * projection.BINS) / width for c, (k, width) in enumerate(here)]
+        strange = -sum(math.log10(density) for density in densities) / projection.CUTS
         y = tail_decades(max(strange - usual, 0.0) / (1.25 * unrest + 0.02))
         verdicts.append(Verdict(y if s.seen > 60 else 0.0, direction=sign(s.value - centre)))
         if s.seen > 20:
@@ -259,7 +261,7 @@ def naive_projection(samples: list[Sample], params: projection.Params) -> list[V
             unrest = float(np.float32(unrest + alpha * (abs(strange - usual) - unrest)))
             remembered = max(params.memory_seconds / max(s.step, 1e-3), 1000.0)
             if s.seen % max(math.ceil(remembered / 60_000.0), 1) == 0:
-                for c, k in enumerate(here):
+                for c, (k, _) in enumerate(here):
                     counts[c][k] += 1
                 total += 1
                 if total >= min(remembered, 60_000.0):

@@ -37,6 +37,9 @@ STATE: Final = np.dtype(
     align=True,
 )
 SEEN_MIN: Final = 60.0
+COUNTED_FROM: Final = 20.0
+FAR: Final = 1e6
+"""Projections are held within this, so that a product of densities stays a number."""
 TOTAL_MAX: Final = 60_000.0
 """Counts are 16 bits wide."""
 
@@ -70,28 +73,29 @@ class Params(NamedTuple):
 
 
 @device
-def projected(row: Row, cut: int, value: float) -> float:
+def unfamiliarity(row: Row, value: float, counted: bool) -> float:
+    """Mean of -log10 of the densities at a value and the samples before it; the bins count it after they were read if so wished.
+
+    The density is a bin's share over its width; a bin without a count stands at half of one. One pass for both: cuts share no
+    bin, and the place of a projection costs more than all the rest.
+    """
     unit = 1.25 * row.spread + 1e-9 * abs(row.centre) + 1e-12
     first = (value - row.centre) / unit
-    second = (row.recent[LAG[cut, 1] - 1] - row.centre) / unit
-    return WEIGHT[cut, 0] * first + WEIGHT[cut, 1] * second
-
-
-@device
-def bin_at(cut: int, z: float) -> int:
-    place = int((z / (abs(z) + 2.0) + 1.0) * 0.5 * BINS)
-    return cut * BINS + min(max(place, 0), BINS - 1)
-
-
-@device
-def unfamiliarity(row: Row, value: float) -> float:
-    """Mean of -log10 of the shares of the bins, a bin without a count standing at half of one."""
-    shares = 1.0
+    one = (row.recent[0] - row.centre) / unit
+    two = (row.recent[1] - row.centre) / unit
+    three = (row.recent[2] - row.centre) / unit
+    density = 1.0
     for cut in range(CUTS):
-        z = projected(row, cut, value)
-        far = min(abs(z), 1e6) + 2.0
-        shares *= (float(row.counts[bin_at(cut, z)]) + 0.5) / (float(row.total) + 0.5 * BINS) * 4.0 / (far * far)
-    return -log10(shares) / CUTS
+        z = min(max(WEIGHT[cut, 0] * first + WEIGHT[cut, 1] * one, -FAR), FAR)
+        one, two, three = two, three, one  # the cuts take turns at the samples before
+        near = 1.0 / (abs(z) + 2.0)
+        place = cut * BINS + min(int((z * near + 1.0) * (0.5 * BINS)), BINS - 1)
+        count = row.counts[place]
+        density *= (float(count) + 0.5) * (4.0 * near * near)
+        if counted:
+            row.counts[place] = count + 1
+    mean: float = log10(float(row.total) + 0.5 * BINS) - log10(density) / CUTS
+    return mean
 
 
 @device
@@ -120,39 +124,53 @@ def learn_spread(row: Row, value: float, dt: float, seen: float, params: Params)
 
 
 @device
-def learn_shape(row: Row, sample: Row, params: Params) -> None:
-    value = sample.value - sample.seasonal
-    strange = unfamiliarity(row, value)
+def samples_of(sample: Row, params: Params) -> float:
+    """How many samples the counts remember."""
+    return max(params.memory_seconds / max(sample.step, 1e-3), 1000.0)
+
+
+@device
+def is_counted(sample: Row, params: Params) -> bool:
+    """Not in the first samples, when the spread is not about right; of a fast series one sample in several is enough."""
+    stride = max(math.ceil(samples_of(sample, params) / TOTAL_MAX), 1.0)
+    return bool(sample.seen > COUNTED_FROM and sample.seen % stride == 0.0)
+
+
+@device
+def learn_usual(row: Row, sample: Row, strange: float, params: Params) -> None:
     alpha = max(1.0 / (sample.seen + 40.0), min(sample.dt / (params.usual_seconds + sample.dt), 0.05))
     if sample.seen > SEEN_MIN:
         strange = min(strange, float(row.usual) + 6.0 * float(row.unrest) + 0.05)
     row.usual = float(row.usual) + alpha * (strange - float(row.usual))
     row.unrest = float(row.unrest) + alpha * (abs(strange - float(row.usual)) - float(row.unrest))
-    samples = max(params.memory_seconds / max(sample.step, 1e-3), 1000.0)
-    if sample.seen % max(math.ceil(samples / TOTAL_MAX), 1.0) != 0.0:
-        return  # fast series: one sample in several is enough
-    for cut in range(CUTS):
-        row.counts[bin_at(cut, projected(row, cut, value))] += 1
-    row.total += 1
-    if row.total >= min(samples, TOTAL_MAX):
-        row.total = 0
-        for k in range(CUTS * BINS):
-            row.counts[k] //= 2
-        for k in range(BINS):
-            row.total += row.counts[k]
 
 
 @device
-def learn(row: Row, sample: Row, params: Params) -> None:
+def learn_total(row: Row, sample: Row, params: Params) -> None:
+    """One sample more in the counts; all are halved when they stand for enough."""
+    row.total += 1
+    if row.total < min(samples_of(sample, params), TOTAL_MAX):
+        return
+    row.total = 0
+    for k in range(CUTS * BINS):
+        row.counts[k] //= 2
+    for k in range(BINS):
+        row.total += row.counts[k]
+
+
+@device
+def learn(row: Row, sample: Row, strange: float, params: Params) -> None:
     value = sample.value - sample.seasonal
     if sample.seen == 0.0:
         row.centre = value
         for lag in range(LAGS):
             row.recent[lag] = value
-    else:
-        if sample.seen > 20.0:
-            learn_shape(row, sample, params)
-        learn_spread(row, value, sample.dt, sample.seen, params)
+        return
+    if sample.seen > COUNTED_FROM:
+        learn_usual(row, sample, strange, params)
+    if is_counted(sample, params):
+        learn_total(row, sample, params)
+    learn_spread(row, value, sample.dt, sample.seen, params)
     observe(row, value)
 
 
@@ -172,12 +190,18 @@ def score_projection(state: NDArray[np.void], feed: NDArray[np.void], params: Pa
         out.direction = 0
         value = sample.value - sample.seasonal
         if sample.seen > 0.0:
-            out.direction = 1 if value > row.centre else (-1 if value < row.centre else 0)
+            out.direction = int(value > row.centre) - int(value < row.centre)
+        learns = sample.write == sample.read
+        strange = 0.0
+        if sample.seen > COUNTED_FROM:
+            strange = unfamiliarity(row, value, learns and is_counted(sample, params))
         if sample.seen > SEEN_MIN:
-            out.decades = nominal(row, unfamiliarity(row, value))
-        if sample.write == sample.read:
-            learn(row, sample, params)
+            out.decades = nominal(row, strange)
+        if learns:
+            learn(row, sample, strange, params)
             continue
         observe(row, value)
         if sample.write >= 0:
-            learn(state[sample.write], sample, params)
+            shadow = state[sample.write]
+            strange = unfamiliarity(shadow, value, is_counted(sample, params)) if sample.seen > COUNTED_FROM else 0.0
+            learn(shadow, sample, strange, params)

@@ -68,6 +68,6 @@ def score_reach(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         out.decades = record_decades(row, sample.value, sample.seen, params)
         out.direction = 0
         if sample.seen > 0.0:
-            out.direction = 1 if sample.value > row.highest else (-1 if sample.value < row.lowest else 0)
+            out.direction = int(sample.value > row.highest) - int(sample.value < row.lowest)
         if sample.write >= 0:
             learn(state[sample.write], sample, params)

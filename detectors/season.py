@@ -216,6 +216,6 @@ def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params
             out.expected = row.offset + sample.seasonal
             out.scale = size_of(row)
             out.decades = tail_decades(abs(sample.value - out.expected) / out.scale)
-            out.direction = 1 if sample.value > out.expected else (-1 if sample.value < out.expected else 0)
+            out.direction = int(sample.value > out.expected) - int(sample.value < out.expected)
         if sample.write >= 0:
             learn(state[sample.write], sample, params)
