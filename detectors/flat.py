@@ -46,7 +46,7 @@ class Params(NamedTuple):
     """How long a long run is remembered."""
     samples: Annotated[float, Gt(0)] = 100_000.0
     """Samples over which the share of changes is taken."""
-    slope: Annotated[float, Gt(0)] = 4.0
+    slope: Annotated[float, Gt(0)] = 5.0
     """Decades of surprise for each decade that a run is longer than the longest."""
 
 

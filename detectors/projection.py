@@ -126,7 +126,7 @@ def learn_spread(row: Row, value: float, dt: float, seen: float, params: Params)
 @device
 def samples_of(sample: Row, params: Params) -> float:
     """How many samples the counts remember."""
-    return max(params.memory_seconds / max(sample.step, 1e-3), 1000.0)
+    return max(params.memory_seconds / max(float(sample.step), 1e-3), 1000.0)
 
 
 @device
