@@ -74,6 +74,8 @@ HEATING: Final = 0.4
 """How much one sample moves the average of the last few."""
 HEAT_SHARE: Final = 1.5
 """That average's weight beside the sample's own sum."""
+HEAT_STEPS: Final = 10.0
+"""A pause of so many steps makes it begin anew."""
 NEEDED_MIN: Final = 2.0
 """Decades that a score of 1.0 takes at least, however slow the series."""
 SURPRISING: Final = 1.5
@@ -193,9 +195,13 @@ def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArra
 
 
 @device
-def warmed(time: Row, y: float) -> float:
-    """The sum and the last few samples' average as the two legs of a right angle: a lone surprise keeps its height, a lasting one grows."""
-    heat = float(time.heat) + HEATING * (y - float(time.heat))
+def warmed(time: Row, sample: Row, y: float) -> float:
+    """The sum and the last few samples' average as the two legs of a right angle: a lone surprise keeps its height, a lasting one grows.
+
+    What was before a pause of several steps is no part of the last few samples.
+    """
+    before = float(time.heat) if sample.dt <= HEAT_STEPS * sample.step else 0.0
+    heat = before + HEATING * (y - before)
     time.heat = np.float32(heat)
     return math.sqrt(y * y + HEAT_SHARE * HEAT_SHARE * heat * heat)
 
@@ -268,7 +274,7 @@ def calibrate(
         row = rows[sample.read].calibration
         time = rows[sample.read].clock
         y, alone, top = combine(verdicts[i], table, factors[i])
-        y = warmed(time, y)
+        y = warmed(time, sample, y)
         if sample.seen > 0.0:
             verdict = verdicts[i, top]
             decades = max(tails.quantile_surprise(row.threshold, EXCEEDED_DECADES, EXCESS, y), alone)

@@ -26,7 +26,7 @@ from engine.detect.gates import Gate, Judged, confirmed, flapping, settling
 from engine.detect.memory import Excursion, Memories, Past
 from engine.records import Alert, AlertState, AnomalyKind, ModelRef, Series, digest
 
-STRONG: Final = 2.0
+STRONG: Final = 1.7
 """A score from which one sample is enough."""
 WORSE: Final = 2.0
 """A firing alert is told again when its score has grown by this factor."""

@@ -51,7 +51,6 @@ def test_an_outage_that_became_normal_is_told_again_as_a_flat_line():
     assert story.gated(Gate.RETURNED) > 0, "the recovery is surprising after the adoption, and no news"
 
 
-@pytest.mark.xfail(strict=True, reason="the seasonal offset lags half a day behind an adopted level: season has no `adopted` yet")
 def test_an_outage_of_a_series_with_a_day_is_told_again_after_its_adoption():
     """A daily wave at nothing for nine hours: told, adopted after six, and quiet until the wave is back."""
     at = hours(8, 300.0)
