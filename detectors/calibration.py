@@ -60,7 +60,7 @@ EXCEEDED: Final = 0.01
 """The share of samples above the learned threshold, …"""
 EXCEEDED_DECADES: Final = 2.0
 """… and the same in decades."""
-PRIOR_THRESHOLD: Final = 8.0
+PRIOR_THRESHOLD: Final = 6.5
 """The threshold before a series has taught its own."""
 EXCESS: Final = 2.0
 """The mean of what goes beyond, the same for every series: one that is learned is taught by the faults themselves."""

@@ -36,7 +36,7 @@ DECADES: Final = 4.0
 EXCEEDED: Final = 0.05
 EXCEEDED_DECADES: Final = 1.3010299956639813
 PRIOR_THRESHOLD: Final = 2.0
-EXCESS: Final = 0.7
+EXCESS: Final = 0.5
 """The mean of what goes beyond the threshold, the same for every entity."""
 NEEDED_SHARE: Final = 0.7
 NEEDED_MIN: Final = 2.0
