@@ -135,6 +135,11 @@ def _shape(at: Floats, value: Floats) -> None:
     value[later] += 24.0 * wave(at[later])
 
 
+def _variance(at: Floats, value: Floats) -> None:
+    here = within(at, 48.5, 1.0)
+    value[here] += noise(int(here.sum()), 30.0, 14)
+
+
 def rate_up() -> Scene:
     at = hours(52.0 / 24.0, 60.0)
     few = np.random.Generator(np.random.Philox(9)).integers(0, 1000, (len(at), 40)) < 75
@@ -163,6 +168,7 @@ def scenes() -> list[Scene]:
         scene("Flat", "A sensor that is stuck at its last value.", _flat, seed=11, name="temperature"),
         scene("Gap", "Data stop while an alert fires: what is not known is not resolved.", _gap, seed=12),
         scene("Shape", "Neighbours were as far apart as strangers; now they go together in a slow swing.", _shape, seed=8),
+        scene("Variance", "For an hour it swings to both sides, seven times as far as usual; its mean stays.", _variance, seed=15),
         rate_up(),
         scene("Immaterial", "Surprising, but only twelve per cent: counted, and told to nobody.", _small, seed=13, spread=0.8),
     ]
