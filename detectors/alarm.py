@@ -37,7 +37,7 @@ TAIL: Final = np.dtype(
         ("largest", np.float64, LARGEST),  # of the first samples, descending
         ("above", np.float64),  # samples above the threshold
         ("taught", np.float64),  # excesses learned: those that were no alarm
-        ("mean", np.float64),  # of the excesses
+        ("average", np.float64),  # of the excesses
         ("square", np.float64),  # their sum of squared distances from it
     ],
     align=True,
@@ -130,15 +130,15 @@ def begin(tail: Row) -> None:
 @device
 def teach(tail: Row, excess: float) -> None:
     tail.taught += 1.0
-    off = excess - tail.mean
-    tail.mean += off / tail.taught
-    tail.square += off * (excess - tail.mean)
+    off = excess - tail.average
+    tail.average += off / tail.taught
+    tail.square += off * (excess - tail.average)
 
 
 @device
 def beyond_decades(tail: Row, excess: float) -> float:
     """-log10 of the probability that an excess is so large: a generalised Pareto tail by its two moments."""
-    mean = float(tail.mean) if tail.taught > 0.0 else 1.0
+    mean = float(tail.average) if tail.taught > 0.0 else 1.0
     if mean <= 0.0:
         return 300.0
     variance = float(tail.square) / max(float(tail.taught) - 1.0, 1.0)

@@ -78,7 +78,7 @@ HEAT_STEPS: Final = 10.0
 """A pause of so many steps makes it begin anew."""
 NEEDED_MIN: Final = 2.0
 """Decades that a score of 1.0 takes at least, however slow the series."""
-SURPRISING: Final = 1.5
+SURPRISING: Final = 2.0
 """Decades from which a sample belongs to an excursion."""
 CALM_SAMPLES: Final = 5
 """So many ordinary samples in a row end an excursion."""

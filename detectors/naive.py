@@ -260,13 +260,12 @@ def naive_projection(samples: list[Sample], params: projection.Params) -> list[V
             usual = float(np.float32(usual + alpha * (strange - usual)))
             unrest = float(np.float32(unrest + alpha * (abs(strange - usual) - unrest)))
             remembered = max(params.memory_seconds / max(s.step, 1e-3), 1000.0)
-            if s.seen % max(math.ceil(remembered / 60_000.0), 1) == 0:
-                for c, (k, _) in enumerate(here):
-                    counts[c][k] += 1
-                total += 1
-                if total >= min(remembered, 60_000.0):
-                    counts = [[n // 2 for n in row] for row in counts]
-                    total = sum(counts[0])
+            learned = s.seen % max(math.ceil(remembered / 60_000.0), 1) == 0
+            for c, (k, _) in enumerate(here):
+                counts[c][k] += learned
+            if sum(counts[0]) >= min(remembered, 60_000.0):
+                counts = [[n // 2 for n in row] for row in counts]
+            total = sum(counts[0])
         deviation = s.value - centre
         if s.seen > 60 and spread > 0.0:
             deviation = clamp(deviation, 6.0 * spread)

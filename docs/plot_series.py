@@ -168,7 +168,9 @@ def scenes() -> list[Scene]:
         scene("Flat", "A sensor that is stuck at its last value.", _flat, seed=11, name="temperature"),
         scene("Gap", "Data stop while an alert fires: what is not known is not resolved.", _gap, seed=12),
         scene("Shape", "Neighbours were as far apart as strangers; now they go together in a slow swing.", _shape, seed=8),
-        scene("Variance", "For an hour it swings to both sides, seven times as far as usual; its mean stays.", _variance, seed=15),
+        scene(
+            "Variance", "For an hour it swings to both sides, seven times as far as usual; its mean stays.", _variance, seed=15
+        ),
         rate_up(),
         scene("Immaterial", "Surprising, but only twelve per cent: counted, and told to nobody.", _small, seed=13, spread=0.8),
     ]

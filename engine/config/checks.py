@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from detectors.river_adapter import CLASSES, wrong_with
+from detectors.river_names import CLASSES, wrong_with
 from engine.config.document import Place, Tree
 from engine.config.tree import ActionRule, AnySink, Correlate, Deliver, Detect, Format, Kafka, Source, WebhookSink, Window
 from engine.errors import DecodeError

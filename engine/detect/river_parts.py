@@ -15,7 +15,8 @@ import re2
 from numpy.typing import NDArray
 
 from detectors import tails
-from detectors.river_adapter import CLASSES, RiverPart
+from detectors.river_adapter import RiverPart
+from detectors.river_names import CLASSES
 from engine.config import river as blocks
 from engine.detect.bank import Bank
 from engine.detect.groups import grown

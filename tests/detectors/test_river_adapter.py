@@ -8,7 +8,8 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from detectors.river_adapter import CLASSES, GRACE, RiverDetector, RiverPart, wrong_with
+from detectors.river_adapter import GRACE, RiverDetector, RiverPart
+from detectors.river_names import CLASSES, wrong_with
 
 SCORERS = [name for name, about in CLASSES.items() if about.kind != "drift"]
 DRIFTS = [name for name, about in CLASSES.items() if about.kind == "drift"]
