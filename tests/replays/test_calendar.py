@@ -175,7 +175,9 @@ def working_days(weeks=4):
     return at, 100.0 + 300.0 * working + noise(at, 6.0)
 
 
-@pytest.mark.xfail(strict=True, reason="weekly slots of six hours blur the edges of office hours: a Saturday is told once, just over 1.0")
+@pytest.mark.xfail(
+    strict=True, reason="weekly slots of six hours blur the edges of office hours: a Saturday is told once, just over 1.0"
+)
 def test_each_weekend_and_each_monday_morning_is_an_alarm():
     """From the third week on nobody is told."""
     story = Story(*working_days(), "requests")
