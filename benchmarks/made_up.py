@@ -85,7 +85,7 @@ def _day_shape(rng: np.random.Generator, ts: NDArray[np.int64]) -> Floats:
     factor = np.clip(factor, 0.6, 1.6)
     middle = (ts - START) / DAY - 0.5
     smooth = np.interp(middle, np.arange(len(factor)), factor)
-    week = np.where((day + 0) % 7 >= 5, weekend, 1.0)
+    week = np.where(day % 7 >= 5, weekend, 1.0)
     width = max(int(3 * 3600 / max(ts[1] - ts[0], 1)), 1)
     week = np.convolve(np.pad(week, width, mode="edge"), np.ones(2 * width + 1) / (2 * width + 1), "valid")
     return np.asarray(shape * smooth * week)

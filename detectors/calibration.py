@@ -2,12 +2,12 @@
 
 Each detector's decades are clipped softly at six and summed with its weight: one detector alone cannot shout, several that agree
 can, and because the sum still grows beyond the clip there are never ties. What the last few samples said is added in squares:
-faults last, noise does not. Detectors look at the same samples, so their decades do not add up to a probability: the
-sum's own tail is learned (tails.py), which takes their dependence as it is. It alone is learned, and slowly: a tail for
-each detector that follows its series ranks the second half of a fault below the first.
+faults last, noise does not. Detectors look at the same samples, so their decades do not add up to a probability: what
+the sum exceeds once in a hundred samples is learned, which takes their dependence as it is. That alone is learned, and slowly:
+a tail for each detector, or one of the sum that follows its series, is taught by the faults, and ranks their second half below the first.
 
 A budget of one false alert in `budget_seconds` at a step of `step` seconds allows one false sample in budget / step, that is
-log10(budget / step) decades. The score is the sum's decades divided by these.
+log10(budget / step) decades. The score is the sum's decades divided by a share of these (docs/decisions/0005 says what that costs).
 """
 
 from __future__ import annotations

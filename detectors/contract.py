@@ -6,6 +6,9 @@ opinion and are skipped. While a series is quarantined `write` is not `read`: th
 only what describes the present moment (the last value, a run's length) moves, and the row `write` learns everything.
 `write` < 0 means that there is no room for a shadow: nothing is learned.
 
+What has a level, a slope or a shape is `value - seasonal`: the season runs first and writes what it explains. Only what is true of the
+value itself (a record, a value that stands still) looks at `value` alone.
+
 To add one: a module with Params, STATE and the kernel, the same in plain Python in `naive.py`, a line in `registry.py`.
 """
 

@@ -1,8 +1,8 @@
 """One score for an entity of several metrics.
 
 The joint surprise of a moment is the mean of its most surprising metrics' scores, each clipped softly: an incident
-moves several metrics a little or one a lot, and one broken sensor among forty must not speak for all of them for ever. The
-mean's own tail is learned, as that of the detectors' sum is.
+moves several metrics a little or one a lot, and one broken sensor among forty must not speak for all of them for ever. What
+the mean exceeds once in twenty rows is learned, as for the detectors' sum.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Surprise at the shape of the last few samples: histograms of random projections (LODA).
 
 The last four samples, in units of the series' own spread, are projected onto sixteen sparse random directions; each direction keeps a
-histogram, and the mean of -log10 of the bins' shares is how unfamiliar the shape is. That mean is judged against its own
+histogram, and the mean of -log10 of the densities there is how unfamiliar the shape is. That mean is judged against its own
 usual size, so neither a restless nor a rigid series is at a disadvantage.
 
 After: Pevny 2016, "Loda: lightweight on-line detector of anomalies". His histograms adapt their bins; ours have fourteen fixed ones

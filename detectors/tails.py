@@ -8,6 +8,8 @@ deviation itself. The prior is the nominal tail, so an unlearned tail changes no
 After: peaks over threshold (Pickands 1975; Siffer et al., KDD 2017, "SPOT"), with a stochastic-approximation quantile
 (Robbins and Monro 1951) in place of a stored sample. Each sample moves the threshold by a bounded step whatever its
 size, and an excess counts at most four times the mean: an anomaly cannot teach the tail that it was usual.
+
+The sum of all detectors learns less (`calibration`, `joint`): a quantile alone, with a mean excess that is the same for all.
 """
 
 from __future__ import annotations
@@ -30,19 +32,31 @@ _LN10: Final = 2.302585092994046
 
 
 @device
+def quantile_surprise(threshold: float, known: float, excess: float, y: float) -> float:
+    """Decades of surprise under any tail of this form: y goes beyond `threshold` with probability 10**-known, by `excess` on average."""
+    if y <= threshold:
+        return known * y / threshold
+    return known + (y - threshold) / (excess * _LN10)
+
+
+@device
+def quantile_boundary(threshold: float, known: float, excess: float, decades: float) -> float:
+    """The inverse of `quantile_surprise`."""
+    if decades <= known:
+        return decades * threshold / known
+    return threshold + (decades - known) * excess * _LN10
+
+
+@device
 def tail_surprise(threshold: float, excess: float, y: float) -> float:
     """Decades of surprise of y >= 0 under a learned tail: linear up to the threshold, exponential beyond, unbounded."""
-    if y <= threshold:
-        return THRESHOLD_FIRST * y / threshold
-    return THRESHOLD_FIRST + (y - threshold) / (excess * _LN10)
+    return quantile_surprise(threshold, THRESHOLD_FIRST, excess, y)
 
 
 @device
 def tail_boundary(threshold: float, excess: float, decades: float) -> float:
     """The statistic that is just so many decades surprising: the inverse of `tail_surprise`."""
-    if decades <= THRESHOLD_FIRST:
-        return decades * threshold / THRESHOLD_FIRST
-    return threshold + (decades - THRESHOLD_FIRST) * excess * _LN10
+    return quantile_boundary(threshold, THRESHOLD_FIRST, excess, decades)
 
 
 @device
@@ -67,22 +81,6 @@ def learned_excess(threshold: float, excess: float, y: float, alpha: float) -> f
 def tail_alpha(dt: float, tau: float, seen: float) -> float:
     """How much one sample counts: an average over all of them at first, a decay over `tau` seconds later."""
     return max(1.0 / (seen + PRIOR_SAMPLES), min(dt / (tau + dt), 1.0 / PRIOR_SAMPLES))
-
-
-@device
-def quantile_surprise(threshold: float, known: float, excess: float, y: float) -> float:
-    """Decades of surprise where only a quantile is learned: y goes beyond `threshold` with probability 10**-known, by `excess` on average."""
-    if y <= threshold:
-        return known * y / threshold
-    return known + (y - threshold) / (excess * _LN10)
-
-
-@device
-def quantile_boundary(threshold: float, known: float, excess: float, decades: float) -> float:
-    """The inverse of `quantile_surprise`."""
-    if decades <= known:
-        return decades * threshold / known
-    return threshold + (decades - known) * excess * _LN10
 
 
 @device

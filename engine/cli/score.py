@@ -42,7 +42,10 @@ def score(
     out: Annotated[Path, typer.Option(help="folder for the scores, one file of the same name for each")],
     config: Annotated[Path | None, typer.Option(help="configuration; its `detect` block is used")] = None,
 ) -> None:
-    """Score metric files: one row out for each row in, without look-ahead, by the same code as the daemon."""
+    """Score metric files: one row out for each row in, without look-ahead, by the same code as the daemon.
+
+    `alarm_score` is for alarms that are told once: 1.0 and above where one starts, lower for lesser news, 0 in between.
+    """
     detect = load_config(config, {}).detect if config else Detect()
     missing = [str(f) for f in files if not f.is_file()]
     if missing:

@@ -184,9 +184,7 @@ def test_each_weekend_and_each_monday_morning_is_an_alarm():
     assert story.says(since=14 * DAY) == [], story.summary()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a profile of 24 hours alone cannot tell a Monday from a Sunday: weekdays are on their way"
-)
+@pytest.mark.xfail(strict=True, reason="it scores 0.8: the blurred weekends before it have widened what is usual")
 def test_a_monday_without_work_was_not_told():
     """The fourth Monday stays as low as a Sunday."""
     at, value = working_days()
