@@ -18,8 +18,8 @@ HELD_MAX = 2_000
 """Records of one shard that may wait; beyond, its reading pauses."""
 TURN_NS = 60_000_000_000
 """The most log time that is let go at once: a shard that gives hours in one piece runs ahead although all of them are here."""
-PATIENCE_SECONDS = 0.5
-"""How long a shard that has more, but does not give it, is waited for: its broker may be slow."""
+PATIENCE_SECONDS = 2.0
+"""How long a shard that has more, but does not give it, is waited for before the others take another turn: its broker may be slow."""
 
 
 class Aligned:
@@ -50,7 +50,7 @@ class Aligned:
         return Polled(released, polled.events, polled.ended and not any(self._held.values()))
 
     def _release(self) -> dict[Shard, list[Record]]:
-        """What every shard with more to give has come as far as; or, when one keeps us waiting, the earliest shard's."""
+        """What every shard with more to give has come as far as; or, when one keeps us waiting, a turn of the earliest shard."""
         waiting = {shard: held for shard, held in self._held.items() if held and shard not in self._asked}
         horizon_ns = self._horizon_ns()
         if len(self._held) > 1 and waiting:
@@ -62,7 +62,8 @@ class Aligned:
             self._stuck_since = None
         elif self._is_stuck():
             earliest = min(waiting, key=lambda shard: waiting[shard][0].ts_ns)
-            released = {earliest: self._take(waiting[earliest], None)}
+            released = {earliest: self._take(waiting[earliest], waiting[earliest][0].ts_ns + TURN_NS)}
+            self._stuck_since = None
         for shard, records in released.items():
             self._reached[shard] = max(self._reached.get(shard, 0), records[-1].ts_ns)
         return released

@@ -17,6 +17,7 @@ from typing import Any, Final
 from confluent_kafka import OFFSET_END, TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, TopicPartition
 
 from connectors.kafka_client import LOG, NOT_TAKEN_UP, OFFSET_GONE, PASSING, cause, consumer_settings, unreachable
+from connectors.sources.stuck import Stuck
 from engine.config.tree import Kafka
 from engine.errors import Unreachable
 from engine.ports import Assigned, Polled, Revoked
@@ -47,6 +48,8 @@ class KafkaSource:
         self._held: set[Shard] = set()  # announced, waiting for the first seek
         self._next: dict[tuple[str, int], int] = {}  # delivering: the next offset we expect
         self._ends: dict[Shard, int] = {}
+        self._paused: set[Shard] = set()
+        self._stuck = Stuck()
         self._events: list[Assigned | Revoked] = []
         self._hook: Callable[[Sequence[Shard]], None] | None = None
         self._consumer = Consumer(settings, logger=LOG)
@@ -63,6 +66,8 @@ class KafkaSource:
         records = self._grouped([first, *rest]) if first is not None else {}
         if self._arrived:
             self._announce()
+        if self._stuck.is_time(now := time.monotonic()):
+            self._mend(now)
         events, self._events = self._events, []
         return Polled(records, events)
 
@@ -83,6 +88,16 @@ class KafkaSource:
             records.append(record_of(message))
             expected[place] = offset + 1
         return {Shard(*place): records for place, records in found.items()}
+
+    def _mend(self, now: float) -> None:
+        """Seek anew what has more to give and stands still."""
+        waited_for = {Shard(*place): at for place, at in self._next.items() if place not in self._paused}
+        for shard in self._stuck.find({s: at for s, at in waited_for.items() if self.lag(s)}, now):
+            LOG.warning("%s stands still at offset %d of %d: seeking it anew", shard, self._next[shard], self._ends[shard])
+            try:
+                self.seek(shard, self._next[shard])
+            except Unreachable as error:  # tried again in a while
+                LOG.warning("%s", error)
 
     def _complain(self, message: Any) -> None:
         """Act on an error that came in the place of a message."""
@@ -129,6 +144,7 @@ class KafkaSource:
             self._held.discard(shard)
             self._next.pop(shard, None)
             self._ends.pop(shard, None)
+            self._paused.discard(shard)
             self._events.append(Revoked(shard, lost))
 
     def _announce(self) -> None:
@@ -173,6 +189,7 @@ class KafkaSource:
                     raise unreachable(f"seeking {shard}", error) from error
                 time.sleep(SEEK_PAUSE_SECONDS)
         self._held.discard(shard)
+        self._paused.discard(shard)
         self._next[shard] = offset
         self._consumer.resume([place])
 
@@ -189,12 +206,14 @@ class KafkaSource:
 
     def pause(self, shard: Shard) -> None:
         """Stop delivering; the position stays."""
-        if shard in self._next:
+        if shard in self._next and shard not in self._paused:
+            self._paused.add(shard)
             self._consumer.pause([TopicPartition(*shard)])
 
     def resume(self, shard: Shard) -> None:
         """Go on delivering; no effect on a shard that still waits for its first seek."""
-        if shard in self._next:
+        if shard in self._paused:
+            self._paused.discard(shard)
             self._consumer.resume([TopicPartition(*shard)])
 
     def lag(self, shard: Shard) -> int:

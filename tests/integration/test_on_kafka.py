@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
 from kafka_laws import RECORDS, KafkaLaws, Member, feed, kafka_on, taken, until
 from kafka_server import KafkaServer
 
@@ -104,6 +105,28 @@ def test_a_new_topic_of_a_pattern_is_found(broker: KafkaServer, tmp_path: Path) 
     until(lambda: len(found) == 2, step)
     broker.create_topic(f"{kafka.topic_prefix}moon", 1)
     until(lambda: Shard(f"{kafka.topic_prefix}moon", 0) in found, step)
+    source.close()
+
+
+def test_a_partition_that_the_client_lost_is_sought_anew(broker: KafkaServer) -> None:
+    """As after a resume that the client threw away: paused behind our back, with no error and no end."""
+    kafka = kafka_on(broker)
+    feed(kafka, RECORDS)
+    source = KafkaSource([f"{kafka.topic_prefix}in"], group=f"{kafka.topic_prefix}g", kafka=kafka)
+    offsets: dict[Shard, list[int]] = {}
+
+    def step() -> None:
+        polled = source.poll(0.05)
+        for event in polled.events:
+            assert isinstance(event, Assigned)
+            source.seek(event.shard, 0)
+            offsets[event.shard] = []
+            source._consumer.pause([TopicPartition(*event.shard)])
+        for shard, records in polled.records.items():
+            offsets[shard] += [record.offset for record in records]
+
+    until(lambda: sum(map(len, offsets.values())) == 2 * RECORDS, step)
+    assert all(found == list(range(RECORDS)) for found in offsets.values())
     source.close()
 
 

@@ -100,6 +100,18 @@ def test_one_that_does_not_give_what_it_has_is_waited_for_only_so_long() -> None
     assert times(aligned.poll(1)) == {A: [5, 6]}
 
 
+def test_while_one_is_waited_for_the_others_go_on_by_a_turn_at_a_time() -> None:
+    """A slow broker must not let the others run hours ahead: the next stage would take its shard for silent."""
+    clock = StepClock()
+    hours = [n * TURN_NS // 2 for n in range(1, 201)]
+    aligned = Aligned(Scripted([{A: hours}, *[{}] * 5], {A: 200, B: 4}), clock)
+    assert times(aligned.poll(1)) == {}
+    for turn in range(3):
+        clock.seconds += PATIENCE_SECONDS
+        assert times(aligned.poll(1)) == {A: hours[3 * turn : 3 * turn + 3]}
+        assert times(aligned.poll(1)) == {}
+
+
 def test_what_is_held_is_bounded_by_pausing_the_shard() -> None:
     source = Scripted([{A: range(10, 11 + HELD_MAX)}, {B: [10**6]}], {A: 10**6, B: 2})
     aligned = Aligned(source, StepClock())
