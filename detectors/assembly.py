@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import calibration, clock
+from detectors import calibration, clock, usual
 from detectors.contract import Detector
 from detectors.kernel import as_state
 
@@ -17,6 +17,14 @@ def row_type(chosen: Sequence[Detector]) -> np.dtype[Any]:
     """All that is kept of one series: its clock, its calibration, and a field for each detector by its name."""
     fields: list[Any] = [("clock", clock.STATE), ("calibration", calibration.STATE), *((d.name, d.state) for d in chosen)]
     return np.dtype(fields, align=True)
+
+
+def usuals_of(rows: NDArray[np.void]) -> NDArray[np.uint32]:
+    """(rows, WORDS): what is usually surprising, a part of the season's state; of no rows in a tier that has no season."""
+    if "season" not in (rows.dtype.names or ()):
+        return np.zeros((0, usual.WORDS), np.uint32)
+    usuals: NDArray[np.uint32] = rows["season"]["usual"]
+    return usuals
 
 
 def table(chosen: Sequence[Detector], words: Sequence[str]) -> NDArray[np.void]:

@@ -1,7 +1,7 @@
 """From the surprises of several detectors to one score whose 1.0 meets the false-alarm budget.
 
 Each detector's decades are clipped softly at six and summed with its weight: one detector alone cannot shout, several that agree
-can, and because the sum still grows beyond the clip there are never ties. What the last few samples said is added in squares:
+can, and because the sum still grows beyond the clip there are never ties. What is usual of it at this minute of the day is taken away. What the last few samples said is added in squares:
 faults last, noise does not. Detectors look at the same samples, so their decades do not add up to a probability: what
 the sum exceeds once in a hundred samples is learned, which takes their dependence as it is. That alone is learned, and slowly:
 a tail for each detector, or one of the sum that follows its series, is taught by the faults, and ranks their second half below the first.
@@ -19,7 +19,7 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
-from detectors import tails
+from detectors import tails, usual
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import log10, tail_distance
@@ -46,6 +46,7 @@ TABLE: Final = np.dtype(
 RESULT: Final = np.dtype(
     [
         ("score", np.float64),  # 1.0 = boundary; NaN = no opinion
+        ("usual", np.float64),  # how much higher it would be, were it not for what is usual at this minute of the day
         ("expected", np.float64),
         ("lower", np.float64),  # about where the score would reach 1.0
         ("upper", np.float64),
@@ -68,6 +69,8 @@ TEACHES: Final = 5
 """So many samples of an excursion teach the threshold: a fault must not make itself usual, …"""
 RESUMES: Final = 50
 """… unless it goes on for so many: then it is how the series is."""
+NOTED: Final = 0.4
+"""The share of the threshold from which a surprise is one to be usual: less is noise, and to subtract noise is to add some."""
 NEEDED_SHARE: Final = 0.85
 """An alert takes several anomalies in a few samples, so one sample needs fewer decades than the alert; measured."""
 HEATING: Final = 0.4
@@ -166,6 +169,7 @@ def needs(feed: NDArray[np.void], params: Params, result: NDArray[np.void]) -> N
 @device
 def no_opinion(out: Row, sample: Row, factors: NDArray[np.float64]) -> None:
     out.score = np.nan
+    out.usual = 0.0
     out.expected = np.nan
     out.lower = np.nan
     out.upper = np.nan
@@ -195,15 +199,24 @@ def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArra
 
 
 @device
-def warmed(time: Row, sample: Row, y: float) -> float:
+def take_usual(row: Row, usuals: NDArray[np.uint32], sample: Row, y: float) -> float:
+    """What of the sum is usual at this minute of the day; the minute learns, but not from the whole of a long fault."""
+    known = min(usual.usual_at(usuals[sample.read], sample.civil_ns, sample.step), y)
+    if sample.write >= 0 and not TEACHES < row.above < RESUMES:
+        noted = y if y >= NOTED * row.threshold else 0.0
+        usual.remember(usuals[sample.write], sample.civil_ns, sample.step, noted)
+    return known
+
+
+@device
+def warmed(heat: float, sample: Row, y: float) -> tuple[float, float]:
     """The sum and the last few samples' average as the two legs of a right angle: a lone surprise keeps its height, a lasting one grows.
 
-    What was before a pause of several steps is no part of the last few samples.
+    Gives the new average too. What was before a pause of several steps is no part of the last few samples.
     """
-    before = float(time.heat) if sample.dt <= HEAT_STEPS * sample.step else 0.0
-    heat = before + HEATING * (y - before)
-    time.heat = np.float32(heat)
-    return math.sqrt(y * y + HEAT_SHARE * HEAT_SHARE * heat * heat)
+    before = heat if sample.dt <= HEAT_STEPS * sample.step else 0.0
+    now = before + HEATING * (y - before)
+    return math.sqrt(y * y + HEAT_SHARE * HEAT_SHARE * now * now), now
 
 
 @device
@@ -249,6 +262,7 @@ def is_warm(time: Row, sample: Row, params: Params) -> bool:
 @kernel
 def calibrate(
     rows: NDArray[np.void],
+    usuals: NDArray[np.uint32],
     feed: NDArray[np.void],
     verdicts: NDArray[np.void],
     table: NDArray[np.void],
@@ -256,7 +270,8 @@ def calibrate(
     factors: NDArray[np.float64],
     result: NDArray[np.void],
 ) -> None:
-    """Write `factors` (n, D) and `result` (n) from `verdicts` (n, D). `rows` has the fields `clock` and `calibration`.
+    """Write `factors` (n, D) and `result` (n) from `verdicts` (n, D). `rows` has the fields `clock` and `calibration`;
+    `usuals` (rows, WORDS) is what is usually surprising, of no rows in a tier without a season.
 
     Rows that are skipped give NaN, zero factors and their own time as onset.
     """
@@ -274,7 +289,11 @@ def calibrate(
         row = rows[sample.read].calibration
         time = rows[sample.read].clock
         y, alone, top = combine(verdicts[i], table, factors[i])
-        y = warmed(time, sample, y)
+        known = take_usual(row, usuals, sample, y) if usuals.shape[0] > 0 else 0.0
+        whole, heat = warmed(float(time.whole_heat), sample, y)
+        time.whole_heat = np.float32(heat)
+        y, heat = warmed(float(time.heat), sample, y - known)
+        time.heat = np.float32(heat)
         if sample.seen > 0.0:
             verdict = verdicts[i, top]
             decades = max(tails.quantile_surprise(row.threshold, EXCEEDED_DECADES, EXCESS, y), alone)
@@ -283,6 +302,7 @@ def calibrate(
             toward = verdict.direction + 1
             if is_warm(time, sample, params):
                 out.score = decades / needed
+                out.usual = max(tails.quantile_surprise(row.threshold, EXCEEDED_DECADES, EXCESS, whole) - decades, 0.0) / needed
             by = expectation(out, verdicts[i])
             off = sample.value - out.expected if by >= 0 else 0.0
             lean = leaning(row, off)
@@ -290,7 +310,8 @@ def calibrate(
             if by >= 0:
                 scale = verdicts[i, by].scale
                 out.lower = scale
-                out.upper = tails.quantile_boundary(row.threshold, EXCEEDED_DECADES, EXCESS, needed) / max(total, 1e-9)
+                edge = tails.quantile_boundary(row.threshold, EXCEEDED_DECADES, EXCESS, needed) + known
+                out.upper = edge / max(total, 1e-9)
                 out.deviation = off / scale
         if sample.write == sample.read:  # a shadow learns the series, not how surprising its model finds it
             learn(row, sample, y, params)

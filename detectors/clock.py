@@ -23,6 +23,7 @@ STATE: Final = np.dtype(
         ("epoch", np.int16),  # how often the model was adopted anew, held at EPOCH_MAX
         ("calm", np.int16),  # ordinary samples since the last surprising one
         ("heat", np.float32),  # the sum of surprises, averaged over the last few samples
+        ("whole_heat", np.float32),  # the same with what of it is usual at its minute of the day
     ],
     align=True,
 )

@@ -30,6 +30,7 @@ class Opinion(NamedTuple):
     """Of one sample. NaN means "unknown"."""
 
     score: float  # 1.0 = boundary
+    usual: float  # how much higher it would be, were it not for what is usual at this minute of the day
     expected: float
     lower: float  # about where the score would reach 1.0
     upper: float
@@ -110,7 +111,7 @@ class SeriesDetector:
         for i, detector in enumerate(self._chosen):
             detector.kernel(state[detector.name], feed, detector.params, verdicts[:, i])
         ends = state[["clock", "calibration"]]
-        calibration.calibrate(ends, feed, verdicts, self._table, self._params, factors, result)
-        score, expected, lower, upper, deviation, kind, onset_ns = result[0].item()
+        calibration.calibrate(ends, assembly.usuals_of(state), feed, verdicts, self._table, self._params, factors, result)
+        score, usual, expected, lower, upper, deviation, kind, onset_ns = result[0].item()
         surprises = {d.name: decades for d, decades in zip(self._chosen, factors[0].tolist(), strict=True) if decades > 0.0}
-        return Opinion(score, expected, lower, upper, deviation, self._kinds[kind], onset_ns * 1e-9, surprises)
+        return Opinion(score, usual, expected, lower, upper, deviation, self._kinds[kind], onset_ns * 1e-9, surprises)

@@ -88,13 +88,42 @@ def single(x: float) -> float:
     return float(np.float32(x if abs(x) >= 1e-30 else 0.0))
 
 
+class Units:
+    """The daily profile as whole multiples of a power of two; a slot that is not there was never seen."""
+
+    def __init__(self) -> None:
+        self.unit = 0.0
+        self.counts: dict[int, int] = {}
+
+    def at(self, slot: int) -> float:
+        """Of the slot, or of the nearest earlier one within an hour."""
+        known = next((self.counts[(slot - back) % 288] for back in range(12) if (slot - back) % 288 in self.counts), 0)
+        return known * self.unit
+
+    def put(self, slot: int, value: float) -> None:
+        if abs(value) > 32_000 * self.unit:
+            self._change(2.0 ** math.ceil(math.log2(abs(value) / 4_000)))
+        self.counts[slot] = math.floor(value / self.unit + 0.5) if self.unit else 0
+
+    def midnight(self) -> None:
+        most = max(map(abs, self.counts.values()), default=0)
+        if most == 0:
+            self.unit = 0.0
+        elif most < 4_000:
+            self._change(self.unit / 2.0 ** math.ceil(math.log2(4_000 / most)))
+
+    def _change(self, unit: float) -> None:
+        self.counts = {slot: math.floor(n * self.unit / unit + 0.5) for slot, n in self.counts.items()}
+        self.unit = unit
+
+
 def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
     return [verdict for verdict, _ in season_of(samples, params)]
 
 
 def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdict, float]]:
     """Verdicts, and for each sample what is believed of the profiles."""
-    daily, weekly = [0.0] * 288, [0.0] * 28
+    daily, weekly = Units(), [0.0] * 28
     offset = plain = scale = week_scale = plain_scale = age = trust = week_trust = 0.0
     told = []
     for s in samples:
@@ -103,7 +132,7 @@ def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdic
         middle = math.floor(hours / 6.0 - 0.5)
         part = hours / 6.0 - 0.5 - middle
         week = weekly[middle % 28] * (1.0 - part) + weekly[(middle + 1) % 28] * part
-        day = next((daily[slot - back] for back in range(12) if daily[slot - back] != 0.0), 0.0)
+        day = daily.at(slot)
         shape = trust * day + week_trust * week if trust > 0.0 else 0.0
         floor = 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
         size = 1.25 * (week_scale if week_trust > 0.0 else scale) + floor
@@ -114,6 +143,8 @@ def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdic
         if s.seen == 0:
             offset = plain = s.value
             continue
+        if (s.civil_ns - int(s.dt * 1e9)) // 86_400_000_000_000 != s.civil_ns // 86_400_000_000_000:
+            daily.midnight()
         age = single(min(age + min(s.dt, 3600.0), 1e7))
         error, plain_error = s.value - offset - day, s.value - plain
         week_error = error - week
@@ -130,7 +161,8 @@ def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdic
         count = age / 86_400.0 * max(300.0 / max(s.step, 1e-3), 1.0)
         pace = max(spent / (params.profile_days * 300.0 + spent), 1.0 / (count + 2.0))
         lesson = (1.0 - alpha) * known
-        daily[slot] = single(daily[slot] + pace * lesson if daily[slot] != 0.0 else day + lesson)
+        learned = daily.at(slot) + (pace if slot in daily.counts else 1.0) * lesson
+        daily.put(slot, learned if abs(learned) >= 1e-30 else 0.0)
         if age > 0.4 * params.prove_week_seconds:
             spent = min(s.dt, 21_600.0)
             place = int(hours // 6.0)

@@ -1,4 +1,4 @@
-"""What the time of day and of the week explains: two profiles that must prove themselves before they are believed.
+"""What the time of day and of the week explains: two profiles that must prove themselves before they are believed, and one of surprise.
 
 What is expected is `offset + daily(time of day) + weekly(time of week)`. The daily profile has a slot for each five minutes, fine
 enough for a job that starts on the minute; the weekly one a slot for each six hours, between whose middles it is interpolated.
@@ -6,7 +6,8 @@ Both go by the clocks of the configured zone. Whether a series has a day at all 
 without a profile predicts beside it, and only after two full days, and with errors a tenth smaller, is the profile believed; the
 week likewise beside the day alone, after two weeks. Belief comes and goes within hours, never at once.
 
-The other detectors see the value less what is believed (`feed.seasonal`): what the hour explains is no surprise to anybody.
+The other detectors see the value less what is believed (`feed.seasonal`): what the hour explains is no surprise to anybody. What
+surprises at the same minute every day all the same is usual too: `calibration` learns it, into the field `usual`.
 
 After: additive seasonal smoothing (Winters 1960), with bounded influence and event time in place of sample counts.
 """
@@ -20,11 +21,12 @@ import numpy as np
 from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
+from detectors import profile, usual
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import tail_decades
 
-SLOTS: Final = 288
+SLOTS: Final = profile.SLOTS
 WEEK_SLOTS: Final = 28
 DAY_NS: Final = 86_400_000_000_000
 SLOT_SECONDS: Final = 300.0
@@ -38,8 +40,10 @@ STATE: Final = np.dtype(
     [
         ("offset", np.float64),
         ("plain", np.float64),  # the offset that knows no profile
-        ("daily", np.float32, SLOTS),  # distance from the offset; exactly 0: never seen
+        ("unit", np.float64),  # of the daily profile
+        ("daily", np.int16, SLOTS),  # distance from the offset, in units (`profile`)
         ("weekly", np.float32, WEEK_SLOTS),  # what the day leaves
+        ("usual", np.uint32, usual.WORDS),  # levels of usual surprise, ten in a word
         ("scale", np.float32),  # mean absolute error with the daily profile
         ("week_scale", np.float32),  # with both
         ("plain_scale", np.float32),  # and with none
@@ -76,9 +80,8 @@ def slot_of(civil_ns: int) -> int:
 def daily_of(row: Row, slot: int) -> float:
     """The daily profile in a slot; that of the nearest earlier one where it was never seen."""
     for back in range(GAP_SLOTS):
-        here = float(row.daily[slot - back])  # a negative index is yesterday's evening
-        if here != 0.0:
-            return here
+        if row.daily[slot - back] != 0:  # a negative index is yesterday's evening
+            return profile.read(row, slot - back)
     return 0.0
 
 
@@ -156,10 +159,9 @@ def learn_profiles(row: Row, sample: Row, error: float, week_error: float, param
     count = float(row.age) / 86_400.0 * max(SLOT_SECONDS / max(sample.step, 1e-3), 1.0)
     pace = max(spent / (params.profile_days * SLOT_SECONDS + spent), 1.0 / (count + 2.0))
     slot = slot_of(sample.civil_ns)
-    if row.daily[slot] == 0.0:
-        row.daily[slot] = tiny_as_zero(daily_of(row, slot) + error)
-    else:
-        row.daily[slot] = tiny_as_zero(float(row.daily[slot]) + pace * error)
+    if row.daily[slot] == 0:
+        pace = 1.0
+    profile.write(row, slot, tiny_as_zero(daily_of(row, slot) + pace * error))
     if row.age > 0.4 * params.prove_week_seconds:
         spent = min(sample.dt, WEEK_SLOT_SECONDS)
         pace = spent / (params.profile_weeks * WEEK_SLOT_SECONDS + spent)
@@ -174,6 +176,8 @@ def learn(row: Row, sample: Row, params: Params) -> None:
         row.offset = value
         row.plain = value
         return
+    if (sample.civil_ns - int(dt * 1e9)) // DAY_NS != sample.civil_ns // DAY_NS:
+        profile.shrink(row)
     row.age = min(float(row.age) + min(dt, 3600.0), AGE_MAX)
     error = value - row.offset - daily_of(row, slot_of(sample.civil_ns))
     weekly = weekly_of(row, sample.civil_ns)

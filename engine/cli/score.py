@@ -161,10 +161,13 @@ def _newest_before(ts_ns: NDArray[np.int64]) -> NDArray[np.int64]:
 def _of_entity(
     scored: Scored, ts_ns: NDArray[np.int64], n: int, m: int, config: Detect
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """For each row of the file: the place of the metric that speaks for it among the samples, and the entity's score."""
+    """For each row of the file: the place of the metric that speaks for it among the samples, and the entity's score.
+
+    A metric that is restless at this minute every day is no news; several of an entity at once are, so the joint score takes them as they are.
+    """
     if m == 1:
         return np.arange(n), scored.score
-    by_metric = scored.score.reshape(n, m)
+    by_metric = (scored.score + scored.usual).reshape(n, m)
     joined = np.full(n, np.nan)
     params = joint.Params(budget_seconds=config.false_alarm_every)
     joint.score_jointly(as_state(np.zeros(1, joint.STATE)), ts_ns, by_metric, params, joined)

@@ -41,6 +41,7 @@ class Scored(NamedTuple):
     """What the bank says of each sample. All arrays have one row for each row in, and belong to the caller."""
 
     score: NDArray[np.float64]  # 1.0 = boundary; NaN = no opinion (warming up, late, not finite)
+    usual: NDArray[np.float64]  # how much higher it would be, were it not for what is usual at this minute of the day
     expected: NDArray[np.float64]  # NaN when unknown
     lower: NDArray[np.float64]  # about where the score would reach 1.0
     upper: NDArray[np.float64]
@@ -125,6 +126,7 @@ class Bank:
         fields: Any = result
         return Scored(
             fields["score"],
+            fields["usual"],
             fields["expected"],
             fields["lower"],
             fields["upper"],

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import absence, calibration, clock, fetch
+from detectors import absence, assembly, calibration, clock, fetch
 from detectors.contract import FEED, VERDICT, Detector
 from detectors.kernel import as_state, bound
 from detectors.registry import DETECTORS
@@ -43,6 +43,7 @@ class Passes:
         self._far = series_max * self._width > NEAR_BYTES
         self._clocks = state["clock"]
         self._ends: NDArray[np.void] = state[["clock", "calibration"]]
+        self._usuals = assembly.usuals_of(state)
         self._table, self._params, self._zone = table, params, zone
         self._feed = feed = as_state(np.zeros(CHUNK, FEED))
         self._verdicts = verdicts = as_state(np.zeros((CHUNK, count), VERDICT))
@@ -51,7 +52,7 @@ class Passes:
         result = as_state(np.zeros(1, calibration.RESULT))
         self._fetch = bound(fetch.fetch_rows, self._bytes, self._width, some, some)
         self._read = bound(clock.read_clock, self._clocks, some, some, numbers, zone, feed)
-        self._calibrate = bound(calibration.calibrate, self._ends, feed, verdicts, table, params, factors, result)
+        self._calibrate = bound(calibration.calibrate, self._ends, self._usuals, feed, verdicts, table, params, factors, result)
         self._absence, self._absence_params = state["absence"], DETECTORS["absence"].params
         self._silence = bound(absence.silence, self._absence, self._clocks, 0, self._absence_params, numbers)
         self._detectors = [
@@ -75,7 +76,7 @@ class Passes:
         self._read(self._clocks, rows, ts_ns, value, self._zone, feed)
         for kernel, state, params, verdict in self._detectors:
             kernel(state, feed, params, verdict[:n])
-        self._calibrate(self._ends, feed, self._verdicts[:n], self._table, self._params, factors, result)
+        self._calibrate(self._ends, self._usuals, feed, self._verdicts[:n], self._table, self._params, factors, result)
 
     def silence(self, first: int, now_ns: int, surprise: NDArray[np.float64]) -> None:
         """Write how overdue each of the rows `first`, `first` + 1, … is at that time: as `absence.silence`."""
