@@ -123,16 +123,15 @@ def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
 
 def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdict, float]]:
     """Verdicts, and for each sample what is believed of the profiles."""
-    daily, weekly = Units(), [0.0] * 28
+    daily, shift, stretch = Units(), [0.0] * 7, [0.0] * 7
+    power = 0.0
     offset = plain = scale = week_scale = plain_scale = age = trust = week_trust = 0.0
     told = []
     for s in samples:
         slot = s.civil_ns // 300_000_000_000 % 288
-        hours = (s.civil_ns / 3.6e12 - 96.0) % 168.0
-        middle = math.floor(hours / 6.0 - 0.5)
-        part = hours / 6.0 - 0.5 - middle
-        week = weekly[middle % 28] * (1.0 - part) + weekly[(middle + 1) % 28] * part
+        weekday = (s.civil_ns // 86_400_000_000_000 + 3) % 7
         day = daily.at(slot)
+        week = shift[weekday] + stretch[weekday] * day
         shape = trust * day + week_trust * week if trust > 0.0 else 0.0
         floor = 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
         size = 1.25 * (week_scale if week_trust > 0.0 else scale) + floor
@@ -161,12 +160,18 @@ def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdic
         count = age / 86_400.0 * max(300.0 / max(s.step, 1e-3), 1.0)
         pace = max(spent / (params.profile_days * 300.0 + spent), 1.0 / (count + 2.0))
         lesson = (1.0 - alpha) * known
-        learned = daily.at(slot) + (pace if slot in daily.counts else 1.0) * lesson
-        daily.put(slot, learned if abs(learned) >= 1e-30 else 0.0)
+        spent = min(s.dt, 86_400.0)
+        power = single(power + spent / (86_400.0 + spent) * (day * day - power))
         if age > 0.4 * params.prove_week_seconds:
-            spent = min(s.dt, 21_600.0)
-            place = int(hours // 6.0)
-            weekly[place] = single(weekly[place] + spent / (params.profile_weeks * 21_600.0 + spent) * week_error)
+            remembered = min(params.profile_weeks, 0.4 * age / 604_800.0) * 86_400.0
+            weekly_pace = spent / (remembered + spent)
+            shift[weekday] = single(shift[weekday] + weekly_pace * week_error)
+            if day * day > 1e-6 * power:
+                moved = weekly_pace * min(day * day / power, 10.0) * week_error / day
+                stretch[weekday] = single(clamp(stretch[weekday] + moved, 2.0))
+        pace = pace if slot in daily.counts else 1.0
+        learned = daily.at(slot) + pace * clamp(max(1.0 + week_trust * stretch[weekday], 0.0), 1.0) * lesson
+        daily.put(slot, learned if abs(learned) >= 1e-30 else 0.0)
         memory = max(min(s.dt / (2.0 * params.prove_seconds + s.dt), 0.2), 1.0 / s.seen)
         scale = single(scale + memory * (abs(error) - scale))
         week_scale = single(week_scale + memory * (abs(week_error) - week_scale))

@@ -1,8 +1,8 @@
 """What the time of day and of the week explains: two profiles that must prove themselves before they are believed, and one of surprise.
 
-What is expected is `offset + daily(time of day) + weekly(time of week)`. The daily profile has a slot for each five minutes, fine
-enough for a job that starts on the minute; the weekly one a slot for each six hours, between whose middles it is interpolated.
-Both go by the clocks of the configured zone. Whether a series has a day at all is measured: the same offset
+What is expected is `offset + daily(time of day)`, and on a weekday that differs `offset + shift + (1 + stretch) * daily(time of day)`: a
+Sunday is lower, and its waves are smaller. The daily profile has a slot for each five minutes, fine enough for a job that starts on
+the minute. Both go by the clocks of the configured zone. Whether a series has a day at all is measured: the same offset
 without a profile predicts beside it, and only after two full days, and with errors a tenth smaller, is the profile believed; the
 week likewise beside the day alone, after two weeks. Belief comes and goes within hours, never at once.
 
@@ -27,10 +27,15 @@ from detectors.kernel import device, kernel
 from detectors.portable import tail_decades
 
 SLOTS: Final = profile.SLOTS
-WEEK_SLOTS: Final = 28
+WEEKDAYS: Final = 7
 DAY_NS: Final = 86_400_000_000_000
 SLOT_SECONDS: Final = 300.0
-WEEK_SLOT_SECONDS: Final = 21_600.0
+DAY_SECONDS: Final = 86_400.0
+STRETCH_MAX: Final = 2.0
+YOUNG: Final = 0.4
+"""A weekday remembers such a share of its series' life while that is short: the first Saturday teaches most of what Saturdays are."""
+LEVERAGE_MAX: Final = 10.0
+"""How much more than the mean a slot far from it teaches the stretch."""
 MONDAY_NS: Final = 4 * DAY_NS
 """The first Monday after the epoch, which was a Thursday."""
 GAP_SLOTS: Final = 12
@@ -42,7 +47,9 @@ STATE: Final = np.dtype(
         ("plain", np.float64),  # the offset that knows no profile
         ("unit", np.float64),  # of the daily profile
         ("daily", np.int16, SLOTS),  # distance from the offset, in units (`profile`)
-        ("weekly", np.float32, WEEK_SLOTS),  # what the day leaves
+        ("shift", np.float32, WEEKDAYS),  # how much higher a weekday is than the others
+        ("stretch", np.float32, WEEKDAYS),  # and by which share its daily profile is larger
+        ("power", np.float32),  # mean square of the daily profile
         ("usual", np.uint32, usual.WORDS),  # levels of usual surprise, ten in a word
         ("scale", np.float32),  # mean absolute error with the daily profile
         ("week_scale", np.float32),  # with both
@@ -62,6 +69,7 @@ class Params(NamedTuple):
     profile_days: Annotated[float, Gt(1)] = 5.0
     """Days a slot remembers."""
     profile_weeks: Annotated[float, Gt(1)] = 2.0
+    """Weeks that a weekday remembers."""
     prove_seconds: Annotated[float, Gt(0)] = 172_800.0
     prove_week_seconds: Annotated[float, Gt(0)] = 1_209_600.0
     gain: Annotated[float, Gt(0), Le(1)] = 0.9
@@ -86,13 +94,16 @@ def daily_of(row: Row, slot: int) -> float:
 
 
 @device
-def weekly_of(row: Row, civil_ns: int) -> float:
-    """The weekly profile, linear between the middles of its slots."""
-    place = ((civil_ns - MONDAY_NS) % (7 * DAY_NS)) / (7 * DAY_NS) * WEEK_SLOTS - 0.5
-    lower = math.floor(place)
-    part = place - lower
-    first = int(lower) % WEEK_SLOTS
-    return float(row.weekly[first]) * (1.0 - part) + float(row.weekly[(first + 1) % WEEK_SLOTS]) * part
+def weekday_of(civil_ns: int) -> int:
+    """0 is Monday."""
+    return int((civil_ns - MONDAY_NS) // DAY_NS % WEEKDAYS)
+
+
+@device
+def weekly_of(row: Row, civil_ns: int, daily: float) -> float:
+    """What the weekday adds to the daily profile."""
+    day = weekday_of(civil_ns)
+    return float(row.shift[day]) + float(row.stretch[day]) * daily
 
 
 @device
@@ -100,9 +111,10 @@ def shape_of(row: Row, civil_ns: int) -> float:
     """What is believed of both profiles at a time."""
     if row.trust <= 0.0:
         return 0.0
-    shape = float(row.trust) * daily_of(row, slot_of(civil_ns))
+    daily = daily_of(row, slot_of(civil_ns))
+    shape = float(row.trust) * daily
     if row.week_trust > 0.0:
-        shape += float(row.week_trust) * weekly_of(row, civil_ns)
+        shape += float(row.week_trust) * weekly_of(row, civil_ns, daily)
     return shape
 
 
@@ -153,20 +165,35 @@ def believe(row: Row, dt: float, params: Params) -> None:
 
 
 @device
-def learn_profiles(row: Row, sample: Row, error: float, week_error: float, params: Params) -> None:
-    """One slot of each profile moves: as far as an average over all its samples would at first, then over some days or weeks."""
+def learn_week(row: Row, sample: Row, daily: float, week_error: float, params: Params) -> None:
+    """The weekday's shift and stretch follow what it leaves, by normalised least mean squares."""
+    spent = min(sample.dt, DAY_SECONDS)
+    power = averaged(float(row.power), daily * daily, spent / (DAY_SECONDS + spent))
+    row.power = power
+    if row.age <= 0.4 * params.prove_week_seconds:
+        return
+    day = weekday_of(sample.civil_ns)
+    weeks = min(params.profile_weeks, YOUNG * float(row.age) / (7.0 * DAY_SECONDS))
+    pace = spent / (weeks * DAY_SECONDS + spent)
+    row.shift[day] = tiny_as_zero(float(row.shift[day]) + pace * week_error)
+    if daily * daily > 1e-6 * power:
+        leverage = min(daily * daily / power, LEVERAGE_MAX)
+        moved = float(row.stretch[day]) + pace * leverage * week_error / daily
+        row.stretch[day] = tiny_as_zero(held(moved, STRETCH_MAX))
+
+
+@device
+def learn_day(row: Row, sample: Row, error: float, params: Params) -> None:
+    """One slot moves: as far as an average over all its samples would at first, then over some days. A flat weekday teaches no shape."""
     spent = min(sample.dt, SLOT_SECONDS)
-    count = float(row.age) / 86_400.0 * max(SLOT_SECONDS / max(sample.step, 1e-3), 1.0)
+    count = float(row.age) / DAY_SECONDS * max(SLOT_SECONDS / max(sample.step, 1e-3), 1.0)
     pace = max(spent / (params.profile_days * SLOT_SECONDS + spent), 1.0 / (count + 2.0))
     slot = slot_of(sample.civil_ns)
     if row.daily[slot] == 0:
         pace = 1.0
+    gain = 1.0 + np.float64(row.week_trust) * np.float64(row.stretch[weekday_of(sample.civil_ns)])
+    pace *= min(max(gain, 0.0), 1.0)
     profile.write(row, slot, tiny_as_zero(daily_of(row, slot) + pace * error))
-    if row.age > 0.4 * params.prove_week_seconds:
-        spent = min(sample.dt, WEEK_SLOT_SECONDS)
-        pace = spent / (params.profile_weeks * WEEK_SLOT_SECONDS + spent)
-        place = int(((sample.civil_ns - MONDAY_NS) % (7 * DAY_NS)) // (DAY_NS // 4))
-        row.weekly[place] = tiny_as_zero(float(row.weekly[place]) + pace * week_error)
 
 
 @device
@@ -179,8 +206,9 @@ def learn(row: Row, sample: Row, params: Params) -> None:
     if (sample.civil_ns - int(dt * 1e9)) // DAY_NS != sample.civil_ns // DAY_NS:
         profile.shrink(row)
     row.age = min(float(row.age) + min(dt, 3600.0), AGE_MAX)
-    error = value - row.offset - daily_of(row, slot_of(sample.civil_ns))
-    weekly = weekly_of(row, sample.civil_ns)
+    daily = daily_of(row, slot_of(sample.civil_ns))
+    error = value - row.offset - daily
+    weekly = weekly_of(row, sample.civil_ns, daily)
     week_error = error - weekly
     plain_error = value - row.plain
     if row.trust > 0.0:
@@ -193,7 +221,8 @@ def learn(row: Row, sample: Row, params: Params) -> None:
     alpha = max(dt / (params.offset_seconds + dt), 1.0 / (seen + 1.0))
     row.offset += alpha * known
     row.plain += alpha * plain_error
-    learn_profiles(row, sample, (1.0 - alpha) * known, week_error, params)
+    learn_week(row, sample, daily, week_error, params)
+    learn_day(row, sample, (1.0 - alpha) * known, params)
     memory = max(min(dt / (2.0 * params.prove_seconds + dt), 0.2), 1.0 / seen)
     row.scale = averaged(float(row.scale), abs(error), memory)
     row.week_scale = averaged(float(row.week_scale), abs(week_error), memory)

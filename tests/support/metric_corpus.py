@@ -33,6 +33,13 @@ def daily(days: int = 4, step: float = 600.0, seed: int = 2) -> Columns:
     return ts_ns, wave + np.random.default_rng(seed).normal(0.0, 2.0, len(ts_ns))
 
 
+def weekly(days: int = 24, step: float = 1800.0, seed: int = 8) -> Columns:
+    """Waves on working days, quiet weekends."""
+    ts_ns, values = daily(days, step, seed)
+    weekend = (ts_ns // (86_400 * SECOND_NS) + 3) % 7 >= 5
+    return ts_ns, np.where(weekend, 20.0 + 0.1 * (values - 50.0), values)
+
+
 def constant(rows: int = 600, value: float = 5.0) -> Columns:
     return every(60.0, rows), np.full(rows, value)
 
@@ -67,6 +74,7 @@ def hostile(rows: int = 600) -> Columns:
 CORPUS: dict[str, Columns] = {
     "noise": noise(),
     "daily": daily(),
+    "weekly": weekly(),
     "constant": constant(),
     "zero": constant(value=0.0),
     "two_valued": two_valued(),
