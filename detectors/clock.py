@@ -20,8 +20,8 @@ STATE: Final = np.dtype(
         ("step", np.float64),  # usual seconds between samples; 0 unknown
         ("seen", np.int32),  # samples so far, held at SEEN_MAX
         ("shadow", np.int32),  # 0: learns itself; k > 0: row k - 1 learns in its place; -1: nothing learns
-        ("epoch", np.int16),  # how often the model was adopted anew, held at EPOCH_MAX
-        ("calm", np.int16),  # ordinary samples since the last surprising one
+        ("epoch", np.int32),  # how often the model was adopted anew, held at EPOCH_MAX
+        ("calm", np.int32),  # ordinary samples since the last surprising one
         ("heat", np.float32),  # the sum of surprises, averaged over the last few samples
         ("whole_heat", np.float32),  # the same with what of it is usual at its minute of the day
     ],

@@ -144,7 +144,7 @@ def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdic
             continue
         if (s.civil_ns - int(s.dt * 1e9)) // 86_400_000_000_000 != s.civil_ns // 86_400_000_000_000:
             daily.midnight()
-        age = single(min(age + min(s.dt, 3600.0), 1e7))
+        age = min(age + min(s.dt, 3600.0), 1e7)
         error, plain_error = s.value - offset - day, s.value - plain
         week_error = error - week
         if trust > 0.0:

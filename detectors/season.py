@@ -14,7 +14,6 @@ After: additive seasonal smoothing (Winters 1960), with bounded influence and ev
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Final, NamedTuple
 
 import numpy as np
@@ -45,6 +44,7 @@ STATE: Final = np.dtype(
     [
         ("offset", np.float64),
         ("plain", np.float64),  # the offset that knows no profile
+        ("age", np.float64),  # seconds of data learned, held at AGE_MAX
         ("unit", np.float64),  # of the daily profile
         ("daily", np.int16, SLOTS),  # distance from the offset, in units (`profile`)
         ("shift", np.float32, WEEKDAYS),  # how much higher a weekday is than the others
@@ -54,7 +54,6 @@ STATE: Final = np.dtype(
         ("scale", np.float32),  # mean absolute error with the daily profile
         ("week_scale", np.float32),  # with both
         ("plain_scale", np.float32),  # and with none
-        ("age", np.float32),  # seconds of data learned, held at AGE_MAX
         ("trust", np.float32),  # 0 … 1, belief in the daily profile
         ("week_trust", np.float32),  # and in the weekly one
     ],
@@ -154,7 +153,7 @@ def moved(trust: float, pace: float, proven: bool) -> float:
 @device
 def believe(row: Row, dt: float, params: Params) -> None:
     """Move both beliefs towards what the errors say."""
-    age, scale, week_scale = float(row.age), float(row.scale), float(row.week_scale)
+    age, scale, week_scale = row.age, float(row.scale), float(row.week_scale)
     pace = dt / params.trust_seconds
     bar = params.gain if row.trust <= 0.0 else 1.0
     best = min(scale, week_scale) if row.week_trust > 0.0 else scale
@@ -173,20 +172,20 @@ def learn_week(row: Row, sample: Row, daily: float, week_error: float, params: P
     if row.age <= 0.4 * params.prove_week_seconds:
         return
     day = weekday_of(sample.civil_ns)
-    weeks = min(params.profile_weeks, YOUNG * float(row.age) / (7.0 * DAY_SECONDS))
+    weeks = min(params.profile_weeks, YOUNG * row.age / (7.0 * DAY_SECONDS))
     pace = spent / (weeks * DAY_SECONDS + spent)
     row.shift[day] = tiny_as_zero(float(row.shift[day]) + pace * week_error)
     if daily * daily > 1e-6 * power:
         leverage = min(daily * daily / power, LEVERAGE_MAX)
-        moved = float(row.stretch[day]) + pace * leverage * week_error / daily
-        row.stretch[day] = tiny_as_zero(held(moved, STRETCH_MAX))
+        stretch = float(row.stretch[day]) + pace * leverage * week_error / daily
+        row.stretch[day] = tiny_as_zero(held(stretch, STRETCH_MAX))
 
 
 @device
 def learn_day(row: Row, sample: Row, error: float, params: Params) -> None:
     """One slot moves: as far as an average over all its samples would at first, then over some days. A flat weekday teaches no shape."""
     spent = min(sample.dt, SLOT_SECONDS)
-    count = float(row.age) / DAY_SECONDS * max(SLOT_SECONDS / max(sample.step, 1e-3), 1.0)
+    count = row.age / DAY_SECONDS * max(SLOT_SECONDS / max(sample.step, 1e-3), 1.0)
     pace = max(spent / (params.profile_days * SLOT_SECONDS + spent), 1.0 / (count + 2.0))
     slot = slot_of(sample.civil_ns)
     if row.daily[slot] == 0:
@@ -205,7 +204,7 @@ def learn(row: Row, sample: Row, params: Params) -> None:
         return
     if (sample.civil_ns - int(dt * 1e9)) // DAY_NS != sample.civil_ns // DAY_NS:
         profile.shrink(row)
-    row.age = min(float(row.age) + min(dt, 3600.0), AGE_MAX)
+    row.age = min(row.age + min(dt, 3600.0), AGE_MAX)
     daily = daily_of(row, slot_of(sample.civil_ns))
     error = value - row.offset - daily
     weekly = weekly_of(row, sample.civil_ns, daily)

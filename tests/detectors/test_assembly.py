@@ -25,6 +25,26 @@ def test_engine_and_estimator_keep_and_weigh_the_same(tier):
     assert words == [list(d.lasting) for d in of_tier(TIERS[tier])]
 
 
+def bare_bytes(dtype):
+    """The bytes of all fields, however nested."""
+    if dtype.names is None:
+        return (
+            dtype.itemsize
+            if dtype.subdtype is None
+            else dtype.itemsize // dtype.subdtype[0].itemsize * bare_bytes(dtype.subdtype[0])
+        )
+    return sum(bare_bytes(dtype[name]) for name in dtype.names)
+
+
+@pytest.mark.parametrize("tier", list(TIERS))
+def test_a_row_has_no_bytes_that_belong_to_no_field(tier):
+    """What nobody writes differs between two rows that are the same."""
+    row = assembly.row_type(of_tier(TIERS[tier]))
+    parts = {name: (bare_bytes(row[name]), row[name].itemsize) for name in row.names}
+    assert all(bare == whole for bare, whole in parts.values()), parts
+    assert bare_bytes(row) == row.itemsize
+
+
 def test_a_kind_without_a_word_is_refused():
     chosen = of_tier(Tier.LIGHT)
     with pytest.raises(ValueError, match="no word: gap"):
