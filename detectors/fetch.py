@@ -1,29 +1,62 @@
-"""Bringing the rows that a batch needs near the processor, all at once, before any kernel looks at one.
+"""Bringing what a batch needs of its rows near the processor, all at once, before any kernel looks at it.
 
 A row of the models is some thirty cache lines, and a kernel waits for each as it comes to it. Here the lines are read one after the
 other and nothing depends on any of them, so the processor waits for two dozen at a time. (To ask for them with prefetch instructions
-is no use: what exceeds those two dozen is dropped.) Nothing is computed: results are the same with and without.
+is no use: what exceeds those two dozen is dropped.) Of what is kept by the time of day, half of a row, one line is enough.
+Nothing is computed: results are the same with and without.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import clock, profile, usual
 from detectors.kernel import kernel
 
 LINE_BYTES: Final = 64
+DAY_NS: Final = 86_400_000_000_000
+PLAN: Final = np.dtype([("first", np.int64), ("end", np.int64), ("slots", np.int64), ("slot_bytes", np.int64)])
+"""Bytes first … end - 1 of a row. `slots` 0: all of them are needed; else they are so many slots of a day, of which one is."""
+
+
+def plan_of(row: np.dtype[Any]) -> NDArray[np.void]:
+    """(parts, PLAN) of a row, in order."""
+    parts, at = [], 0
+    if "season" in (row.names or ()):
+        season, start = row.fields["season"][:2]
+        for name, slots in (("daily", profile.SLOTS), ("usual", usual.WORDS)):
+            field, offset = season.fields[name][:2]
+            first = start + offset
+            parts += [(at, first, 0, 0), (first, first + field.itemsize, slots, field.itemsize // slots)]
+            at = first + field.itemsize
+    return np.array([*parts, (at, row.itemsize, 0, 0)], PLAN)
 
 
 @kernel
-def fetch_rows(table: NDArray[np.uint8], width: int, rows: NDArray[np.int64], seen: NDArray[np.int64]) -> None:
-    """Read a byte of each line of some rows of `width` bytes; `seen` takes their sum, lest the compiler leave the reading out."""
+def fetch_rows(
+    table: NDArray[np.uint8],
+    width: int,
+    plan: NDArray[np.void],
+    rows: NDArray[np.int64],
+    ts_ns: NDArray[np.int64],
+    zone: NDArray[np.void],
+    seen: NDArray[np.int64],
+) -> None:
+    """Read a byte of each needed line of some rows (one at least) of `width` bytes; `seen` takes their sum, lest the compiler leave the reading out."""
     total = 0
+    offset_ns = zone[clock.span_of(zone, ts_ns[0], 0)].offset_ns
     for i in range(rows.shape[0]):
-        first = rows[i] * width
-        for at in range(first, first + width, LINE_BYTES):
-            total += table[at]
-        total += table[first + width - 1]
+        start = rows[i] * width
+        for k in range(plan.shape[0]):
+            part = plan[k]
+            if part.slots > 0:
+                slot = (ts_ns[i] + offset_ns) % DAY_NS * part.slots // DAY_NS
+                total += table[start + part.first + slot * part.slot_bytes]
+                continue
+            for at in range(start + part.first, start + part.end, LINE_BYTES):
+                total += table[at]
+            total += table[start + part.end - 1]
     seen[0] = total

@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from detectors import tails
 from detectors.contract import Row
 from detectors.kernel import device, kernel
-from detectors.portable import tail_decades
+from detectors.portable import FREEDOM, log10, tail_decades
 
 AGES: Final = 3
 CLIP: Final = 6.0
-"""Decades that one age may give in full."""
+"""Decades that one age may give in full, …"""
+CLIP_ODDS: Final = 100.0
+"""… which are reached at 1 + z * z / FREEDOM of this: the tail is its third power."""
+FAR: Final = 1e150
 STATE: Final = np.dtype(
     [
         ("level", np.float64, AGES),
@@ -67,9 +70,30 @@ def floor_of(row: Row, age: int) -> float:
 
 
 @device
-def decades_of(row: Row, age: int, value: float) -> float:
-    """Decades of one age."""
-    return tail_decades(abs(value - row.level[age]) / (1.25 * row.scale[age] + floor_of(row, age)))
+def rarity_of(row: Row, value: float) -> float:
+    """One over the product of the three ages' tail probabilities, to the power of a third of the tail's; < 0: minus their decades, clipped.
+
+    A product needs one logarithm in place of three. It is of no use where an age must be clipped, which is rare.
+    """
+    product = 1.0
+    most = 0.0
+    for age in range(AGES):
+        z = apart(row, age, value)
+        odds = 1.0 + z * z / FREEDOM
+        product *= odds
+        most = max(most, odds)
+    if most < CLIP_ODDS:
+        return product
+    decades = 0.0
+    for age in range(AGES):
+        decades += tails.soft_clip(tail_decades(apart(row, age, value)), CLIP) / AGES
+    return -decades
+
+
+@device
+def apart(row: Row, age: int, value: float) -> float:
+    """The distance from one age's level in its usual ones."""
+    return min(abs(value - row.level[age]) / (1.25 * row.scale[age] + floor_of(row, age)), FAR)
 
 
 @device
@@ -125,21 +149,22 @@ def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         out.scale = np.nan
         out.direction = 0
         out.since = 0.0
-        out.decades = 0.0
         value = sample.value - sample.seasonal
         if sample.seen > 0.0:
             out.expected = row.level[1] + sample.seasonal
             out.scale = 1.25 * row.scale[1] + floor_of(row, 1)
             out.direction = int(sample.value > out.expected) - int(sample.value < out.expected)
-        if sample.seen > 10.0:
-            for age in range(AGES):
-                out.decades += tails.soft_clip(decades_of(row, age, value), CLIP) / AGES
+        out.decades = rarity_of(row, value) if sample.seen > 10.0 else 1.0
         if sample.write == sample.read:
             learn(row, sample, params)
             continue
         row.level[0] = value  # the present; the model stays
         if sample.write >= 0:
             learn(state[sample.write], sample, params)
+    for i in range(feed.shape[0]):  # logarithms of their own, so that the processor works on several at a time
+        if feed[i].read >= 0:
+            rarity = verdict[i].decades
+            verdict[i].decades = log10(rarity) if rarity > 0.0 else -rarity
 
 
 def adopted(row: np.void, before: np.void, value: float) -> None:

@@ -20,7 +20,8 @@ _LN2 = 0.6931471805599453
 _LN2_HIGH = 0.6931471803691238  # exact in 32 bits, so that n * _LN2_HIGH is exact for |n| < 2**21
 _LN2_LOW = 1.9082149292705877e-10
 _LOG10_OF_E = 0.4342944819032518
-_FREEDOM = 6.0
+FREEDOM: Final = 6.0
+"""Degrees of freedom of a tail."""
 _NORMAL_MIN: Final = 2.2250738585072014e-308
 _FRACTION_BITS: Final = 52
 _SQRT_HALF_BITS: Final = 0x3FE6_A09E_667F_3BCD  # of sqrt(1/2)
@@ -90,11 +91,11 @@ def tail_decades(z: float) -> float:
     taught its own tail. It grows without bound, so that the larger of two huge deviations always scores more.
     """
     z = min(z, 1e150)
-    return 0.5 * _FREEDOM * log10(1.0 + z * z / _FREEDOM)
+    return 0.5 * FREEDOM * log10(1.0 + z * z / FREEDOM)
 
 
 @device
 def tail_distance(decades: float) -> float:
     """The inverse of `tail_decades`: how many scales are as rare as so many decades. Held to 100 decades."""
     d = min(max(decades, 0.0), 100.0)
-    return math.sqrt(_FREEDOM * (exp(2.0 * d / _FREEDOM / _LOG10_OF_E) - 1.0))
+    return math.sqrt(FREEDOM * (exp(2.0 * d / FREEDOM / _LOG10_OF_E) - 1.0))

@@ -39,7 +39,7 @@ STATE: Final = np.dtype(
 SEEN_MIN: Final = 60.0
 COUNTED_FROM: Final = 20.0
 FAR: Final = 1e6
-"""Projections are held within this, so that a product of densities stays a number."""
+"""Distances are held within this, so that a product of densities stays a number."""
 TOTAL_MAX: Final = 60_000.0
 """Counts are 16 bits wide."""
 
@@ -73,34 +73,45 @@ class Params(NamedTuple):
 
 
 @device
-def unfamiliarity(row: Row, value: float, counted: bool) -> float:
-    """Mean of -log10 of the densities at a value and the samples before it; the bins count it after they were read if so wished.
+def scaled(distance: float, unit: float) -> float:
+    return min(max(distance / unit, -FAR), FAR)
 
-    The density is a bin's share over its width; a bin without a count stands at half of one. One pass for both: cuts share no
+
+@device
+def familiarity(row: Row, value: float, counted: bool) -> float:
+    """The product of the densities at a value and the samples before it; the bins count it after they were read if so wished.
+
+    The density is a bin's count over its width; a bin without a count stands at half of one. One pass for both: cuts share no
     bin, and the place of a projection costs more than all the rest.
     """
     unit = 1.25 * row.spread + 1e-9 * abs(row.centre) + 1e-12
-    first = (value - row.centre) / unit
-    one = (row.recent[0] - row.centre) / unit
-    two = (row.recent[1] - row.centre) / unit
-    three = (row.recent[2] - row.centre) / unit
+    first = scaled(value - row.centre, unit)
+    one = scaled(row.recent[0] - row.centre, unit)
+    two = scaled(row.recent[1] - row.centre, unit)
+    three = scaled(row.recent[2] - row.centre, unit)
     density = 1.0
     for cut in range(CUTS):
-        z = min(max(WEIGHT[cut, 0] * first + WEIGHT[cut, 1] * one, -FAR), FAR)
+        z = WEIGHT[cut, 0] * first + WEIGHT[cut, 1] * one
         one, two, three = two, three, one  # the cuts take turns at the samples before
         near = 1.0 / (abs(z) + 2.0)
-        place = cut * BINS + min(int((z * near + 1.0) * (0.5 * BINS)), BINS - 1)
+        place = cut * BINS + int((z * near + 1.0) * (0.5 * BINS))  # z * near stays between -1 and 1: FAR sees to that
         count = row.counts[place]
         density *= (float(count) + 0.5) * (4.0 * near * near)
         if counted:
             row.counts[place] = count + 1
-    mean: float = log10(float(row.total) + 0.5 * BINS) - log10(density) / CUTS
-    return mean
+    return density
 
 
 @device
-def nominal(row: Row, strange: float) -> float:
-    return tail_decades(max(strange - float(row.usual), 0.0) / (1.25 * float(row.unrest) + 0.02))
+def unfamiliarity(total: float, density: float) -> float:
+    """The mean of -log10 of the densities, whose counts are of `total` samples, from their product."""
+    return log10(total + 0.5 * BINS) - log10(density) / CUTS
+
+
+@device
+def apart(row: Row, strange: float) -> float:
+    """How far beyond its usual size the unfamiliarity is, in usual distances."""
+    return max(strange - float(row.usual), 0.0) / (1.25 * float(row.unrest) + 0.02)
 
 
 @device
@@ -132,8 +143,10 @@ def samples_of(sample: Row, params: Params) -> float:
 @device
 def is_counted(sample: Row, params: Params) -> bool:
     """Not in the first samples, when the spread is not about right; of a fast series one sample in several is enough."""
-    stride = max(math.ceil(samples_of(sample, params) / TOTAL_MAX), 1.0)
-    return bool(sample.seen > COUNTED_FROM and sample.seen % stride == 0.0)
+    if sample.seen <= COUNTED_FROM:
+        return False
+    share = samples_of(sample, params) / TOTAL_MAX
+    return share <= 1.0 or sample.seen % math.ceil(share) == 0.0
 
 
 @device
@@ -159,24 +172,33 @@ def learn_total(row: Row, sample: Row, params: Params) -> None:
 
 
 @device
-def learn(row: Row, sample: Row, strange: float, params: Params) -> None:
+def learn_shape(row: Row, sample: Row, counted: bool, params: Params) -> None:
+    """Everything but the usual unfamiliarity."""
     value = sample.value - sample.seasonal
     if sample.seen == 0.0:
         row.centre = value
         for lag in range(LAGS):
             row.recent[lag] = value
         return
-    if sample.seen > COUNTED_FROM:
-        learn_usual(row, sample, strange, params)
-    if is_counted(sample, params):
+    if counted:
         learn_total(row, sample, params)
     learn_spread(row, value, sample.dt, sample.seen, params)
     observe(row, value)
 
 
-@kernel
-def score_projection(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
-    """See contract.py."""
+@device
+def learn_aside(row: Row, sample: Row, counted: bool, params: Params) -> None:
+    """The shadow of a quarantined series learns; nobody is told what it thinks."""
+    if sample.seen > COUNTED_FROM:
+        total = float(row.total)
+        strange = unfamiliarity(total, familiarity(row, sample.value - sample.seasonal, counted))
+        learn_usual(row, sample, strange, params)
+    learn_shape(row, sample, counted, params)
+
+
+@device
+def look_up(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
+    """Put the product of densities into `decades` and the number of samples that they are of into `since`; learn the shape."""
     for i in range(feed.shape[0]):
         sample = feed[i]
         if sample.read < 0:
@@ -185,23 +207,41 @@ def score_projection(state: NDArray[np.void], feed: NDArray[np.void], params: Pa
         out = verdict[i]
         out.expected = np.nan
         out.scale = np.nan
-        out.since = 0.0
-        out.decades = 0.0
         out.direction = 0
+        out.decades = 1.0
+        out.since = float(row.total)
         value = sample.value - sample.seasonal
         if sample.seen > 0.0:
             out.direction = int(value > row.centre) - int(value < row.centre)
         learns = sample.write == sample.read
-        strange = 0.0
+        counted = is_counted(sample, params)
         if sample.seen > COUNTED_FROM:
-            strange = unfamiliarity(row, value, learns and is_counted(sample, params))
-        if sample.seen > SEEN_MIN:
-            out.decades = nominal(row, strange)
+            out.decades = familiarity(row, value, learns and counted)
         if learns:
-            learn(row, sample, strange, params)
+            learn_shape(row, sample, counted, params)
             continue
         observe(row, value)
         if sample.write >= 0:
-            shadow = state[sample.write]
-            strange = unfamiliarity(shadow, value, is_counted(sample, params)) if sample.seen > COUNTED_FROM else 0.0
-            learn(shadow, sample, strange, params)
+            learn_aside(state[sample.write], sample, counted, params)
+
+
+@kernel
+def score_projection(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
+    """See contract.py. Logarithms have loops of their own, so that the processor works on several at a time."""
+    look_up(state, feed, params, verdict)
+    for i in range(feed.shape[0]):
+        if feed[i].read >= 0:
+            out = verdict[i]
+            out.decades = unfamiliarity(out.since, out.decades)
+            out.since = 0.0
+    for i in range(feed.shape[0]):
+        sample = feed[i]
+        if sample.read >= 0:
+            row = state[sample.read]
+            strange = verdict[i].decades
+            verdict[i].decades = apart(row, strange) if sample.seen > SEEN_MIN else 0.0
+            if sample.write == sample.read and sample.seen > COUNTED_FROM:
+                learn_usual(row, sample, strange, params)
+    for i in range(feed.shape[0]):
+        if feed[i].read >= 0:
+            verdict[i].decades = tail_decades(verdict[i].decades)

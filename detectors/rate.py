@@ -38,12 +38,12 @@ class Params(NamedTuple):
 
 
 @device
-def surprise_of(row: Row, params: Params) -> float:
-    """Decades of the present slope. The floor is a part in a million of the level: rounding is no trend."""
+def steepness_of(row: Row, params: Params) -> float:
+    """The present slope in usual ones, the more the longer it lasts. The floor is a part in a million of the level: rounding is no trend."""
     distance = abs(row.fast - row.slow)
     z = distance / (1.25 * row.scale + 1e-6 * abs(row.slow) + 1e-12)
     lasted = min(abs(row.run) / params.slow_seconds, 8.0)
-    return tail_decades(z * math.sqrt(0.5 + lasted))
+    return z * math.sqrt(0.5 + lasted)
 
 
 @device
@@ -89,9 +89,7 @@ def score_rate(state: NDArray[np.void], feed: NDArray[np.void], params: Params, 
         observe(row, sample, params)
         out.expected = np.nan
         out.scale = np.nan
-        out.decades = 0.0
-        if sample.seen > 30.0:
-            out.decades = surprise_of(row, params)
+        out.decades = steepness_of(row, params) if sample.seen > 30.0 else 0.0
         out.since = abs(row.run)
         out.direction = 1 if row.run > 0.0 else (-1 if row.run < 0.0 else 0)
         if sample.write == sample.read:
@@ -99,6 +97,9 @@ def score_rate(state: NDArray[np.void], feed: NDArray[np.void], params: Params, 
         elif sample.write >= 0:
             observe(state[sample.write], sample, params)
             learn(state[sample.write], sample, params)
+    for i in range(feed.shape[0]):  # logarithms of their own, so that the processor works on several at a time
+        if feed[i].read >= 0:
+            verdict[i].decades = tail_decades(verdict[i].decades)
 
 
 def adopted(row: np.void, before: np.void, value: float) -> None:

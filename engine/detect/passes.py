@@ -50,7 +50,8 @@ class Passes:
         self._seen = np.zeros(1, np.int64)
         some, numbers, factors = np.zeros(1, np.int64), np.zeros(1), np.zeros((1, count))
         result = as_state(np.zeros(1, calibration.RESULT))
-        self._fetch = bound(fetch.fetch_rows, self._bytes, self._width, some, some)
+        self._plan = as_state(fetch.plan_of(rows.dtype))
+        self._fetch = bound(fetch.fetch_rows, self._bytes, self._width, self._plan, some, some, zone, some)
         self._read = bound(clock.read_clock, self._clocks, some, some, numbers, zone, feed)
         self._calibrate = bound(calibration.calibrate, self._ends, self._usuals, feed, verdicts, table, params, factors, result)
         self._absence, self._absence_params = state["absence"], DETECTORS["absence"].params
@@ -72,7 +73,7 @@ class Passes:
         n = len(rows)
         feed = self._feed[:n]
         if self._far:
-            self._fetch(self._bytes, self._width, rows, self._seen)
+            self._fetch(self._bytes, self._width, self._plan, rows, ts_ns, self._zone, self._seen)
         self._read(self._clocks, rows, ts_ns, value, self._zone, feed)
         for kernel, state, params, verdict in self._detectors:
             kernel(state, feed, params, verdict[:n])
