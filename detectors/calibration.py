@@ -167,7 +167,7 @@ def needs(feed: NDArray[np.void], params: Params, result: NDArray[np.void]) -> N
 
 
 @device
-def no_opinion(out: Row, sample: Row, factors: NDArray[np.float64]) -> None:
+def no_opinion(out: Row, sample: Row) -> None:
     out.score = np.nan
     out.usual = 0.0
     out.expected = np.nan
@@ -176,8 +176,14 @@ def no_opinion(out: Row, sample: Row, factors: NDArray[np.float64]) -> None:
     out.deviation = 0.0
     out.kind = 0
     out.onset_ns = sample.ts_ns
-    for d in range(factors.shape[0]):
-        factors[d] = 0.0
+
+
+@device
+def sums_of(out: Row) -> tuple[float, float, float, float, float, int, float]:
+    """What `sum_up` and `needs` left of one sample: the sum, the sum with what is usual of it, the threshold before it taught, what is
+    usual, the most of one detector alone, which gives most, and the decades that are needed.
+    """
+    return out.score, out.usual, out.lower, out.deviation, out.expected, out.kind, out.upper
 
 
 @device
@@ -259,6 +265,85 @@ def is_warm(time: Row, sample: Row, params: Params) -> bool:
     return bool(sample.seen >= params.samples_min and lived >= params.warm_up_seconds)
 
 
+@device
+def sum_up(
+    rows: NDArray[np.void],
+    usuals: NDArray[np.uint32],
+    feed: NDArray[np.void],
+    verdicts: NDArray[np.void],
+    table: NDArray[np.void],
+    params: Params,
+    factors: NDArray[np.float64],
+    result: NDArray[np.void],
+) -> None:
+    """What needs the state in the order of the samples: sums, what of them is usual, the threshold. The sums are left in `result`."""
+    for i in range(feed.shape[0]):
+        sample = feed[i]
+        out = result[i]
+        if sample.read < 0:
+            continue
+        row = rows[sample.read].calibration
+        time = rows[sample.read].clock
+        y, alone, top = combine(verdicts[i], table, factors[i])
+        known = take_usual(row, usuals, sample, y) if usuals.shape[0] > 0 else 0.0
+        whole, heat = warmed(float(time.whole_heat), sample, y)
+        time.whole_heat = np.float32(heat)
+        y, heat = warmed(float(time.heat), sample, y - known)
+        time.heat = np.float32(heat)
+        out.score = y
+        out.usual = whole
+        out.lower = row.threshold
+        out.deviation = known
+        out.expected = alone
+        out.kind = top
+        if sample.write == sample.read:  # a shadow learns the series, not how surprising its model finds it
+            learn(row, sample, y, params)
+
+
+@device
+def judge(
+    rows: NDArray[np.void],
+    feed: NDArray[np.void],
+    verdicts: NDArray[np.void],
+    table: NDArray[np.void],
+    params: Params,
+    factors: NDArray[np.float64],
+    result: NDArray[np.void],
+) -> None:
+    """From the sums in `result` to scores, onsets, kinds, and to what `bands` makes of `lower` and `upper`."""
+    total = 0.0
+    for d in range(table.shape[0]):
+        total += table[d].weight
+    for i in range(feed.shape[0]):
+        sample = feed[i]
+        out = result[i]
+        y, whole, threshold, known, alone, top, needed = sums_of(out)
+        no_opinion(out, sample)
+        if sample.read < 0:
+            factors[i, :] = 0.0
+            continue
+        if sample.seen == 0.0:
+            continue
+        row = rows[sample.read].calibration
+        time = rows[sample.read].clock
+        decades = max(tails.quantile_surprise(threshold, EXCEEDED_DECADES, EXCESS, y), alone)
+        out.onset_ns = date_back(row, time, sample, decades, verdicts[i, top].since)
+        lasts = (sample.ts_ns - out.onset_ns) * 1e-9 >= LASTING_STEPS * sample.step
+        toward = verdicts[i, top].direction + 1
+        if is_warm(time, sample, params):
+            out.score = decades / needed
+            out.usual = max(tails.quantile_surprise(threshold, EXCEEDED_DECADES, EXCESS, whole) - decades, 0.0) / needed
+        by = expectation(out, verdicts[i])
+        off = sample.value - out.expected if by >= 0 else 0.0
+        lean = leaning(row, off)
+        out.kind = lasting_kind(table, top, by, sample, off, toward, lean) if lasts else table[top].kinds[toward]
+        if by >= 0:
+            out.lower = verdicts[i, by].scale
+            edge = tails.quantile_boundary(threshold, EXCEEDED_DECADES, EXCESS, needed) + known
+            out.upper = edge / max(total, 1e-9)
+            out.deviation = off / out.lower
+
+
 @kernel
 def calibrate(
     rows: NDArray[np.void],
@@ -275,46 +360,9 @@ def calibrate(
 
     Rows that are skipped give NaN, zero factors and their own time as onset.
     """
-    total = 0.0
-    for d in range(table.shape[0]):
-        total += table[d].weight
     needs(feed, params, result)
-    for i in range(feed.shape[0]):
-        sample = feed[i]
-        out = result[i]
-        needed = out.upper
-        no_opinion(out, sample, factors[i])
-        if sample.read < 0:
-            continue
-        row = rows[sample.read].calibration
-        time = rows[sample.read].clock
-        y, alone, top = combine(verdicts[i], table, factors[i])
-        known = take_usual(row, usuals, sample, y) if usuals.shape[0] > 0 else 0.0
-        whole, heat = warmed(float(time.whole_heat), sample, y)
-        time.whole_heat = np.float32(heat)
-        y, heat = warmed(float(time.heat), sample, y - known)
-        time.heat = np.float32(heat)
-        if sample.seen > 0.0:
-            verdict = verdicts[i, top]
-            decades = max(tails.quantile_surprise(row.threshold, EXCEEDED_DECADES, EXCESS, y), alone)
-            out.onset_ns = date_back(row, time, sample, decades, verdict.since)
-            lasts = (sample.ts_ns - out.onset_ns) * 1e-9 >= LASTING_STEPS * sample.step
-            toward = verdict.direction + 1
-            if is_warm(time, sample, params):
-                out.score = decades / needed
-                out.usual = max(tails.quantile_surprise(row.threshold, EXCEEDED_DECADES, EXCESS, whole) - decades, 0.0) / needed
-            by = expectation(out, verdicts[i])
-            off = sample.value - out.expected if by >= 0 else 0.0
-            lean = leaning(row, off)
-            out.kind = lasting_kind(table, top, by, sample, off, toward, lean) if lasts else table[top].kinds[toward]
-            if by >= 0:
-                scale = verdicts[i, by].scale
-                out.lower = scale
-                edge = tails.quantile_boundary(row.threshold, EXCEEDED_DECADES, EXCESS, needed) + known
-                out.upper = edge / max(total, 1e-9)
-                out.deviation = off / scale
-        if sample.write == sample.read:  # a shadow learns the series, not how surprising its model finds it
-            learn(row, sample, y, params)
+    sum_up(rows, usuals, feed, verdicts, table, params, factors, result)
+    judge(rows, feed, verdicts, table, params, factors, result)
     bands(result)
 
 

@@ -117,21 +117,43 @@ class Units:
         self.unit = unit
 
 
+class Week:
+    """By how much each weekday is shifted and stretched against the daily profile."""
+
+    def __init__(self, params: season.Params) -> None:
+        self.params = params
+        self.shift, self.stretch = [0.0] * 7, [0.0] * 7
+        self.power = 0.0
+
+    def adds(self, weekday: int, day: float) -> float:
+        return self.shift[weekday] + self.stretch[weekday] * day
+
+    def learn(self, s: Sample, weekday: int, day: float, error: float, age: float) -> None:
+        spent = min(s.dt, 86_400.0)
+        self.power = single(self.power + spent / (86_400.0 + spent) * (day * day - self.power))
+        if age <= 0.4 * self.params.prove_week_seconds:
+            return
+        pace = spent / (min(self.params.profile_weeks, 0.4 * age / 604_800.0) * 86_400.0 + spent)
+        self.shift[weekday] = single(self.shift[weekday] + pace * error)
+        if day * day > 1e-6 * self.power:
+            moved = pace * min(day * day / self.power, 10.0) * error / day
+            self.stretch[weekday] = single(clamp(self.stretch[weekday] + moved, 2.0))
+
+
 def naive_season(samples: list[Sample], params: season.Params) -> list[Verdict]:
     return [verdict for verdict, _ in season_of(samples, params)]
 
 
 def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdict, float]]:
     """Verdicts, and for each sample what is believed of the profiles."""
-    daily, shift, stretch = Units(), [0.0] * 7, [0.0] * 7
-    power = 0.0
+    daily, weekly = Units(), Week(params)
     offset = plain = scale = week_scale = plain_scale = age = trust = week_trust = 0.0
     told = []
     for s in samples:
         slot = s.civil_ns // 300_000_000_000 % 288
         weekday = (s.civil_ns // 86_400_000_000_000 + 3) % 7
         day = daily.at(slot)
-        week = shift[weekday] + stretch[weekday] * day
+        week = weekly.adds(weekday, day)
         shape = trust * day + week_trust * week if trust > 0.0 else 0.0
         floor = 0.05 * plain_scale + 1e-9 * abs(plain) + 1e-12
         size = 1.25 * (week_scale if week_trust > 0.0 else scale) + floor
@@ -160,17 +182,9 @@ def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdic
         count = age / 86_400.0 * max(300.0 / max(s.step, 1e-3), 1.0)
         pace = max(spent / (params.profile_days * 300.0 + spent), 1.0 / (count + 2.0))
         lesson = (1.0 - alpha) * known
-        spent = min(s.dt, 86_400.0)
-        power = single(power + spent / (86_400.0 + spent) * (day * day - power))
-        if age > 0.4 * params.prove_week_seconds:
-            remembered = min(params.profile_weeks, 0.4 * age / 604_800.0) * 86_400.0
-            weekly_pace = spent / (remembered + spent)
-            shift[weekday] = single(shift[weekday] + weekly_pace * week_error)
-            if day * day > 1e-6 * power:
-                moved = weekly_pace * min(day * day / power, 10.0) * week_error / day
-                stretch[weekday] = single(clamp(stretch[weekday] + moved, 2.0))
+        weekly.learn(s, weekday, day, week_error, age)
         pace = pace if slot in daily.counts else 1.0
-        learned = daily.at(slot) + pace * clamp(max(1.0 + week_trust * stretch[weekday], 0.0), 1.0) * lesson
+        learned = daily.at(slot) + pace * clamp(max(1.0 + week_trust * weekly.stretch[weekday], 0.0), 1.0) * lesson
         daily.put(slot, learned if abs(learned) >= 1e-30 else 0.0)
         memory = max(min(s.dt / (2.0 * params.prove_seconds + s.dt), 0.2), 1.0 / s.seen)
         scale = single(scale + memory * (abs(error) - scale))
@@ -274,9 +288,9 @@ def naive_projection(samples: list[Sample], params: projection.Params) -> list[V
         places = []
         for (_, lag), (a, b) in zip(lags, weights, strict=True):
             before = past[-lag] if lag <= len(past) else past[0]
-            z = clamp(a * ((value - centre) / unit) + b * ((before - centre) / unit), 1e6)
+            z = a * clamp((value - centre) / unit, 1e6) + b * clamp((before - centre) / unit, 1e6)
             far = abs(z) + 2.0
-            places.append((min(int((z / far + 1.0) * 0.5 * projection.BINS), projection.BINS - 1), far * far / 4.0))
+            places.append((int((z / far + 1.0) * 0.5 * projection.BINS), far * far / 4.0))
         return places
 
     for s in samples:
