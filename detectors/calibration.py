@@ -69,7 +69,7 @@ TEACHES: Final = 5
 """So many samples of an excursion teach the threshold: a fault must not make itself usual, …"""
 RESUMES: Final = 50
 """… unless it goes on for so many: then it is how the series is."""
-NOTED: Final = 0.4
+NOTED: Final = 0.25
 """The share of the threshold from which a surprise is one to be usual: less is noise, and to subtract noise is to add some."""
 NEEDED_SHARE: Final = 0.85
 """An alert takes several anomalies in a few samples, so one sample needs fewer decades than the alert; measured."""
