@@ -25,10 +25,11 @@ PLAN: Final = np.dtype([("first", np.int64), ("end", np.int64), ("slots", np.int
 def plan_of(row: np.dtype[Any]) -> NDArray[np.void]:
     """(parts, PLAN) of a row, in order."""
     parts, at = [], 0
-    if "season" in (row.names or ()):
-        season, start = row.fields["season"][:2]
+    fields = row.fields or {}
+    if "season" in fields:
+        season, start = fields["season"][:2]
         for name, slots in (("daily", profile.SLOTS), ("usual", usual.WORDS)):
-            field, offset = season.fields[name][:2]
+            field, offset = (season.fields or {})[name][:2]
             first = start + offset
             parts += [(at, first, 0, 0), (first, first + field.itemsize, slots, field.itemsize // slots)]
             at = first + field.itemsize

@@ -93,7 +93,8 @@ def rarity_of(row: Row, value: float) -> float:
 @device
 def apart(row: Row, age: int, value: float) -> float:
     """The distance from one age's level in its usual ones."""
-    return min(abs(value - row.level[age]) / (1.25 * row.scale[age] + floor_of(row, age)), FAR)
+    z: float = abs(value - row.level[age]) / (1.25 * row.scale[age] + floor_of(row, age))
+    return min(z, FAR)
 
 
 @device

@@ -41,7 +41,7 @@ class Params(NamedTuple):
 def steepness_of(row: Row, params: Params) -> float:
     """The present slope in usual ones, the more the longer it lasts. The floor is a part in a million of the level: rounding is no trend."""
     distance = abs(row.fast - row.slow)
-    z = distance / (1.25 * row.scale + 1e-6 * abs(row.slow) + 1e-12)
+    z: float = distance / (1.25 * row.scale + 1e-6 * abs(row.slow) + 1e-12)
     lasted = min(abs(row.run) / params.slow_seconds, 8.0)
     return z * math.sqrt(0.5 + lasted)
 
