@@ -8,6 +8,7 @@ Nothing is computed: results are the same with and without.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -25,7 +26,7 @@ PLAN: Final = np.dtype([("first", np.int64), ("end", np.int64), ("slots", np.int
 def plan_of(row: np.dtype[Any]) -> NDArray[np.void]:
     """(parts, PLAN) of a row, in order."""
     parts, at = [], 0
-    fields = row.fields or {}
+    fields: Mapping[str, Any] = row.fields or {}
     if "season" in fields:
         season, start = fields["season"][:2]
         for name, slots in (("daily", profile.SLOTS), ("usual", usual.WORDS)):
