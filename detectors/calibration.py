@@ -160,10 +160,15 @@ def bands(result: NDArray[np.void]) -> None:
 
 @device
 def needs(feed: NDArray[np.void], params: Params, result: NDArray[np.void]) -> None:
-    """Write the needed decades into `upper`, in a loop of its own for the same reason. Skipped rows are not looked at."""
+    """Write the needed decades into `upper`. Skipped rows are not looked at; what is sampled alike needs alike, and one logarithm."""
+    step = -1.0
+    needed = 0.0
     for i in range(feed.shape[0]):
         if feed[i].read >= 0:
-            result[i].upper = needed_decades(feed[i].step, params)
+            if feed[i].step != step:
+                step = feed[i].step
+                needed = needed_decades(step, params)
+            result[i].upper = needed
 
 
 @device
