@@ -192,12 +192,18 @@ class Watch:
             kind=_RATES.get(kind, kind) if series.kind is ValueKind.COUNT else kind,
             onset_ts_ns=int(scored.onset_ts_ns[i]),
             factors={name: decades for name, decades in zip(self.bank.detectors, factors, strict=True) if decades > 0.0}
+            | self._usual(scored, points, i)
             | self.peers.factors(int(points.slot[i]))
             | self.river.factors(int(points.slot[i])),
             size_of=float(points.size_of[i]),
             step_seconds=float(points.step[i]),
             resumed_seconds=float(points.resumed[i]),
         )
+
+    def _usual(self, scored: Scored, points: Points, i: int) -> dict[str, float]:
+        """What was taken off the score, as a factor below zero."""
+        decades = float(scored.usual[i]) * self.bank.needed_decades(float(points.step[i]))
+        return {"usual": -decades} if decades >= 0.1 else {}
 
     def sighted(self, series: Series, seen: Sighting, row: int, step: Step) -> None:
         """Tell a first sighting."""

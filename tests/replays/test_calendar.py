@@ -68,6 +68,23 @@ def test_the_job_that_is_not_on_time_pages_me_every_day(seed):
     assert days_told(story) == [0, 1, 2], story.summary()
 
 
+def test_the_short_jobs_of_each_day_page_me():
+    """Two minutes at each of four hours, of another size each day: too short for a gate, and no news after ten days. Later they are worth
+    a factor below zero to what happens at the same minute."""
+    at, rng = hours(21, 60.0), np.random.default_rng(4)
+    value = 40.0 + noise(at, 2.0)
+    for day in range(21):
+        for hour in (1.0, 7.5, 13.25, 20.0):
+            value[within(at, day * DAY + hour, 2 / 60)] += rng.uniform(20.0, 45.0)
+    fault = within(at, 20 * DAY + 7.5, 0.5)
+    value[fault] += 60.0
+    story = Story(at, value, "cpu.load")
+    assert story.says(10 * DAY, 20 * DAY, state=FIRING) == [], story.summary()
+    told = story.says(20 * DAY + 7.5, 20 * DAY + 8.0, state=FIRING)
+    assert told, story.summary()
+    assert told[0].factors["usual"] < 0.0
+
+
 def test_the_batch_around_midnight_pages_me_twice_a_day():
     """From eleven to two, at thrice the load."""
     at = hours(9, STEP)
