@@ -70,7 +70,8 @@ def test_the_job_that_is_not_on_time_pages_me_every_day(seed):
 
 def test_the_short_jobs_of_each_day_page_me():
     """Two minutes at each of four hours, of another size each day: too short for a gate, and no news after ten days. Later they are worth
-    a factor below zero to what happens at the same minute."""
+    a factor below zero to what happens at the same minute.
+    """
     at, rng = hours(21, 60.0), np.random.default_rng(4)
     value = 40.0 + noise(at, 2.0)
     for day in range(21):
