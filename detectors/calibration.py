@@ -212,6 +212,8 @@ def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArra
 @device
 def take_usual(row: Row, usuals: NDArray[np.uint32], sample: Row, y: float) -> float:
     """What of the sum is usual at this minute of the day; the minute learns, but not from the whole of a long fault."""
+    if sample.step >= usual.STEP_MAX:
+        return 0.0
     known = min(usual.usual_at(usuals[sample.read], sample.civil_ns, sample.step), y)
     if sample.write >= 0 and not TEACHES < row.above < RESUMES:
         noted = y if y >= NOTED * row.threshold else 0.0

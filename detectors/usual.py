@@ -7,7 +7,8 @@ What is usual of it is subtracted from the sum of the detectors' surprises befor
 Three bits a minute: eight levels of `LEVEL` decades each. A level moves by whole steps, each as often as the mean asks for
 (stochastic rounding), where a hash of the time stands in for chance: the same log gives the same levels.
 
-Series that are sampled less often than once a minute use one slot for each five, fifteen or sixty minutes.
+Series that are sampled less often than once a minute use one slot for each five or fifteen minutes; of those with `STEP_MAX` seconds
+or more between samples nothing is remembered: their days have few samples, which a profile of values knows, and their faults last for days.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ IN_A_WORD: Final = 10
 WORDS: Final = MINUTES // IN_A_WORD
 LEVEL: Final = 2.0
 LEVELS: Final = 7
+STEP_MAX: Final = 3000.0
 DAYS: Final = 4.0
 """Days that a slot remembers."""
 _ALL: Final = 0xFFFF_FFFF
@@ -39,7 +41,7 @@ def width_of(step: float) -> int:
         return 1
     if step < 800.0:
         return 5
-    return 15 if step < 3000.0 else 60
+    return 15
 
 
 @device
