@@ -150,8 +150,20 @@ def rate_up() -> Scene:
     )
 
 
+def usual() -> Scene:
+    """Two minutes at three o'clock of sixteen days, each time of another size; on the last day also six minutes at five."""
+    at = hours(16.25, 60.0)
+    value = 100.0 + noise(len(at), 4.0, 16)
+    sizes = np.random.Generator(np.random.Philox(17)).integers(40, 90, 17)
+    for day, size in enumerate(sizes.tolist()):
+        value[within(at, 24 * day + 3.0, 2 / 60)] += size
+    value[within(at, 16 * 24 + 5.0, 0.1)] += 60.0
+    about = "Two minutes of work at three o'clock each night: the band knows of it, and the score stays low. Six minutes at five are told."
+    return Scene("Usual", about, "cpu_load", at, value, 16 * 24 + 2.0, 16 * 24 + 6.0)
+
+
 def scenes() -> list[Scene]:
-    """One for each kind, and one for what is told to nobody."""
+    """One for each kind, and two for what is told to nobody."""
     return [
         scene("Spike", "Twelve minutes at nearly twice the usual latency.", _spike, seed=1),
         scene("Dip", "Twenty-four minutes with hardly any traffic.", _dip, seed=2, name="traffic"),
@@ -172,6 +184,7 @@ def scenes() -> list[Scene]:
             "Variance", "For an hour it swings to both sides, seven times as far as usual; its mean stays.", _variance, seed=15
         ),
         rate_up(),
+        usual(),
         scene("Immaterial", "Surprising, but only twelve per cent: counted, and told to nobody.", _small, seed=13, spread=0.8),
     ]
 
