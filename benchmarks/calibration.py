@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
@@ -19,17 +19,14 @@ from numpy.typing import NDArray
 
 from benchmarks.made_up import Made, several
 from benchmarks.report import machine
-from connectors.codecs import build_codec
+from benchmarks.told import alerts_of
 from engine.config.tree import Detect, Format, Mapping, Source
 from engine.detect.bank import Bank
-from engine.detect.catalog import SourceCatalog
-from engine.detect.stage import DetectMachine
-from engine.records import Alert, AlertState, Record, Series, Shard, Topic, decode_alerts_message
+from engine.records import Record, Series, Shard
 
 AGAIN: Final = 15
 """Samples after which what is still up is told again."""
 MONTH: Final = 30 * 86_400
-BATCH: Final = 500
 SHARD: Final = Shard("quiet", 0)
 SOURCE: Final = Source(
     name="quiet",
@@ -71,15 +68,10 @@ def records(made: Sequence[Made]) -> Iterator[Record]:
 
 def alerts_told(made: Sequence[Made]) -> NDArray[np.float64]:
     """Alerts a month of each series, in the second half, by the detect stage with its gates."""
-    stage = DetectMachine(SHARD, codec=build_codec(SOURCE), catalog=SourceCatalog(SOURCE), source=SOURCE, config=Detect())
     told = dict.fromkeys((one.name for one in made), 0)
     halves = {one.name: int(one.ts[len(one.ts) // 2]) for one in made}
-    log = records(made)
-    while batch := list(islice(log, BATCH)):
-        for output in stage.step(batch).outputs:
-            message = decode_alerts_message(output.value or b"") if output.topic is Topic.ALERTS else None
-            if isinstance(message, Alert) and message.revision == 1 and message.state is AlertState.FIRING:
-                told[message.entity] += message.ts_ns // 10**9 >= halves[message.entity]
+    for alert in alerts_of(records(made), SHARD, SOURCE, Detect()):
+        told[alert.entity] += alert.ts_ns // 10**9 >= halves[alert.entity]
     return np.array([told[one.name] * MONTH / float(one.ts[-1] - halves[one.name]) for one in made])
 
 

@@ -15,12 +15,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from connectors.codecs import build_codec
+from benchmarks.told import alerts_of
 from engine.config.fleet import Fleet
 from engine.config.tree import Detect, Format, Mapping, Source
-from engine.detect.catalog import SourceCatalog
-from engine.detect.stage import DetectMachine
-from engine.records import Alert, AlertState, AnomalyKind, Record, Shard, Topic, decode_alerts_message
+from engine.records import Alert, AnomalyKind, Record, Shard
 
 Floats = NDArray[np.float64]
 START: Final = 1_772_409_600
@@ -72,12 +70,7 @@ def records(value: Floats) -> Iterator[Record]:
 
 def told(value: Floats, fleet: Fleet) -> list[Alert]:
     """Alerts that fire, each once."""
-    config = Detect(fleet=fleet)
-    machine = DetectMachine(SHARD, codec=build_codec(SOURCE), catalog=SourceCatalog(SOURCE), source=SOURCE, config=config)
-    log = list(records(value))
-    outputs = [output for i in range(0, len(log), 500) for output in machine.step(log[i : i + 500]).outputs]
-    messages = (decode_alerts_message(output.value or b"") for output in outputs if output.topic is Topic.ALERTS)
-    return [m for m in messages if isinstance(m, Alert) and m.revision == 1 and m.state is AlertState.FIRING]
+    return alerts_of(records(value), SHARD, SOURCE, Detect(fleet=fleet))
 
 
 def minute_of(alert: Alert) -> float:

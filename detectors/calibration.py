@@ -1,8 +1,8 @@
 """From the surprises of several detectors to one score whose 1.0 meets the false-alarm budget.
 
 Each detector's decades are clipped softly at six and summed with its weight: one detector alone cannot shout, several that agree
-can, and because the sum still grows beyond the clip there are never ties. What is usual of it at this minute of the day is taken away. What the last few samples said is added in squares:
-faults last, noise does not. Detectors look at the same samples, so their decades do not add up to a probability: what
+can, and because the sum still grows beyond the clip there are never ties. What is usual of it at this minute of the day is taken
+away (`usual`). What the last few samples said is added in squares: faults last, noise does not. Detectors look at the same samples, so their decades do not add up to a probability: what
 the sum exceeds once in a hundred samples is learned, which takes their dependence as it is. That alone is learned, and slowly:
 a tail for each detector, or one of the sum that follows its series, is taught by the faults, and ranks their second half below the first.
 

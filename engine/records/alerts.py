@@ -84,9 +84,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
     unit: str = ""
     deviation: float = 0.0  # (value - expected) / scale, signed, robust, scale free
     step_seconds: float = 0.0  # the series' usual distance between samples
-    factors: dict[
-        str, float
-    ] = {}  # detector → decades of surprise that it gave; "usual", below 0: what is usual at this minute of the day
+    factors: dict[str, float] = {}  # detector → decades of surprise that it gave; "usual" < 0: what this minute always has
     severity: int = 13  # OpenTelemetry severity number
     text: str = ""  # log template or event words
     example: str = ""  # one redacted line, for people
