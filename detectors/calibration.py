@@ -48,8 +48,8 @@ RESULT: Final = np.dtype(
         ("score", np.float64),  # 1.0 = boundary; NaN = no opinion
         ("usual", np.float64),  # how much higher it would be, were it not for what is usual at this minute of the day
         ("expected", np.float64),
-        ("lower", np.float64),  # about where the score would reach 1.0
-        ("upper", np.float64),
+        ("scale", np.float64),  # a usual deviation from it; NaN with it
+        ("edge", np.float64),  # nominal decades of a deviation with which the score would reach 1.0: see `bands`
         ("deviation", np.float64),  # (value - expected) / scale; 0 when nothing is expected
         ("kind", np.int64),
         ("onset_ns", np.int64),
@@ -144,23 +144,8 @@ def date_back(row: Row, time: Row, sample: Row, decades: float, since: float) ->
 
 
 @device
-def bands(result: NDArray[np.void]) -> None:
-    """Expected plus and minus the deviation that is so many decades rare by the nominal tail.
-
-    `lower` holds the scale so far (NaN: there is no band) and `upper` the decades. In a loop of its own, because the processor
-    computes several of these long chains at a time only where little else stands between them: 15 in place of 60 ns.
-    """
-    for i in range(result.shape[0]):
-        out = result[i]
-        if out.lower > 0.0:
-            width = out.lower * tail_distance(out.upper)
-            out.lower = out.expected - width
-            out.upper = out.expected + width
-
-
-@device
 def needs(feed: NDArray[np.void], params: Params, result: NDArray[np.void]) -> None:
-    """Write the needed decades into `upper`. Skipped rows are not looked at; what is sampled alike needs alike, and one logarithm."""
+    """Write the needed decades into `edge`. Skipped rows are not looked at; what is sampled alike needs alike, and one logarithm."""
     step = -1.0
     needed = 0.0
     for i in range(feed.shape[0]):
@@ -168,7 +153,7 @@ def needs(feed: NDArray[np.void], params: Params, result: NDArray[np.void]) -> N
             if feed[i].step != step:
                 step = feed[i].step
                 needed = needed_decades(step, params)
-            result[i].upper = needed
+            result[i].edge = needed
 
 
 @device
@@ -176,8 +161,8 @@ def no_opinion(out: Row, sample: Row) -> None:
     out.score = np.nan
     out.usual = 0.0
     out.expected = np.nan
-    out.lower = np.nan
-    out.upper = np.nan
+    out.scale = np.nan
+    out.edge = np.nan
     out.deviation = 0.0
     out.kind = 0
     out.onset_ns = sample.ts_ns
@@ -188,7 +173,7 @@ def sums_of(out: Row) -> tuple[float, float, float, float, float, int, float]:
     """What `sum_up` and `needs` left of one sample: the sum, the sum with what is usual of it, the threshold before it taught, what is
     usual, the most of one detector alone, which gives most, and the decades that are needed.
     """
-    return out.score, out.usual, out.lower, out.deviation, out.expected, out.kind, out.upper
+    return out.score, out.usual, out.scale, out.deviation, out.expected, out.kind, out.edge
 
 
 @device
@@ -299,7 +284,7 @@ def sum_up(
         time.heat = np.float32(heat)
         out.score = y
         out.usual = whole
-        out.lower = row.threshold
+        out.scale = row.threshold
         out.deviation = known
         out.expected = alone
         out.kind = top
@@ -317,7 +302,7 @@ def judge(
     factors: NDArray[np.float64],
     result: NDArray[np.void],
 ) -> None:
-    """From the sums in `result` to scores, onsets, kinds, and to what `bands` makes of `lower` and `upper`."""
+    """From the sums in `result` to scores, onsets and kinds."""
     total = 0.0
     for d in range(table.shape[0]):
         total += table[d].weight
@@ -345,10 +330,10 @@ def judge(
         lean = leaning(row, off)
         out.kind = lasting_kind(table, top, by, sample, off, toward, lean) if lasts else table[top].kinds[toward]
         if by >= 0:
-            out.lower = verdicts[i, by].scale
+            out.scale = verdicts[i, by].scale
             edge = tails.quantile_boundary(threshold, EXCEEDED_DECADES, EXCESS, needed) + known
-            out.upper = edge / max(total, 1e-9)
-            out.deviation = off / out.lower
+            out.edge = edge / max(total, 1e-9)
+            out.deviation = off / out.scale
 
 
 @kernel
@@ -370,7 +355,18 @@ def calibrate(
     needs(feed, params, result)
     sum_up(rows, usuals, feed, verdicts, table, params, factors, result)
     judge(rows, feed, verdicts, table, params, factors, result)
-    bands(result)
+
+
+@kernel
+def bands(expected: NDArray[np.float64], scale: NDArray[np.float64], edge: NDArray[np.float64], band: NDArray[np.float64]) -> None:
+    """Write (n, 2): expected minus and plus the deviation with which the score would about reach 1.0; NaN where nothing is expected.
+
+    Only for what is shown to somebody: this deviation would be a twentieth of the cost of all scores.
+    """
+    for i in range(expected.shape[0]):
+        width = scale[i] * tail_distance(edge[i]) if scale[i] > 0.0 else np.nan
+        band[i, 0] = expected[i] - width
+        band[i, 1] = expected[i] + width
 
 
 def table_of(kinds: list[tuple[float, float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:

@@ -112,6 +112,8 @@ class SeriesDetector:
             detector.kernel(state[detector.name], feed, detector.params, verdicts[:, i])
         ends = state[["clock", "calibration"]]
         calibration.calibrate(ends, assembly.usuals_of(state), feed, verdicts, self._table, self._params, factors, result)
-        score, usual, expected, lower, upper, deviation, kind, onset_ns = result[0].item()
+        score, usual, expected, _, _, deviation, kind, onset_ns = result[0].item()
+        band = np.empty((1, 2))
+        calibration.bands(result["expected"], result["scale"], result["edge"], band)
         surprises = {d.name: decades for d, decades in zip(self._chosen, factors[0].tolist(), strict=True) if decades > 0.0}
-        return Opinion(score, usual, expected, lower, upper, deviation, self._kinds[kind], onset_ns * 1e-9, surprises)
+        return Opinion(score, usual, expected, *band[0].tolist(), deviation, self._kinds[kind], onset_ns * 1e-9, surprises)

@@ -1,6 +1,6 @@
 """Surprise at the shape of the last few samples: histograms of random projections (LODA).
 
-The last four samples, in units of the series' own spread, are projected onto sixteen sparse random directions; each direction keeps a
+The last four samples, in units of the series' own spread, are projected onto eight sparse random directions; each direction keeps a
 histogram, and the mean of -log10 of the densities there is how unfamiliar the shape is. That mean is judged against its own
 usual size, so neither a restless nor a rigid series is at a disadvantage.
 
@@ -22,7 +22,7 @@ from detectors.kernel import device, kernel
 from detectors.portable import log10, tail_decades
 
 LAGS: Final = 4
-CUTS: Final = 16
+CUTS: Final = 8
 BINS: Final = 14
 STATE: Final = np.dtype(
     [

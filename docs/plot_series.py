@@ -211,7 +211,7 @@ class Narrator:
         """Expected, lower, upper and score; and the gate, "" for an ordinary sample."""
         scored = self.bank.score(np.zeros(1, np.int64), np.array([ts_ns]), np.array([value]))
         judged = Judged(
-            ts_ns, value, float(scored.score[0]), float(scored.expected[0]), float(scored.lower[0]), float(scored.upper[0]),
+            ts_ns, value, float(scored.score[0]), float(scored.expected[0]), *scored.band(slice(1))[0].tolist(),
             float(scored.deviation[0]), self._kind(Bank.KINDS[scored.kind[0]]), int(scored.onset_ts_ns[0]), {}, self.size, 60.0,
         )  # fmt: skip
         self.size += 0.01 * (abs(value) - self.size)

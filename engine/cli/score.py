@@ -141,7 +141,7 @@ def write_scores(target: TextIO, table: Table, config: Detect) -> None:
     else:
         alarm.worst(scores, alarm.Params(), starts)
     gates = _gates(table, scores)
-    band = [_cells(column[place]) for column in (scored.expected, scored.lower, scored.upper)]
+    band = [_cells(column) for column in (scored.expected[place], *scored.band(place).T)]
     kinds = [str(bank.KINDS[k]) for k in scored.kind[place].tolist()]
     target.write(HEADER + "\n")
     columns = zip(table.text, _cells(scores), _cells(starts), *band, kinds, gates, strict=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from detectors import absence, assembly, calibration, clock, heirs
 from detectors.contract import Tier
-from detectors.kernel import as_state
+from detectors.kernel import as_state, bound
 from detectors.registry import DETECTORS, of_tier
 from engine.config.tree import Detect
 from engine.detect.episode import Ask
@@ -43,12 +43,19 @@ class Scored(NamedTuple):
     score: NDArray[np.float64]  # 1.0 = boundary; NaN = no opinion (warming up, late, not finite)
     usual: NDArray[np.float64]  # how much higher it would be, were it not for what is usual at this minute of the day
     expected: NDArray[np.float64]  # NaN when unknown
-    lower: NDArray[np.float64]  # about where the score would reach 1.0
-    upper: NDArray[np.float64]
+    scale: NDArray[np.float64]  # a usual deviation from it; NaN with it
+    edge: NDArray[np.float64]  # nominal decades of a deviation with which the score would reach 1.0
     deviation: NDArray[np.float64]  # (value - expected) / scale, signed; 0 when nothing is expected
     kind: NDArray[np.int8]  # index into Bank.KINDS
     onset_ts_ns: NDArray[np.int64]  # start of the present excursion; the sample's own time when there is none
     factors: NDArray[np.float64]  # (n, D) decades of surprise, columns as in Bank.detectors
+
+    def band(self, places: slice | NDArray[np.int64]) -> NDArray[np.float64]:
+        """(len, 2): between which values some of the samples would have scored less than about 1.0; NaN when nothing is expected."""
+        inputs = self.expected[places], self.scale[places], self.edge[places]
+        edges = np.empty((len(inputs[0]), 2))
+        bound(calibration.bands, *inputs, edges)(*inputs, edges)
+        return edges
 
 
 class Bank:
@@ -128,8 +135,8 @@ class Bank:
             fields["score"],
             fields["usual"],
             fields["expected"],
-            fields["lower"],
-            fields["upper"],
+            fields["scale"],
+            fields["edge"],
             fields["deviation"],
             fields["kind"].astype(np.int8),
             fields["onset_ns"],

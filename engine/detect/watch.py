@@ -159,15 +159,17 @@ class Watch:
             becoming = np.zeros(len(live), np.bool_)
             becoming[points.slot[anomalous]] = True
             hot = hot | becoming[points.slot]
-        for i in np.flatnonzero(hot).tolist():
-            self._judge(points, scored, i, step)
+        shown = np.flatnonzero(hot)
+        if len(shown):
+            for i, band in zip(shown.tolist(), scored.band(shown).tolist(), strict=True):
+                self._judge(points, scored, i, band, step)
 
-    def _judge(self, points: Points, scored: Scored, i: int, step: Step) -> None:
+    def _judge(self, points: Points, scored: Scored, i: int, band: list[float], step: Step) -> None:
         slot = int(points.slot[i])
         series = self.table.at(slot)
         if self.episodes.is_sighting(series.key):
             return
-        judged = self._judged(series, points, scored, i)
+        judged = self._judged(series, points, scored, i, band)
         surprising = judged.score >= 1.0
         gate = weigh(self.table.policy[slot], judged) if surprising else Gate.PASSED
         gate, alert = self.episodes.observe(series, slot, judged, gate, step.moment(int(points.row[i])))
@@ -178,7 +180,7 @@ class Watch:
         self.table.rows["live"][slot] = self.episodes.is_open(series.key)
         self.tell(alert, step, int(points.row[i]))
 
-    def _judged(self, series: Series, points: Points, scored: Scored, i: int) -> Judged:
+    def _judged(self, series: Series, points: Points, scored: Scored, i: int, band: list[float]) -> Judged:
         kind = Bank.KINDS[scored.kind[i]]
         factors = scored.factors[i].tolist()
         return Judged(
@@ -186,8 +188,8 @@ class Watch:
             value=float(points.value[i]),
             score=float(scored.score[i]),
             expected=float(scored.expected[i]),
-            lower=float(scored.lower[i]),
-            upper=float(scored.upper[i]),
+            lower=band[0],
+            upper=band[1],
             deviation=float(scored.deviation[i]),
             kind=_RATES.get(kind, kind) if series.kind is ValueKind.COUNT else kind,
             onset_ts_ns=int(scored.onset_ts_ns[i]),

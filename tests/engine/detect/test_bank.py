@@ -154,9 +154,9 @@ def test_the_band_holds_what_is_usual_and_not_what_is_far() -> None:
     ts_ns, value = noise(5000, seed=14)
     scored = feed_one(bank_of(1), ts_ns, value)
     late = slice(2000, None)
-    inside = (value[late] >= scored.lower[late]) & (value[late] <= scored.upper[late])
-    assert inside.mean() > 0.99
-    assert (scored.upper[late] - scored.expected[late] < 60.0).all()
+    lower, upper = scored.band(late).T
+    assert ((value[late] >= lower) & (value[late] <= upper)).mean() > 0.99
+    assert (upper - scored.expected[late] < 60.0).all()
 
 
 def test_a_day_that_repeats_is_expected_once_it_has_proved_itself() -> None:
