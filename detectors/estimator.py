@@ -116,4 +116,5 @@ class SeriesDetector:
         band = np.empty((1, 2))
         calibration.bands(result["expected"], result["scale"], result["edge"], band)
         surprises = {d.name: decades for d, decades in zip(self._chosen, factors[0].tolist(), strict=True) if decades > 0.0}
-        return Opinion(score, usual, expected, *band[0].tolist(), deviation, self._kinds[kind], onset_ns * 1e-9, surprises)
+        lower, upper = band[0].tolist()
+        return Opinion(score, usual, expected, lower, upper, deviation, self._kinds[kind], onset_ns * 1e-9, surprises)
