@@ -90,7 +90,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kernel=projection.score_projection,
         kinds=("shape", "shape", "shape"),
         lasting=("shape", "variance", "shape"),
-        weight=1.0,
+        weight=0.5,
         source="Pevny 2016, Loda, with fixed bins",
     ),
 }
