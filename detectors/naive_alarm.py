@@ -7,8 +7,6 @@ fell into it, a record from the series. Averages that forget are kept as the doc
 from __future__ import annotations
 
 import math
-import statistics
-from bisect import insort
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -134,7 +132,8 @@ class NaiveDensity:
             bins.append([z])
             bins.sort()
         else:
-            insort(home, z)
+            home.append(z)
+            home.sort()
         if len(bins) > density.BINS:
             first = min(range(density.BINS), key=lambda k: bins[k + 1][-1] - bins[k][-1])
             bins[first : first + 2] = [bins[first] + bins[first + 1]]
@@ -154,8 +153,8 @@ def width(bins: list[list[float]], place: int) -> float:
 # ------------------------------------------------------------------------------------------------------ alarm
 def beyond(excess: float, taught: list[float]) -> float:
     """-log10 P(X > excess), of a generalised Pareto distribution with the mean and the variance of the excesses taught."""
-    mean = statistics.mean(taught) if taught else 1.0
-    variance = statistics.variance(taught) if len(taught) > 1 else 0.0
+    mean = math.fsum(taught) / len(taught) if taught else 1.0
+    variance = math.fsum((x - mean) ** 2 for x in taught) / max(len(taught) - 1, 1)
     if variance <= 1e-18:
         return min(excess / mean / DECADE, 300.0)
     shape = max(-alarm.SHAPE_MAX, min(0.5 * (1.0 - mean * mean / variance), alarm.SHAPE_MAX))
@@ -206,8 +205,8 @@ def naive_records(values: list[float]) -> list[float]:
     parts = []
     for seen, value in enumerate(values):
         lowest, highest = min(values[: seen or 1]), max(values[: seen or 1])
-        beyond = max(value - highest, lowest - value, 0.0)
-        parts.append(beyond / (highest - lowest) if seen > 20 and highest > lowest else 0.0)
+        outside = max(value - highest, lowest - value, 0.0)
+        parts.append(outside / (highest - lowest) if seen > 20 and highest > lowest else 0.0)
     return parts
 
 
