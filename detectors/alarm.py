@@ -9,8 +9,8 @@ each day is no news, however surprising each single time. Four witnesses with lo
     density  how rare the last four samples are together (density.py)
 
 Each becomes decades under a tail of its own that learns what the series often does, and the sum of the four, each
-held at three, is the news. An alarm starts where the news is greater than any of the last hundred samples'. So that a fault's
-second half is not ranked below its first, nothing of this touches the score.
+held at three, is the news. An alarm starts where the news is greater than that of any alarm within the last hundred samples that were
+some news at all. So that a fault's second half is not ranked below its first, nothing of this touches the score.
 
 After: peaks over threshold (Pickands 1975; Siffer et al., KDD 2017, "SPOT") with the moments of the excesses in place of a stored sample.
 """
@@ -50,7 +50,7 @@ STATE: Final = np.dtype(
         ("lowest", np.float64),
         ("highest", np.float64),
         ("newest", np.float64),  # the news of the last alarm
-        ("since", np.int64),  # samples since then
+        ("since", np.int64),  # samples with any news since then
         ("tails", TAIL, WITNESSES),
         ("shapes", shapes.STATE),
         ("density", density.STATE),
@@ -77,7 +77,7 @@ class Params(NamedTuple):
     news: Annotated[float, Gt(0)] = 5.0
     """Decades of news that make an alarm's score 1.0; chosen on NAB's development files."""
     quiet_samples: Annotated[int, Gt(0)] = 100
-    """For so many samples only greater news start another."""
+    """For so many samples only greater news start another; a sample that is no news at all does not count."""
 
 
 @device

@@ -89,7 +89,10 @@ def learn(row: Row, y: float, dt: float, params: Params) -> None:
 def score_jointly(
     state: NDArray[np.void], ts_ns: NDArray[np.int64], scores: NDArray[np.float64], params: Params, out: NDArray[np.float64]
 ) -> None:
-    """Write the joint score of each row of `scores` (n, m); NaN where no metric has one. `state` has one row: the entity."""
+    """Write the joint score of each row of `scores` (n, m); NaN where no metric has one, and in the first row where any has.
+
+    Those rows are in order of time. `state` has one row: the entity.
+    """
     row = state[0]
     for i in range(ts_ns.shape[0]):
         y = top_mean(scores[i])

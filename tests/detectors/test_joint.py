@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from metric_corpus import every
+import pytest
+from metric_corpus import CORPUS, every
 
 from detectors import joint
 from detectors.kernel import as_state
+from detectors.naive_joint import naive_jointly
 
 
 def jointly(scores: np.ndarray, cuts: tuple[int, ...] = ()) -> np.ndarray:
@@ -22,6 +24,30 @@ def jointly(scores: np.ndarray, cuts: tuple[int, ...] = ()) -> np.ndarray:
 
 def usual(rows: int, metrics: int) -> np.ndarray:
     return np.random.default_rng(1).exponential(0.15, (rows, metrics))
+
+
+def eventful(rows: int, metrics: int) -> np.ndarray:
+    """Scores of all sizes, far beyond the clip too; many are equal, and metrics and whole moments have no opinion."""
+    rng = np.random.default_rng(metrics)
+    scores = np.round(rng.exponential(0.15, (rows, metrics)), 2)
+    scores[rows // 2 : rows // 2 + 20] += rng.exponential(20.0, metrics)
+    scores[rng.random((rows, metrics)) < 0.2] = np.nan
+    scores[rows // 3 :: 7] = 0.0
+    scores[rng.random(rows) < 0.1] = np.nan
+    return scores
+
+
+@pytest.mark.parametrize("metrics", [1, 3, 5, 12])
+@pytest.mark.parametrize("name", list(CORPUS))
+def test_kernel_and_oracle_agree(name: str, metrics: int) -> None:
+    ts_ns = CORPUS[name][0]
+    scores = eventful(len(ts_ns), metrics)
+    scores[1:][ts_ns[1:] <= np.maximum.accumulate(ts_ns)[:-1]] = np.nan  # what is late has no score
+    for params in (joint.Params(), joint.Params(budget_seconds=86_400.0, tail_seconds=7_200.0)):
+        out = np.zeros(len(ts_ns))
+        joint.score_jointly(as_state(np.zeros(1, joint.STATE)), ts_ns, scores, params, out)
+        oracle = naive_jointly(ts_ns.tolist(), scores.tolist(), params)
+        np.testing.assert_allclose(out, oracle, rtol=1e-6, atol=1e-12)
 
 
 def test_a_cut_changes_no_bit() -> None:
