@@ -11,13 +11,17 @@ from detectors import joint
 from detectors.kernel import as_state
 
 
-def jointly(scores: np.ndarray, cuts: tuple[int, ...] = ()) -> np.ndarray:
+def opinions(scores: np.ndarray, cuts: tuple[int, ...] = ()) -> np.ndarray:
     n = len(scores)
-    state, out, ts_ns = np.zeros(1, joint.STATE), np.full(n, np.nan), every(60.0, n)
+    state, said, ts_ns = np.zeros(1, joint.STATE), np.zeros(n, joint.OPINION), every(60.0, n)
     edges = [0, *cuts, n]
     for a, b in pairwise(edges):
-        joint.score_jointly(as_state(state), ts_ns[a:b], scores[a:b], joint.Params(), out[a:b])
-    return out
+        joint.score_jointly(as_state(state), ts_ns[a:b], scores[a:b], joint.Params(), as_state(said[a:b]))
+    return said
+
+
+def jointly(scores: np.ndarray, cuts: tuple[int, ...] = ()) -> np.ndarray:
+    return opinions(scores, cuts)["score"].copy()
 
 
 def usual(rows: int, metrics: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.detect.groups import Groups, fleet_key
+from engine.detect.groups import Groups, fleet_key, fleets
 from engine.errors import StateError
 from engine.records import Series, Signal, ValueKind, series_key
 
@@ -16,7 +16,7 @@ def series(name: str = "latency", kind: ValueKind = ValueKind.GAUGE, signal: Sig
 
 
 def groups(**limits: int) -> Groups:
-    return Groups(["pod", "host"], **limits)
+    return Groups(fleets(["pod", "host"]), **limits)
 
 
 def test_series_that_differ_in_nothing_but_who_they_are_of_are_one_group():
