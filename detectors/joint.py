@@ -82,12 +82,17 @@ EXCESS: Final = 0.5
 """The mean of what goes beyond the threshold: that of most entities, whose metrics share their load."""
 UPPER: Final = 0.2
 """The share of rows that teach an entity its own excess: so many that it is known in days, and that a fault hardly counts."""
-TEACHING: Final = 0.01
-"""How much one of them does; and at most that of four usual ones."""
+TEACHING: Final = 0.005
+"""How much one of them does, …"""
+TAUGHT_MAX: Final = 3.0
+"""… and how many usual ones it may count for: an hour's fault must not make itself usual."""
+UPPER_PACE: Final = 0.02
+HEAVIER: Final = 1.5
+"""How much larger it is further out, and in runs of rounds: measured where metrics share a load that comes and goes."""
 NEEDED_SHARE: Final = 0.7
 NEEDED_MIN: Final = 2.0
-STALE_STEPS: Final = 2.0
-"""A sample that is older than so many steps of its metric says nothing of the present moment."""
+STALE_STEPS: Final = 2.5
+"""A metric of which two samples are missing says nothing of the present moment."""
 
 
 class Params(NamedTuple):
@@ -137,8 +142,8 @@ def learn(row: Row, y: float, dt: float, params: Params) -> None:
     alpha = tails.tail_alpha(dt, params.tail_seconds, row.seen)
     row.threshold = tails.learned_quantile(row.threshold, y, EXCEEDED, alpha * EXCESS)
     if y > row.upper:
-        row.excess += TEACHING * (min(y - row.upper, 4.0 * row.excess) - row.excess)
-    row.upper = tails.learned_quantile(row.upper, y, UPPER, TEACHING * row.excess)
+        row.excess += TEACHING * (min(y - row.upper, TAUGHT_MAX * row.excess) - row.excess)
+    row.upper = tails.learned_quantile(row.upper, y, UPPER, UPPER_PACE * row.excess)
     row.seen += 1.0
 
 
@@ -162,7 +167,7 @@ def score_moment(row: Row, ts_ns: int, scores: NDArray[np.float64], params: Para
         dt = (ts_ns - row.last_ns) * 1e-9
         row.step = row.step + 0.1 * (min(dt, 3.0 * row.step) - row.step) if row.step > 0.0 else dt
         needed = max(NEEDED_SHARE * log10(params.budget_seconds / max(row.step, 1e-3)), NEEDED_MIN)
-        out.excess = min(max(row.excess, params.excess_min), params.excess_max)
+        out.excess = min(max(HEAVIER * row.excess, params.excess_min), params.excess_max)
         out.score = tails.quantile_surprise(row.threshold, EXCEEDED_DECADES, out.excess, y) / needed
         out.boundary = tails.quantile_boundary(row.threshold, EXCEEDED_DECADES, out.excess, needed)
         out.threshold = row.threshold
