@@ -138,7 +138,7 @@ def learn(row: Row, y: float, dt: float, params: Params) -> None:
     if row.seen == 0.0:
         row.threshold = PRIOR_THRESHOLD
         row.upper = y
-        row.excess = EXCESS
+        row.excess = EXCESS / HEAVIER
     alpha = tails.tail_alpha(dt, params.tail_seconds, row.seen)
     row.threshold = tails.learned_quantile(row.threshold, y, EXCEEDED, alpha * EXCESS)
     if y > row.upper:

@@ -14,7 +14,7 @@ from engine.config.tree import Detect, Rule
 from engine.detect.alerts import Episodes
 from engine.detect.bank import Bank, Scored
 from engine.detect.drafts import Moment, Phase
-from engine.detect.entities import MEMBERS_MAX, Entities
+from engine.detect.entities import EXCESS, MEMBERS_MAX, Entities
 from engine.detect.gates import Gate, Judged, Policies
 from engine.detect.groups import Groups, fleets
 from engine.detect.peers import Peers
@@ -238,10 +238,10 @@ FAULT = 800
 
 
 def measured(noise: float = 0.015, shift: float = 0.085) -> Floats:
-    """(ROWS, metrics): each a level with a little noise; from FAULT on four of them are off by what matters to none alone."""
+    """(ROWS, metrics): each a level with a little noise; from FAULT on five of them are off by what matters to none alone."""
     rng = np.random.default_rng(5)
     value = 100.0 * (1.0 + rng.normal(0.0, noise, (ROWS, len(NAMES))))
-    value[FAULT : FAULT + 30, :4] *= 1.0 + shift * np.array([1.0, -1.0, 1.0, 1.0])
+    value[FAULT : FAULT + 30, :5] *= 1.0 + shift * np.array([1.0, -1.0, 1.0, 1.0, 1.0])
     return value
 
 
@@ -262,7 +262,7 @@ def test_the_stage_says_what_the_table_says():
         bank.admit(slot, series(name))
     scored = bank.score(np.tile(np.arange(m), n), np.repeat(ts_ns, m), value.reshape(-1))
     state, said = np.zeros(1, joint.STATE), np.zeros(n, joint.OPINION)
-    params = joint.Params(config.false_alarm_every, known_min=3, excess_min=0.2, excess_max=1.0)
+    params = joint.Params(config.false_alarm_every, known_min=3, excess_min=EXCESS[0], excess_max=EXCESS[1])
     joint.score_jointly(as_state(state), ts_ns, (scored.score + scored.usual).reshape(n, m), params, as_state(said))
     shard = machine(config)
     outputs, _ = play(shard, log_of(value), (17, 400))
