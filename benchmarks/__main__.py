@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, str] = {
     "pipeline": "messages a second from a topic to alerts, beside a bare consume loop, Quix Streams and Bytewax",
     "kernels": "samples a second of each detector kernel and of the whole bank, beside river",
     "fleets": "one pod that is off among forty, and new pods in their first hours: found and false, on made-up fleets",
+    "entities": "several metrics that are a little off together: found and false, on made-up entities",
     "forecasts": "coverage of intervals, false alerts a series and month, delay of leaks; on made-up series and those of --data",
     "calibration": "false alerts a series and month at a score of 1.0, on made-up months in which nothing happens",
     "made_up": "writes made-up production KPIs with known events, for `quality` (--out FOLDER)",

@@ -168,11 +168,11 @@ def _of_entity(
     if m == 1:
         return np.arange(n), scored.score
     by_metric = (scored.score + scored.usual).reshape(n, m)
-    joined = np.full(n, np.nan)
+    said = np.zeros(n, joint.OPINION)
     params = joint.Params(budget_seconds=config.false_alarm_every)
-    joint.score_jointly(as_state(np.zeros(1, joint.STATE)), ts_ns, by_metric, params, joined)
+    joint.score_jointly(as_state(np.zeros(1, joint.STATE)), ts_ns, by_metric, params, as_state(said))
     loudest = np.argmax(np.where(np.isnan(by_metric), -1.0, by_metric), axis=1)
-    return np.arange(n) * m + loudest, joined
+    return np.arange(n) * m + loudest, said["score"]
 
 
 def _gates(table: Table, scores: NDArray[np.float64]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Field, SecretStr
 
+from engine.config.entity import Entity
 from engine.config.fleet import Fleet
 from engine.config.forecast import Forecast
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
@@ -188,6 +189,8 @@ class Detect(Model):
     """Lines and events are counted in buckets of this length."""
     timezone: Zone = "UTC"
     """IANA name of the zone whose clocks the people behind the data live by (Europe/Berlin): its days and weeks are what repeats."""
+    entity: Entity = Entity()
+    """Several metrics of one entity together."""
     fleet: Fleet = Fleet()
     """The same metric of many like members."""
     river: River = River()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.correlate.causes import Happening, Symptom, rank
-from engine.correlate.families import Family, family_of
+from engine.correlate.families import Family, family_of, in_words
 from engine.correlate.incidents import Book
 from engine.correlate.state import LiveIncident, MemberState
 from engine.correlate.titles import what
@@ -13,7 +15,8 @@ from engine.records import AnomalyKind, Signal
 
 def explain(incident: LiveIncident, book: Book) -> None:
     """Renew the hints of an incident."""
-    symptoms = [_symptom(m, incident.started_ns) for m in incident.members.values() if not m.suppressed]
+    members = [m for m in incident.members.values() if not m.suppressed]
+    symptoms = [symptom for m in members for symptom in _symptoms(m, incident.started_ns)]
     happenings = [
         Happening(c.id, c.ts_ns, c.name, c.entity, c.is_change, clean(c.text))
         for c in sorted(incident.changes.values(), key=lambda c: (c.ts_ns, c.id))
@@ -26,6 +29,26 @@ def explain(incident: LiveIncident, book: Book) -> None:
         abstain_below=book.config.abstain_below,
     )
     incident.hints, incident.abstained = list(ranking.hints), ranking.abstained
+
+
+_OF_DECADES = 0.75
+"""The strength of one decade of a metric that is off together with others: a score of 1.0, about four decades, has a strength of 3."""
+
+
+def _symptoms(member: MemberState, started_ns: int) -> list[Symptom]:
+    """One, or what each metric shows where several are off together: a cause is a metric that people can look at."""
+    one = _symptom(member, started_ns)
+    return [
+        replace(
+            one,
+            metric=metric,
+            family=family_of(metric),
+            strength=_OF_DECADES * decades,
+            direction=0,
+            text=f"{member.entity}: {in_words(metric)} is off together with others, since {clock(member.onset_ts_ns)} UTC",
+        )
+        for metric, decades in member.together.items()
+    ] or [one]
 
 
 def _symptom(member: MemberState, started_ns: int) -> Symptom:

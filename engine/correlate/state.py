@@ -44,6 +44,7 @@ class MemberState(msgspec.Struct):
     joined_because: str
     suppressed: str = ""
     suppressed_until_ns: int = 0
+    together: dict[str, float] = {}  # metrics that are off together → their decades; empty for an alert on one series
 
     def public(self) -> Member:
         """What people and receivers see of it."""
@@ -82,6 +83,7 @@ def member_from(alert: Alert, because: str) -> MemberState:
         severity=alert.severity,
         text=alert.text,
         joined_because=because,
+        together=alert.factors if alert.kind is AnomalyKind.JOINT else {},
     )
 
 

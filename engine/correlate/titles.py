@@ -45,6 +45,8 @@ def what(member: MemberState) -> str:
         return f"{name} stands still"
     if member.kind is AnomalyKind.VARIANCE:
         return f"{name} scatters unlike before"
+    if member.kind is AnomalyKind.JOINT:
+        return text or "several metrics are off together"
     if member.kind is AnomalyKind.OUTLIER:
         return f"{name} {moved(member.direction, member.value, member.expected)} against its peers"
     if text:

@@ -241,6 +241,21 @@ class Episodes:
         episode.slot = -1  # its model is about to go: nothing is asked of it
         return self._resolve(episode, "retired", moment)
 
+    def end(self, key: bytes, reason: str, moment: Moment) -> Alert | None:
+        """What is open is over for a reason outside the series; what was never told is forgotten."""
+        episode = self.by_key.get(key)
+        if episode is None or episode.leaving or episode.state is AlertState.RESOLVED:
+            return None
+        if episode.state is AlertState.PENDING:
+            self._forget(episode)
+            return None
+        return self._resolve(episode, reason, moment)
+
+    def is_told(self, key: bytes) -> bool:
+        """Whether an alert of the series fires now, or fired when it fell silent."""
+        episode = self.by_key.get(key)
+        return episode is not None and episode.state in _TOLD
+
     def take_asks(self) -> list[tuple[bytes, int, Ask]]:
         """What the models are asked to do, series by series in the order of their keys; what is over is let go."""
         asks = sorted(self._asks, key=_key)  # stable: the asks of one series keep their order

@@ -34,6 +34,7 @@ class Gate(StrEnum):
     FLAPPING = "flapping"  # fired and recovered again and again of late
     REPLACED = "replaced"  # silent, but others of its kind on the same entity are heard
     SHARED = "shared"  # unlike its peers, but so are many of them: the group itself has changed
+    SUPERSEDED = "superseded"  # of several metrics together, while one of them is told by itself
     ORDINARY = "ordinary"  # new, but new things are usual here
 
 
@@ -80,6 +81,8 @@ class Policy:
 
 _SHARES: Final = {AnomalyKind.TREND: 0.5, AnomalyKind.VARIANCE: 0.5, AnomalyKind.SHAPE: 0.5}
 """A trend or a change of shape matters before it has gone as far as a jump must."""
+_PART: Final = 0.25
+"""How much of the least deviation that matters alone one of several metrics must be off."""
 _SETTLE_STEPS: Final = 3.5
 _SETTLE_LEAST: Final = 120.0
 _SETTLE_MOST: Final = 900.0
@@ -136,7 +139,7 @@ def weigh(policy: Policy, judged: Judged) -> Gate:
     if policy.floor is not None and judged.value < policy.floor:
         return Gate.BELOW_FLOOR
     distance = judged.value - judged.expected
-    if (policy.direction == "up" and distance < 0.0) or (policy.direction == "down" and distance > 0.0):
+    if _is_harmless(policy, distance):
         return Gate.WRONG_DIRECTION
     if judged.kind is AnomalyKind.FLAT:  # a stuck value is near what was expected; counts stand still when nothing happens
         return Gate.PASSED if policy.counts is Counts.NONE else Gate.IMMATERIAL
@@ -157,6 +160,22 @@ def _immaterial(policy: Policy, judged: Judged, distance: float) -> bool:
         return False
     scale = 1.0 if policy.counts is Counts.BUCKETS else max(judged.step_seconds, 1.0)
     return (distance * scale) ** 2 < _COUNT_SPREADS * _COUNT_SPREADS * max(judged.expected * scale, 1.0)
+
+
+def is_off(policy: Policy, value: float, expected: float, size_of: float) -> bool:
+    """Whether a metric may be one of several that are off together: on a side that matters, by a part of what must be alone.
+
+    What is not known (NaN) does not stand against it.
+    """
+    distance = value - expected
+    if (policy.floor is not None and value < policy.floor) or _is_harmless(policy, distance):
+        return False
+    least = max(policy.deviation_min, policy.relative_min * max(abs(expected), size_of))
+    return not abs(distance) < _PART * least
+
+
+def _is_harmless(policy: Policy, distance: float) -> bool:
+    return (policy.direction == "up" and distance < 0.0) or (policy.direction == "down" and distance > 0.0)
 
 
 def confirmed(history: int, needed: int) -> bool:

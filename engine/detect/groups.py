@@ -1,13 +1,14 @@
-"""Which series are alike: the same metric of many members of one fleet, such as the pods of a deployment.
+"""Which series belong together: the same metric of many members of one fleet, such as the pods of a deployment, or all metrics of an entity.
 
-A group is all metric series of one name, kind and unit whose labels differ in nothing but those that tell members apart (pod,
+A fleet is all metric series of one name, kind and unit whose labels differ in nothing but those that tell members apart (pod,
 instance, host, …). It is what peers are compared in, and the class that a new series may start from.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, insort
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from engine.errors import StateError
 from engine.ports import Columns
 from engine.records import Series, Signal, digest, series_key
 
+_PARTS: Final = re.compile(r"[._](?:p\d+|q\d+|median|mean|avg|average|min|max|stddev|sum|bucket)$")
 GROUPS_MAX: Final = 50_000
 ROWS_FIRST: Final = 64
 MEMBERS_MAX: Final = 1_000
@@ -28,9 +30,9 @@ MEMBERS_MAX: Final = 1_000
 class Groups:
     """Groups by number, lowest first, and their members by slot, ascending. Equal logs give equal numbers."""
 
-    def __init__(self, labels: Collection[str], groups_max: int = GROUPS_MAX, members_max: int = MEMBERS_MAX) -> None:
-        """`labels` are those that tell members apart."""
-        self._labels = frozenset(labels)
+    def __init__(self, name_of: Callable[[Series], str], groups_max: int = GROUPS_MAX, members_max: int = MEMBERS_MAX) -> None:
+        """`name_of` is equal for series that belong together, and "" for one that belongs to none."""
+        self._name_of = name_of
         self._groups_max, self._members_max = groups_max, members_max
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []  # "" where a number is free
@@ -44,7 +46,7 @@ class Groups:
 
     def add(self, slot: int, series: Series) -> int:
         """The group of a series that was just admitted; -1 when it is alone in its kind or there is no room."""
-        name = self._name(series)
+        name = self._name_of(series)
         if not name:
             return -1
         number = self._numbers.get(name, -1)
@@ -96,12 +98,6 @@ class Groups:
         self._numbers[name] = number
         return number
 
-    def _name(self, series: Series) -> str:
-        """Equal for like series; "" for one that nothing tells apart from others."""
-        if series.signal is not Signal.METRIC or not any(label in self._labels for label, _ in series.labels):
-            return ""
-        return digest(series.tenant, series.domain, series.kind, series.unit, fleet_key(series, self._labels))
-
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
         slots = sorted(self._of)
@@ -127,6 +123,30 @@ class Groups:
             self._members[of[slot]].append(slot)
         self._free = [number for number, name in enumerate(names) if not name]
         heapify(self._free)
+
+
+def fleets(labels: Collection[str]) -> Callable[[Series], str]:
+    """Names fleets: equal for series that differ in nothing but `labels`, "" for one that nothing tells apart from others."""
+    apart = frozenset(labels)
+
+    def name_of(series: Series) -> str:
+        if series.signal is not Signal.METRIC or not any(label in apart for label, _ in series.labels):
+            return ""
+        return digest(series.tenant, series.domain, series.kind, series.unit, fleet_key(series, apart))
+
+    return name_of
+
+
+def entity_name(series: Series) -> str:
+    """Equal for the metrics of one entity; "" for what is no metric or has no entity."""
+    if series.signal is not Signal.METRIC or not series.entity:
+        return ""
+    return digest(series.tenant, series.domain, series.entity)
+
+
+def metric_of(series: Series) -> str:
+    """What is measured: the name without that of a quantile or another part of the same distribution."""
+    return _PARTS.sub("", series.name)
 
 
 def fleet_key(series: Series, labels: Collection[str]) -> str:

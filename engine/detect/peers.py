@@ -35,7 +35,6 @@ FACTOR_MIN: Final = 1.5
 """Decades from which being unlike the peers is named among the factors of the series' own alert."""
 SILENT_ROUNDS: Final = 5
 _SECOND_NS: Final = 1_000_000_000
-_TOLD: Final = (AlertState.FIRING, AlertState.UNKNOWN)
 
 
 class Round(NamedTuple):
@@ -122,6 +121,10 @@ class Peers:
         if len(self._rows):
             peers.gather(as_state(self._members), slot, ts_ns, value)
 
+    def tells(self, slot: int) -> bool:
+        """Whether people have been told that a series is unlike its peers, and it still is."""
+        return slot in self._open and self._episodes.is_told(self.told_as(slot).key)
+
     def factors(self, slot: int) -> dict[str, float]:
         """Decades by which a series is unlike its peers, for the alert of its own; empty when it hardly is."""
         if slot >= len(self._members) or not self._members["group"][slot]:
@@ -174,8 +177,7 @@ class Peers:
         series = self.told_as(slot)
         if np.isnan(said["value"]):
             return self._not_heard(slot, series, now_ns, moment)
-        own = self._episodes.by_key.get(self._table.at(slot).key)
-        if slot not in self._open and own is not None and own.state in _TOLD:
+        if slot not in self._open and self._episodes.is_told(self._table.at(slot).key):
             return None
         judged = self._judged(slot, said)
         gate = Gate.PASSED
@@ -211,9 +213,7 @@ class Peers:
 
     def _after(self, slot: int, series: Series, *, adopted: bool) -> None:
         """What the episode means for the model of the member."""
-        episode = self._episodes.by_key.get(series.key)
-        told = episode is not None and episode.state in _TOLD
-        self._members["frozen"][slot] = told
+        self._members["frozen"][slot] = self._episodes.is_told(series.key)
         if self._episodes.is_open(series.key):
             self._open.add(slot)
         else:

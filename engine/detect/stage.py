@@ -207,6 +207,7 @@ class DetectMachine:
             ("table", watch.table.snapshot()),
             ("groups", watch.groups.snapshot()),
             ("peers", watch.peers.snapshot()),
+            ("entities", watch.entities.snapshot()),
             ("priors", watch.priors.snapshot()),
             ("forecasts", watch.forecasts.snapshot()),
             ("intake", self._intake.snapshot()),
@@ -240,6 +241,7 @@ class DetectMachine:
             watch.episodes.restore(columns["episodes"].tobytes())
             watch.groups.restore(_part(columns, "groups"))
             watch.peers.restore(_part(columns, "peers"))
+            watch.entities.restore(_part(columns, "entities"))
             watch.priors.restore(_part(columns, "priors"))
             watch.river.rejoin(watch.table.series)
             watch.forecasts.restore(_part(columns, "forecasts"))

@@ -14,10 +14,11 @@ from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
 from engine.detect.bank import Bank, Scored
 from engine.detect.drafts import Drafts, Moment
+from engine.detect.entities import Entities
 from engine.detect.episode import Sighting
 from engine.detect.forecasts import Forecasts
 from engine.detect.gates import Gate, Judged, Policies, weigh
-from engine.detect.groups import Groups
+from engine.detect.groups import Groups, fleets
 from engine.detect.peers import Peers
 from engine.detect.priors import Priors
 from engine.detect.river_parts import RiverParts
@@ -77,8 +78,9 @@ class Watch:
         self.bank = Bank(config, timezone)
         self.table = SeriesTable(config.series_max, Policies(config))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch, self.bank.civil_ns)
-        self.groups = Groups(config.fleet.labels)
+        self.groups = Groups(fleets(config.fleet.labels))
         self.peers = Peers(config, self.groups, self.table, self.episodes)
+        self.entities = Entities(config, self.table, self.episodes, self.peers)
         self.priors = Priors(config, self.bank, self.groups)
         self.river = RiverParts(config.river, self.bank)
         self.forecasts = Forecasts(config, self.table, self.episodes, (self.bank.kernel_id, config_id))
@@ -139,6 +141,7 @@ class Watch:
             self.bank.admit(slot, series)
             number = self.groups.add(slot, series)
             self.peers.join(slot, number)
+            self.entities.join(slot, series, stats)
             self.priors.join(slot, number)
             self.river.join(slot, series, stats)
             self.forecasts.admit(slot, series, stats)
@@ -150,6 +153,7 @@ class Watch:
     def score(self, points: Points, step: Step) -> None:
         """Score, learn, and show to the episodes every sample of a series that is, or becomes, of interest."""
         scored = self.bank.score(points.slot, points.ts_ns, points.value)
+        self.entities.observe(points.slot, points.ts_ns, points.value, scored)
         self.river.add_to(scored.score, points.slot)
         self.peers.observe(points.slot, points.ts_ns, points.value)
         live = self.table.rows["live"]
@@ -272,10 +276,12 @@ class Watch:
         self.tell(alert, step, row)
 
     def compare(self, watermark_ns: int, row: int, step: Step) -> None:
-        """Let new members of fleets inherit; tell of members that are unlike their peers."""
+        """Let new members of fleets inherit; tell of members that are unlike their peers, and of entities."""
         self.priors.tick(watermark_ns, step.stats)
         self.river.tick(watermark_ns, self.bank.needed_decades, step.stats)
         for alert in self.peers.tick(watermark_ns, step.moment(row), step.stats):
+            self.tell(alert, step, row)
+        for alert in self.entities.tick(watermark_ns, step.moment(row), step.stats):
             self.tell(alert, step, row)
 
     def foresee(self, watermark_ns: int, row: int, step: Step) -> None:
@@ -297,6 +303,7 @@ class Watch:
         for slot in self.table.idle(watermark_ns - self._idle_ns):
             self.tell(self.episodes.retire(self.table.at(slot).key, step.moment(row)), step, row)
             self.tell(self.peers.retire(slot, step.moment(row)), step, row)
+            self.tell(self.entities.retire(slot, step.moment(row)), step, row)
             self.tell(self.forecasts.retire(slot, step.moment(row)), step, row)
             self.release(slot)
             step.stats.count(Metric.SERIES_EVICTED)
@@ -305,6 +312,7 @@ class Watch:
         """Forget a series. Nothing may be asked of its model any more: only directly after `settle`."""
         self.bank.release(slot)
         self.peers.leave(slot)
+        self.entities.leave(slot)
         self.priors.leave(slot)
         self.river.leave(slot)
         self.groups.remove(slot)

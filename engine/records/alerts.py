@@ -36,6 +36,7 @@ class AnomalyKind(StrEnum):
     RATE_UP = "rate_up"
     RATE_DOWN = "rate_down"
     OUTLIER = "outlier"  # unlike the other members of its fleet at the same time
+    JOINT = "joint"  # several metrics of one entity are off together, none of them enough by itself
 
 
 class ModelRef(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from engine.config.tree import ActionRule, Respond
-from engine.records import Hint, Incident, IncidentState
+from engine.records import AnomalyKind, Hint, Incident, IncidentState
 
 NS = 1_000_000_000
 HOUR_NS = 3600 * NS
@@ -174,7 +174,8 @@ def _kinds(hint: Hint, incident: Incident) -> set[str]:
     return {
         str(member.kind)
         for member in incident.members
-        if member.entity == hint.entity and hint.metric in ("", member.series.partition("{")[0])
+        if member.entity == hint.entity
+        and (member.kind is AnomalyKind.JOINT or hint.metric in ("", member.series.partition("{")[0]))
     }
 
 

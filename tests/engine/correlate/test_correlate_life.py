@@ -175,3 +175,35 @@ def test_every_hint_has_evidence_with_a_number_in_it():
 def test_an_alert_of_which_nothing_more_is_heard_is_over_after_its_lease():
     story = Timeline().fires(1, "cart:latency", "web:latency").passes(3).passes(90)
     assert states(run(story, **SHOP))[:2] == ["open", "resolved"]
+
+
+TOGETHER = {
+    "kind": AnomalyKind.JOINT,
+    "score": 1.3,
+    "peak_score": 1.3,
+    "text": "3 of 8 metrics are off together, most of all latency up, queue_depth up",
+    "factors": {"latency": 3.4, "queue_depth": 2.8, "cpu": 1.5},
+}
+
+
+def test_metrics_that_are_off_together_support_what_is_near_them_and_the_hints_name_one_of_them():
+    """The one that is named is not the loudest, when that is explained by what the entity needs."""
+    story = Timeline().fires(1, "cart:joint", **TOGETHER).fires(2, "cart-db:latency", score=3.5, peak_score=3.5).passes(9)
+    (told,) = run(story, **SHOP)
+    assert told.alerts_total == 2
+    assert {hint.entity: hint.metric for hint in told.hints} == {"cart-db": "latency", "cart": "queue_depth"}
+    assert told.hints[0].entity == "cart-db"
+
+
+def test_metrics_that_are_off_together_lead_with_what_they_are():
+    (told,) = run(Timeline().fires(1, "cart:joint", **TOGETHER | {"score": 3.5, "peak_score": 3.5}).passes(9), **SHOP)
+    assert told.title == "cart: 3 of 8 metrics are off together, most of all latency up, queue_depth up (1 alert)"
+    assert [hint.metric for hint in told.hints] == ["latency"]
+    assert "latency is off together with others, since " in told.hints[0].evidence[0].text
+
+
+def test_what_a_metric_itself_says_goes_on_with_the_incident_of_its_entity():
+    story = Timeline().fires(1, "cart:joint", **TOGETHER).fires(20, "cart:latency", score=3.5, peak_score=3.5)
+    (told, *_) = run(story.recovers(20.1, "cart:joint", kind=AnomalyKind.JOINT).passes(30), **SHOP)
+    assert told.alerts_total == 2
+    assert told.title.startswith("cart: latency up 4.0x")

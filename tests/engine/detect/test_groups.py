@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec import structs
 
-from engine.detect.groups import Groups, fleet_key
+from engine.detect.groups import Groups, entity_name, fleet_key, fleets, metric_of
 from engine.errors import StateError
 from engine.records import Series, Signal, ValueKind, series_key
 
@@ -16,7 +17,7 @@ def series(name: str = "latency", kind: ValueKind = ValueKind.GAUGE, signal: Sig
 
 
 def groups(**limits: int) -> Groups:
-    return Groups(["pod", "host"], **limits)
+    return Groups(fleets(["pod", "host"]), **limits)
 
 
 def test_series_that_differ_in_nothing_but_who_they_are_of_are_one_group():
@@ -88,3 +89,25 @@ def test_torn_columns_are_refused(torn):
     one.add(0, series(pod="1"))
     with pytest.raises(StateError):
         groups().restore({**one.snapshot(), **torn})
+
+
+def test_the_metrics_of_an_entity_belong_together():
+    cart = structs.replace(series("latency"), entity="cart")
+    assert entity_name(cart) == entity_name(structs.replace(series("load", pod="a"), entity="cart")) != ""
+    assert entity_name(cart) != entity_name(structs.replace(cart, entity="payment"))
+    assert entity_name(cart) != entity_name(structs.replace(cart, tenant="other"))
+    assert entity_name(series("latency")) == entity_name(structs.replace(cart, signal=Signal.LOG)) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [
+        ("latency.p99", "latency"),
+        ("rpc_p50", "rpc"),
+        ("wait_seconds_bucket", "wait_seconds"),
+        ("cpu.user", "cpu.user"),
+        ("p99", "p99"),
+    ],
+)
+def test_quantiles_measure_the_same(name, metric):
+    assert metric_of(series(name)) == metric

@@ -211,6 +211,12 @@ def test_the_kind_must_be_that_of_the_hints_own_metric():
     assert not targets(rule(kinds=["spike"]), other)
 
 
+def test_metrics_that_are_off_together_have_their_kind_whichever_the_hint_names():
+    together = incident(members=[member(series='joint{entity="checkout"}', kind=AnomalyKind.JOINT)])
+    assert targets(rule(kinds=["joint"]), together)
+    assert not targets(rule(kinds=["spike"]), together)
+
+
 def test_a_rule_does_not_reach_past_a_likelier_cause():
     ranked = incident(hints=[hint("cart", probability=0.5), hint("checkout", probability=0.4)])
     assert targets(rule(entities=["checkout"], probability_min=0.1), ranked) == []
