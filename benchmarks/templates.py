@@ -129,12 +129,15 @@ def attacks(count: int) -> dict[str, int]:
     rng = np.random.default_rng(1)
     words = rng.integers(97, 123, (count, 8, 7), dtype=np.uint8)
     words[:, :, 6] = 32
+    few = rng.integers(97, 101, (count, 8, 3), dtype=np.uint8)
+    few[:, :, 2] = 32
     garbage = rng.integers(0, 256, (count, 100), dtype=np.uint8)
     garbage[garbage == 10] = 0
     digits = rng.integers(48, 58, (count, 60), dtype=np.uint8)
     digits[:, ::7] = 32
     kinds: dict[str, list[bytes]] = {
         "every word new": [row.tobytes() for row in words],
+        "few letters": [row.tobytes() for row in few],
         "random bytes": [row.tobytes() for row in garbage],
         "digits only": [row.tobytes() for row in digits],
     }
