@@ -43,9 +43,11 @@ format: $(STAMP)  ## format the code and fix what can be fixed
 bench: $(STAMP)  ## the benchmarks, quick form; python -m benchmarks --list names them
 	@$(BIN)/python -m benchmarks pipeline --quick
 
-rivals: $(STAMP)  ## the rivals' own environment, so that the pipeline benchmark can run them too
+rivals: $(STAMP)  ## the rivals' own environments, so that the benchmarks of pipelines and of templates can run them too
 	@test -x .venv-rivals/bin/python || $(PYTHON) -m venv .venv-rivals
 	@.venv-rivals/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/rivals.lock
+	@test -x .venv-miners/bin/python || $(PYTHON) -m venv .venv-miners
+	@.venv-miners/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/miners.lock
 
 kafka: $(STAMP)  ## start a real Apache Kafka on this machine to play with (Java and Maven needed)
 	@$(BIN)/python tests/integration/kafka_server.py
@@ -60,6 +62,7 @@ lock: $(STAMP)  ## resolve the requirements anew
 	@$(COMPILE) pyproject.toml -o requirements/run.lock
 	@$(COMPILE) --group dev pyproject.toml -o requirements/dev.lock
 	@$(COMPILE) --group rivals pyproject.toml -o requirements/rivals.lock
+	@$(COMPILE) --group miners -o requirements/miners.lock
 
 clean:  ## remove the virtual environment and every cache
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache build dist

@@ -8,6 +8,9 @@ to similarity: templates that are equal but for one place meet in `hole`, and wh
 they unite; the younger ones then point to the survivor (`parent`). A polar word (`words`) is never generalised over, and a
 generalised place never takes one in.
 
+A template is found by its *probe*, a word that no value looks like: only lines with the same word there, or with what may be a value,
+are compared with it, so that thousands of templates of one length cost no more than a few.
+
 Everything has a fixed size. When `hole` or `cache` is full it is emptied; when templates run out, lines that fit none get -1.
 """
 
@@ -33,6 +36,7 @@ SIMILAR: Final = 0.7  # share of the weight that must agree for soft places to g
 HOLE_WORDS: Final = 4  # different words in one place that make it a slot
 HOLE_ROOM: Final = 2 * HOLE_WORDS  # the first word of a line needs twice as many: it names the kind of line
 FAN_WORDS: Final = 12  # different words after the same word that make a place crowded
+PLACE_WORDS: Final = TOKENS_MAX // 64
 SLOTS_EACH: Final = 24  # mean tokens of a template that there is room for
 
 TEMPLATE: Final = np.dtype(
@@ -45,8 +49,10 @@ TEMPLATE: Final = np.dtype(
         ("open", np.int32),  # its slots whose small digits never varied
         ("digits", np.uint64),  # hash of the small digits of its first line
         ("next", np.int32),  # the next template of the same service and length, -1 none
-        ("probe", np.int32),  # a place where a line must agree with it, unless the line looks like a value there
+        ("probe", np.int32),  # a place where a line must agree with it, unless the line looks like a value there; -1 none
         ("probe_hash", np.uint64),  # the token at that place, 0 when there is no such place
+        ("beside", np.int32),  # the next template of the bucket with its probe at the same place, -1 none
+        ("alike", np.int32),  # and with the same token there
     ],
     align=True,
 )
@@ -66,7 +72,7 @@ SLOT: Final = np.dtype(
 )
 
 # Places in `Index.counts`.
-TEMPLATES, SLOTS, CACHED, HOLES, FANS, OVERFLOWED, SEARCHED, COMPARED, SERVICE_MAX, VALUES, COUNTS = range(11)
+TEMPLATES, SLOTS, CACHED, HOLES, FANS, OVERFLOWED, SEARCHED, COMPARED, SERVICE_MAX, VALUES, PROBES, COUNTS = range(12)
 
 
 class Index(NamedTuple):
@@ -76,6 +82,9 @@ class Index(NamedTuple):
     slot: NDArray[np.void]  # SLOT, SLOTS_EACH * templates_max
     bucket_key: NDArray[np.uint64]  # service and length
     bucket_head: NDArray[np.int32]  # the youngest template of the bucket, -1 none
+    bucket_places: NDArray[np.uint64]  # PLACE_WORDS each: a bit for every place at which a template of it has, or had, its probe
+    probe_key: NDArray[np.uint64]  # bucket and place of a probe; and the same with the token there
+    probe_head: NDArray[np.int32]  # a template with such a probe, -1 none
     service_key: NDArray[np.uint64]
     service_size: NDArray[np.int32]  # templates ever born to the service
     cache_key: NDArray[np.uint64]  # hash of service and masked line
@@ -98,6 +107,9 @@ def make_index(templates_max: int) -> Index:
         slot=as_state(np.zeros(SLOTS_EACH * templates_max + TOKENS_MAX, SLOT)),
         bucket_key=np.zeros(twice, np.uint64),
         bucket_head=np.zeros(twice, np.int32),
+        bucket_places=np.zeros(twice * PLACE_WORDS, np.uint64),
+        probe_key=np.zeros(eight, np.uint64),
+        probe_head=np.zeros(eight, np.int32),
         service_key=np.zeros(twice, np.uint64),
         service_size=np.zeros(twice, np.int32),
         cache_key=np.zeros(eight, np.uint64),

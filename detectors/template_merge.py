@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.kernel import device
-from detectors.template_index import HOLE_ROOM, HOLE_WORDS, HOLES, PLAIN, POLAR, SOFT, WILD, Index, place_of, survivor
+from detectors.template_index import HOLE_ROOM, HOLE_WORDS, HOLES, PLAIN, POLAR, WILD, Index, place_of, survivor
+from detectors.template_probe import aim, unlink
 from detectors.tokens import I64, LETTERS, ONE, TOKENS_MAX, U64, ZERO, Tokens, fold
 
 
@@ -23,17 +24,27 @@ def _loosen_by(i: int, other: int, index: Index) -> None:
 @device
 def _merge(index: Index, away: int, into: int) -> None:
     index.template[away].parent = into
+    unlink(away, index)
     index.template[into].lines += index.template[away].lines
     _loosen_by(into, away, index)
 
 
 @device
 def absorb(bucket: int, general: int, index: Index) -> None:
-    """Merge every template of the bucket that `general` covers into it."""
+    """Merge every template of the bucket that `general` covers into it; drops merged ones from the list on the way."""
     length, first = index.template[general].length, index.template[general].first
-    i = index.bucket_head[bucket]
+    before, i = -1, index.bucket_head[bucket]
     while i >= 0:
-        if i != general and index.template[i].parent == i:
+        following = index.template[i].next
+        if index.template[i].parent != i:
+            if before < 0:
+                index.bucket_head[bucket] = following
+            else:
+                index.template[before].next = following
+            i = following
+            continue
+        before = i
+        if i != general:
             other, covered = index.template[i].first, True
             for j in range(length):
                 wanted = index.slot[first + j].hash
@@ -43,7 +54,7 @@ def absorb(bucket: int, general: int, index: Index) -> None:
                     break
             if covered:
                 _merge(index, i, general)
-        i = index.template[i].next
+        i = following
 
 
 @device
@@ -123,19 +134,6 @@ def meet(seed: U64, i: int, bucket: int, index: Index) -> I64:
         if _note_hole(at, i, place, index) >= (HOLE_WORDS if place else HOLE_ROOM):
             return _unite(at, i, place, bucket, index)
     return -1
-
-
-@device
-def aim(i: int, index: Index) -> None:
-    """Choose the probe of template `i`: its last slot that only a value or the same word can meet (first places are crowded)."""
-    row = index.template[i]
-    row.probe_hash = ZERO
-    for j in range(row.length - 1, -1, -1):
-        slot = index.slot[row.first + j]
-        if slot.hash != WILD and slot.key == ZERO and slot.marks & SOFT == 0:
-            row.probe = j
-            row.probe_hash = slot.hash
-            return
 
 
 @device

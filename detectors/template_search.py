@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from detectors.template_index import (
     Index,
     place_of,
 )
+from detectors.template_probe import first_of, has_place, place_key, word_key
 from detectors.tokens import (
     CLASS,
     F64,
@@ -47,6 +48,8 @@ from detectors.tokens import (
 from detectors.words import IS_NAMING, IS_POLAR, NEITHER, kind_of_token
 
 YIELDING = SOFT | CROWDED | KNOWN  # flags of a token that may stand where a template has another word
+COMPARED_MAX: Final = 100
+"""Templates that one line is compared with at most: it takes a flood of lines without a shape to get there."""
 LOW_HALF = np.uint64(0xFFFFFFFF)
 
 
@@ -177,25 +180,27 @@ def _similarity(first: int, length: int, seed: U64, tokens: Tokens, index: Index
 
 
 @device
+def _better(i: int, length: int, seed: U64, tokens: Tokens, index: Index, best: int, similarity: float) -> tuple[int, float]:
+    """The better of template `i` and the best so far; of two that are as good, the younger."""
+    index.counts[COMPARED] += 1
+    other = _similarity(index.template[i].first, length, seed, tokens, index)
+    if other > similarity or (other == similarity and i > best >= 0):
+        return i, other
+    return best, similarity
+
+
+@device
 def search(bucket: int, length: int, seed: U64, tokens: Tokens, index: Index) -> tuple[int, float]:
-    """The best template of a bucket and its similarity; drops merged templates from the list on the way."""
-    best, best_similarity = -1, 0.0
-    before, i = -1, index.bucket_head[bucket]
-    while i >= 0:
-        following = index.template[i].next
-        if index.template[i].parent != i:
-            if before < 0:
-                index.bucket_head[bucket] = following
-            else:
-                index.template[before].next = following
-            i = following
+    """The best template of a bucket and its similarity; (-1, 0) for none. Of very many that may fit only some are compared."""
+    template: Any = index.template
+    best, similarity = -1, 0.0
+    key, last = index.bucket_key[bucket], index.counts[COMPARED] + COMPARED_MAX
+    for place in range(length, -1, -1):
+        if place < length and not has_place(bucket, place, index):
             continue
-        before = i
-        row = index.template[i]
-        if row.probe_hash == ZERO or row.probe_hash == tokens.hash[row.probe] or tokens.flags[row.probe] & YIELDING:
-            similarity = _similarity(index.template[i].first, length, seed, tokens, index)
-            index.counts[COMPARED] += 1
-            if similarity > best_similarity:
-                best, best_similarity = i, similarity
-        i = following
-    return best, best_similarity
+        yields = place == length or tokens.flags[place] & YIELDING != 0
+        i = first_of(place_key(key, place) if yields else word_key(key, place, tokens.hash[place]), index)
+        while i >= 0 and index.counts[COMPARED] < last:
+            best, similarity = _better(i, length, seed, tokens, index, best, similarity)
+            i = template[i].beside if yields else template[i].alike
+    return best, similarity

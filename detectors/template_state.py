@@ -9,13 +9,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.template_index import FAN_WORDS, HOLE_ROOM, SLOT, SLOTS, TEMPLATE, TEMPLATES, Index, make_index
+from detectors.template_index import FAN_WORDS, HOLE_ROOM, PLACE_WORDS, SLOT, SLOTS, TEMPLATE, TEMPLATES, Index, make_index
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 # Each hash table by the column of its keys: the columns of its values, with how many each key has.
 _TABLES: Final[dict[str, dict[str, int]]] = {
-    "bucket_key": {"bucket_head": 1},
+    "bucket_key": {"bucket_head": 1, "bucket_places": PLACE_WORDS},
+    "probe_key": {"probe_head": 1},
     "service_key": {"service_size": 1},
     "cache_key": {"cache_template": 1},
     "hole_key": {"hole_size": 1, "hole_template": HOLE_ROOM},

@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.tokens import DATE, LINE_BYTES_MAX, MASK, SMALL, VALUES_MAX, Tokens, tokenise
+from detectors.tokens import DATE, MASK, SMALL, VALUES_MAX, Tokens, tokenise
 
-TEXT_BYTES_MAX: Final = 4_096
-"""Bytes of a masked line that are kept as the text of its template."""
+SPELLED_BYTES_MAX: Final = 1_024
+"""Bytes of the first line of a template that its text is made of."""
 EXAMPLE_BYTES_MAX: Final = 512
 """Bytes of the first line of a template that are kept as its example."""
 
@@ -30,8 +30,8 @@ def readable(raw: bytes) -> str:
 
 
 def slot_texts(line: bytes, room: Tokens) -> bytes:
-    """The masked spelling of a line, one text line for each token, at most TEXT_BYTES_MAX. Small digits stay."""
-    line = line[:LINE_BYTES_MAX]
+    """The masked spelling of a line, one text line for each token, of its first SPELLED_BYTES_MAX bytes. Small digits stay."""
+    line = line[:SPELLED_BYTES_MAX]
     count, _, values, _ = tokenise(np.frombuffer(line, np.uint8), 0, len(line), room)
     spans = room.value[: 2 * min(values, VALUES_MAX)].reshape(-1, 2).tolist()
     texts, at = [], 0
@@ -42,7 +42,7 @@ def slot_texts(line: bytes, room: Tokens) -> bytes:
             mine.append(spans[at])
             at += 1
         texts.append(MASK if flags & DATE else line[start:end] if flags & SMALL else _spliced(line, start, end, mine))
-    return b"\n".join(b" ".join(text.split()) for text in texts)[:TEXT_BYTES_MAX]
+    return b"\n".join(b" ".join(text.split()) for text in texts)
 
 
 def _spliced(line: bytes, start: int, end: int, spans: list[list[int]]) -> bytes:

@@ -36,10 +36,19 @@ from detectors.template_index import (
     survivor,
     survivors,
 )
-from detectors.template_merge import absorb, aim, generalise, loosen, meet
+from detectors.template_merge import absorb, generalise, loosen, meet
+from detectors.template_probe import aim, bucket_key
 from detectors.template_search import judge_tokens, note_fans, search
 from detectors.template_state import VERSION, index_columns, index_from, pack, texts_from
-from detectors.template_text import EXAMPLE_BYTES_MAX, SlotTexts, readable, slot_texts, template_id, template_text
+from detectors.template_text import (
+    EXAMPLE_BYTES_MAX,
+    SPELLED_BYTES_MAX,
+    SlotTexts,
+    readable,
+    slot_texts,
+    template_id,
+    template_text,
+)
 from detectors.tokens import I64, LINE_BYTES_MAX, ONE, SEED, SMALL, U64, ZERO, Flag, Tokens, fold, tokenise, tokens_room
 
 NO_TEMPLATE: Final = -1
@@ -60,6 +69,7 @@ def _bear(service: int, length: int, bucket: int, tokens: Tokens, index: Index) 
     born.length = length
     born.parent = i
     born.open = 0
+    born.probe = -1
     born.next = index.bucket_head[bucket]
     index.bucket_head[bucket] = i
     for j in range(length):
@@ -88,7 +98,7 @@ def _find(buffer: NDArray[np.uint8], service: int, seed: U64, length: int, token
     """The template of a line that the cache does not know: found, made general, or born. -1 when there is no room."""
     index.counts[SEARCHED] += 1
     judge_tokens(buffer, length, seed, tokens, index)
-    key = fold(seed, np.uint64(length)) | ONE
+    key = bucket_key(service, length)
     bucket = place_of(index.bucket_key, key)
     if index.bucket_key[bucket] != ZERO:
         best, similarity = search(bucket, length, seed, tokens, index)
@@ -194,18 +204,23 @@ class TemplateMiner:
         self._room = tokens_room()
         self._index = make_index(templates_max)
         self._index.counts[SERVICE_MAX] = per_service_max
-        self._spelling: list[bytes] = []
-        self._example: list[bytes] = []
+        self._example: list[bytes] = []  # of each template; of those not named yet, more of the line
+        self._spelling: list[bytes] = []  # of those that were named
         self._born_id: list[int] = []
 
     def __len__(self) -> int:
         """Templates ever born, merged ones too."""
-        return len(self._spelling)
+        return len(self._example)
 
     @property
     def overflowed(self) -> int:
         """Lines so far that got no template because there was no room."""
         return int(self._index.counts[OVERFLOWED])
+
+    @property
+    def room_bytes(self) -> int:
+        """The memory of the index, which never grows. Spellings and examples of the templates come on top, bounded by their number."""
+        return sum(part.nbytes for part in (*self._index, *self._room))
 
     def mine(self, lines: Sequence[bytes], service: NDArray[np.int64]) -> NDArray[np.int32]:
         """The template of each line; -1 where there is none."""
@@ -218,16 +233,18 @@ class TemplateMiner:
         born = np.empty(min(len(lines), self._limits[0] - len(self)), np.int64)
         mine_lines(buffer, offset, service, self._room, self._index, out, born)
         for row in born[: int(self._index.counts[TEMPLATES]) - len(self)].tolist():
-            self._name(lines[row])
+            self._example.append(lines[row][:SPELLED_BYTES_MAX])
         return out
 
-    def _name(self, line: bytes) -> None:
-        row = self._index.template[len(self)]
-        spelling = slot_texts(line, self._room)
-        small = (self._room.flags[: row["length"]] & SMALL) != 0
-        self._spelling.append(spelling)
-        self._example.append(line[:EXAMPLE_BYTES_MAX])
-        self._born_id.append(template_id(template_text(spelling, SlotTexts(np.zeros_like(small), small))))
+    def _name(self) -> None:
+        """Spell the templates that were born since somebody asked: naming one takes as long as mining a hundred lines."""
+        for i in range(len(self._spelling), len(self)):
+            line = self._example[i]
+            spelling = slot_texts(line, self._room)
+            small = (self._room.flags[: self._index.template[i]["length"]] & SMALL) != 0
+            self._spelling.append(spelling)
+            self._example[i] = line[:EXAMPLE_BYTES_MAX]
+            self._born_id.append(template_id(template_text(spelling, SlotTexts(np.zeros_like(small), small))))
 
     def resolve(self, index: NDArray[np.int32]) -> NDArray[np.int32]:
         """The templates that stand for these now; -1 stays."""
@@ -237,6 +254,7 @@ class TemplateMiner:
 
     def describe(self, index: int) -> Template:
         """The template that stands for `index` now."""
+        self._name()
         i = int(self.resolve(np.array([index], np.int32))[0])
         row = self._index.template[i]
         slots = self._index.slot[row["first"] : row["first"] + row["length"]]
@@ -252,6 +270,7 @@ class TemplateMiner:
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """A copy of the whole state as named one-dimensional arrays."""
+        self._name()
         columns = index_columns(self._index)
         columns["limits"] = np.array((VERSION, *self._limits), np.int64)
         columns["spelling"], columns["spelling_end"] = pack(self._spelling)
