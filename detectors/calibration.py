@@ -358,7 +358,9 @@ def calibrate(
 
 
 @kernel
-def bands(expected: NDArray[np.float64], scale: NDArray[np.float64], edge: NDArray[np.float64], band: NDArray[np.float64]) -> None:
+def bands(
+    expected: NDArray[np.float64], scale: NDArray[np.float64], edge: NDArray[np.float64], band: NDArray[np.float64]
+) -> None:
     """Write (n, 2): expected minus and plus the deviation with which the score would about reach 1.0; NaN where nothing is expected.
 
     Only for what is shown to somebody: this deviation would be a twentieth of the cost of all scores.

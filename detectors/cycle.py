@@ -17,20 +17,19 @@ After: the autocorrelation of what is left of a seasonal model (Box and Jenkins 
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
+from detectors import ring
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import tail_decades
+from detectors.ring import BINS, autocorrelation, bin_of, empty, keep, pass_over, past, shrink, tiny_as_zero
 
-BINS: Final = 1024
 VOTES: Final = 3
-BIN_NS: Final = 300_000_000_000
 LAG_MIN: Final = 6
 STEPS_KNOWN: Final = 8.0
 """Samples after which the distance between them is known well enough to choose a bin."""
@@ -48,6 +47,7 @@ STATE: Final = np.dtype(
         ("bin_ns", np.int64),  # 0: nothing has begun
         ("open_bin", np.int64),  # event time in bins
         ("period", np.float64),  # in bins; 0: none is believed or on trial
+        ("unit", np.float64),  # of the ring, a power of two; 0: all of it is 0
         ("count", np.int32),  # samples of the open bin
         ("bins", np.int32),  # heard, held at BINS
         ("lag", np.int32),  # the next of the sweep; 0: it begins anew
@@ -67,7 +67,7 @@ STATE: Final = np.dtype(
         ("power", np.float32),  # sum of squared slopes
         ("scale", np.float32),  # mean error of samples
         ("trust", np.float32),  # 0 … 1
-        ("ring", np.float32, BINS),  # distance from the centre; 0 was not heard
+        ("ring", np.int16, BINS),  # distance from the centre in units; 0 was not heard, or has nothing to say
     ],
     align=True,
 )
@@ -100,19 +100,13 @@ class Params(NamedTuple):
 
 
 @device
-def tiny_as_zero(x: float) -> float:
-    """Small magnitudes are zero: denormals are slow, and a square of them is one."""
-    return x if abs(x) >= 1e-18 else 0.0
-
-
-@device
 def held(x: float, limit: float) -> float:
     return min(max(x, -limit), limit)
 
 
 @device
 def floor_of(row: Row) -> float:
-    return 0.05 * np.float64(row.spread) + 1e-9 * abs(row.centre) + 1e-12
+    return 0.05 * float(np.float64(row.spread)) + 1e-9 * abs(float(row.centre)) + 1e-12
 
 
 @device
@@ -122,31 +116,9 @@ def size_of(row: Row) -> float:
 
 
 @device
-def heard_at(row: Row, place: int) -> float:
-    """The ring at a time in bins; 0 what it does not hold."""
-    if place >= row.open_bin or place < row.open_bin - BINS:
-        return 0.0
-    return np.float64(row.ring[place % BINS])
-
-
-@device
-def past(row: Row, place: int, back: float) -> float:
-    """The ring `back` bins before the middle of a bin: linear between two, and one alone where the other was not heard."""
-    ago = math.ceil(back)
-    part = ago - back
-    first = heard_at(row, place - ago)
-    second = heard_at(row, place - ago + 1)
-    if first == 0.0:
-        return second
-    if second == 0.0:
-        return first
-    return first + part * (second - first)
-
-
-@device
 def middle(a: float, b: float, c: float) -> float:
     """The median of those that are not 0; the mean of two; 0 of none."""
-    known = (a != 0.0) + (b != 0.0) + (c != 0.0)
+    known = int(a != 0.0) + int(b != 0.0) + int(c != 0.0)
     if known == VOTES:
         return max(min(a, b), min(max(a, b), c))
     return (a + b + c) / max(known, 1)
@@ -156,7 +128,9 @@ def middle(a: float, b: float, c: float) -> float:
 def predicted(row: Row, place: int, ahead: float) -> float:
     """What the last three periods say of the time `ahead` bins after the middle of a bin; 0: nothing."""
     period = row.period
-    return middle(past(row, place, period - ahead), past(row, place, 2.0 * period - ahead), past(row, place, 3.0 * period - ahead))
+    return middle(
+        past(row, place, period - ahead), past(row, place, 2.0 * period - ahead), past(row, place, 3.0 * period - ahead)
+    )
 
 
 @device
@@ -200,32 +174,6 @@ def explained(row: Row, x: float, shape: float, low: float, high: float, params:
 
 
 @device
-def correlated(row: Row, first: int, end: int, shift: int) -> tuple[float, float, float]:
-    """The sums of products, of squares and of squares `shift` further, over the slots from `first` to `end` - 1."""
-    both = 0.0
-    one = 0.0
-    other = 0.0
-    for i in range(first, end):
-        x = np.float64(row.ring[i])
-        y = np.float64(row.ring[i + shift])
-        both += x * y
-        one += x * x
-        other += y * y
-    return both, one, other
-
-
-@device
-def autocorrelation(row: Row, lag: int) -> float:
-    """Of the whole ring, whose newest bin is the open one. What was not heard counts as the centre."""
-    oldest = (row.open_bin + 1) % BINS
-    a = correlated(row, oldest, BINS - lag, lag)
-    b = correlated(row, max(oldest, BINS - lag), min(BINS, BINS - lag + oldest), lag - BINS)
-    c = correlated(row, 0, oldest - lag, lag)
-    squares = (a[1] + b[1] + c[1]) * (a[2] + b[2] + c[2])
-    return (a[0] + b[0] + c[0]) / math.sqrt(squares) if squares > 0.0 else 0.0
-
-
-@device
 def begin_trial(row: Row) -> None:
     row.judged = 0
     row.error = 0.0
@@ -258,6 +206,7 @@ def search(row: Row, params: Params) -> None:
         row.best_lag = 0.0
     if row.lag > row.bins // VOTES:
         settle(row)
+        shrink(row)
         row.lag = 0
         return
     now = autocorrelation(row, row.lag)
@@ -335,7 +284,7 @@ def close_bin(row: Row, params: Params, learns: bool) -> None:
         judge(row, x, params)
     if row.bins >= BINS_KNOWN:
         x = held(x, CLIP * spread + floor_of(row))
-    row.ring[row.open_bin % BINS] = tiny_as_zero(x)
+    keep(row, x)
     if not learns:
         return
     first = 1.0 / (row.bins + 1.0)
@@ -343,15 +292,15 @@ def close_bin(row: Row, params: Params, learns: bool) -> None:
     row.centre += max(1.0 / params.centre_bins, first) * bounded
     row.spread = tiny_as_zero(spread + max(0.5 / params.centre_bins, first) * (abs(bounded) - spread))
     row.bins = min(row.bins + 1, BINS)
-    search(row, params)
     trusted(row, params)
+    if row.trust <= 0.0:
+        search(row, params)
 
 
 @device
 def forget(row: Row, x: float, bin_ns: int, ts_ns: int) -> None:
     """Begin anew with bins of this length."""
-    for i in range(BINS):
-        row.ring[i] = 0.0
+    empty(row)
     row.centre = x
     row.bin_ns = bin_ns
     row.open_bin = ts_ns // bin_ns
@@ -369,12 +318,6 @@ def forget(row: Row, x: float, bin_ns: int, ts_ns: int) -> None:
 
 
 @device
-def bin_of(step: float) -> int:
-    """The nanoseconds of a bin: whole five minutes, of which no sample takes noticeably more than one bin."""
-    return BIN_NS * max(int(math.ceil(step / 300.0 - 0.05)), 1)
-
-
-@device
 def move(row: Row, x: float, sample: Row, params: Params, learns: bool) -> None:
     """Let a sample into the ring."""
     wanted = bin_of(sample.step)
@@ -388,8 +331,7 @@ def move(row: Row, x: float, sample: Row, params: Params, learns: bool) -> None:
     if place > row.open_bin:
         if row.count > 0:
             close_bin(row, params, learns)
-        for silent in range(row.open_bin + (row.count > 0), place):
-            row.ring[silent % BINS] = 0.0
+        pass_over(row, row.open_bin + int(row.count > 0), place)
         row.open_bin = place
         row.total = 0.0
         row.count = 0
@@ -445,9 +387,7 @@ def score_cycle(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
 
 def adopted(row: np.void, before: np.void, value: float) -> None:
     """What came since the model was set aside is told by the difference between the two rings, and is seen from the new level."""
-    since = row["ring"] != before["ring"]
-    shift = np.float32(value - float(before["centre"]))
-    row["ring"][since] = (before["ring"] - shift)[since]
+    ring.shift(row, before, value - float(before["centre"]))
     row["centre"] = value
     row["total"] = 0.0
     row["count"] = 0

@@ -31,7 +31,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kernel=cycle.score_cycle,
         kinds=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
         lasting=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
-        weight=1.0,
+        weight=0.0,
         adopted=cycle.adopted,
         source="Box and Jenkins 1970, autocorrelation of what a seasonal model leaves; median of seasonal lags",
     ),
