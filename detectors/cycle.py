@@ -10,7 +10,8 @@ a row that do not pay end the belief. Trust comes and goes within 72 bins.
 What lies between the predictions for the bins before and after is expected where these are far apart: an edge may come a bin early or late. So is
 what lies between the prediction and a nearer vote: who was told of one missed cycle is not told of the next two.
 
-In quarantine the ring goes on, it is what was seen; the centre, the period, the trust and the sizes of errors are the model, and stay.
+In quarantine the ring goes on, it is what was seen; the centre, the period, the trust and the sizes of errors are the model, and stay. What is
+not believed yet is no model: a period whose cycles are alerts is looked for all the same.
 
 After: the autocorrelation of what is left of a seasonal model (Box and Jenkins 1970); median of seasonal lags as a robust seasonal naive forecast.
 """
@@ -352,6 +353,13 @@ def learn_scale(row: Row, x: float, sample: Row, params: Params) -> None:
     row.scale = tiny_as_zero(scale + min(sample.dt / (seconds + sample.dt), 0.2) * (error - scale))
 
 
+@device
+def take_in(row: Row, x: float, sample: Row, params: Params, learns: bool) -> None:
+    if learns:
+        learn_scale(row, x, sample, params)
+    move(row, x, sample, params, learns)
+
+
 @kernel
 def score_cycle(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
     """See contract.py. Adds to `feed.seasonal`, so it must run after the season and before all others. Expects nothing (NaN) until it believes."""
@@ -378,11 +386,9 @@ def score_cycle(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
                 out.decades = trust * tail_decades(beyond / out.scale)
                 out.direction = int(apart > high) - int(apart < low)
                 sample.seasonal += trust * explained(row, apart, shape, low, high, params)
-        if sample.write >= 0:
-            learn_scale(state[sample.write], x, sample, params)
-        move(row, x, sample, params, sample.write == sample.read)
+        take_in(row, x, sample, params, sample.write == sample.read or row.trust <= 0.0)
         if sample.write >= 0 and sample.write != sample.read:
-            move(state[sample.write], x, sample, params, sample.write >= 0)
+            take_in(state[sample.write], x, sample, params, sample.write >= 0)
 
 
 def adopted(row: np.void, before: np.void, value: float) -> None:
