@@ -28,9 +28,8 @@ from detectors import ring
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import tail_decades
-from detectors.ring import BINS, autocorrelation, bin_of, empty, keep, pass_over, past, shrink, tiny_as_zero
+from detectors.ring import BINS, VOTES, autocorrelation, bin_of, empty, keep, middle, pass_over, past, shrink, tiny_as_zero
 
-VOTES: Final = 3
 LAG_MIN: Final = 6
 STEPS_KNOWN: Final = 8.0
 """Samples after which the distance between them is known well enough to choose a bin."""
@@ -95,7 +94,9 @@ class Params(NamedTuple):
     trust_bins: Annotated[float, Gt(1)] = 72.0
     """How long it takes to believe, or to stop."""
     pace: Annotated[float, Gt(0), Le(1)] = 0.25
-    """How much of its own error a period moves after each trial."""
+    """How much of its own error a period moves after each trial, …"""
+    settled_pace: Annotated[float, Gt(0), Le(1)] = 0.05
+    """… and one that is believed: cycles that come early or late must not move it to and fro."""
     edge: Annotated[float, Gt(0)] = 3.0
     """Usual errors that predictions for neighbouring bins are apart where an edge is."""
 
@@ -114,15 +115,6 @@ def floor_of(row: Row) -> float:
 def size_of(row: Row) -> float:
     """A usual error of a sample."""
     return 1.25 * np.float64(row.scale) + floor_of(row)
-
-
-@device
-def middle(a: float, b: float, c: float) -> float:
-    """The median of those that are not 0; the mean of two; 0 of none."""
-    known = int(a != 0.0) + int(b != 0.0) + int(c != 0.0)
-    if known == VOTES:
-        return max(min(a, b), min(max(a, b), c))
-    return (a + b + c) / max(known, 1)
 
 
 @device
@@ -223,11 +215,18 @@ def search(row: Row, params: Params) -> None:
 
 
 @device
+def reach_of(row: Row) -> float:
+    """Over how many bins to each side a slope is taken, and how late a cycle may seem to come."""
+    return max(row.period / 16.0, 1.0)
+
+
+@device
 def conclude(row: Row, params: Params) -> None:
     """The end of a trial: the period moves to where its errors are least, and has paid or not."""
     if row.power > 0.0:
-        late = held(-np.float64(row.pull) / np.float64(row.power), 2.0)
-        row.period = min(max(row.period + params.pace * late, float(LAG_MIN)), BINS / VOTES)
+        late = held(-np.float64(row.pull) / np.float64(row.power), reach_of(row))
+        pace = params.pace if row.trust <= 0.0 else params.settled_pace
+        row.period = min(max(row.period + pace * late, float(LAG_MIN)), BINS / VOTES)
     bar = params.pays if row.proven < params.proofs else params.keeps
     paid = np.float64(row.error) < bar * min(np.float64(row.plain_error), np.float64(row.wrong_error))
     begin_trial(row)
@@ -253,7 +252,8 @@ def judge(row: Row, x: float, params: Params) -> None:
     wrong = predicted(row, place, WRONG_PHASE * row.period)
     if shape == 0.0 or wrong == 0.0:
         return
-    slope = 0.5 * (predicted(row, place, 1.0) - predicted(row, place, -1.0))
+    reach = reach_of(row)
+    slope = (predicted(row, place, reach) - predicted(row, place, -reach)) / (2.0 * reach)
     limit = BOUND * VOTES * np.float64(row.spread) + floor_of(row)
     row.error = np.float64(row.error) + held(abs(x - shape), limit)
     row.plain_error = np.float64(row.plain_error) + held(abs(x), limit)

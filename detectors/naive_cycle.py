@@ -181,7 +181,8 @@ class Cycle:
         here, wrong = (self.predicted(self.open, ahead) for ahead in (0.0, 0.381966 * self.period))
         if not self.period or not here or not wrong:
             return
-        slope = 0.5 * (self.predicted(self.open, 1.0) - self.predicted(self.open, -1.0))
+        reach = max(self.period / 16.0, 1.0)
+        slope = (self.predicted(self.open, reach) - self.predicted(self.open, -reach)) / (2.0 * reach)
         limit = 12.0 * self.spread + self.floor()
         errors = (min(abs(x - guess), limit) for guess in (here, 0.0, wrong))
         self.trial.append((*errors, clamp(x - here, limit) * slope, slope * slope))
@@ -189,8 +190,9 @@ class Cycle:
             return
         error, plain, off, pull, power = np.array(self.trial, np.float32).cumsum(axis=0)[-1].tolist()
         self.trial = []
+        pace = self.params.settled_pace if self.trust else self.params.pace
         if power:
-            self.period = min(max(self.period + self.params.pace * clamp(-pull / power, 2.0), 6.0), SIZE / 3)
+            self.period = min(max(self.period + pace * clamp(-pull / power, reach), 6.0), SIZE / 3)
         paid = error < (self.params.pays if self.proven < 3 else self.params.keeps) * min(plain, off)
         self.failed = 0 if paid else self.failed + 1
         if paid:

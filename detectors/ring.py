@@ -17,6 +17,7 @@ from detectors.contract import Row
 from detectors.kernel import device
 
 BINS: Final = 1024
+VOTES: Final = 3
 BIN_NS: Final = 300_000_000_000
 UNITS_MAX: Final = 32_000.0
 """A distance in the ring; what is larger takes a larger unit, …"""
@@ -112,6 +113,15 @@ def past(row: Row, place: int, back: float) -> float:
 
 
 @device
+def middle(a: float, b: float, c: float) -> float:
+    """The median of those that are not 0; the mean of two; 0 of none."""
+    known = int(a != 0.0) + int(b != 0.0) + int(c != 0.0)
+    if known == VOTES:
+        return max(min(a, b), min(max(a, b), c))
+    return (a + b + c) / max(known, 1)
+
+
+@device
 def correlated(row: Row, first: int, end: int, shift: int) -> tuple[int, int, int]:
     """The sums of products, of squares and of squares `shift` further, over the slots from `first` to `end` - 1: whole numbers, any order."""
     both = 0
@@ -141,6 +151,7 @@ def shift(row: np.void, before: np.void, by: float) -> None:
     """Make `row` a copy of the ring of `before` in which what the two rings hold differently is lower by so much."""
     learned, kept = row["ring"] * float(row["unit"]), before["ring"] * float(before["unit"])
     since = np.abs(learned - kept) > 0.5 * (float(row["unit"]) + float(before["unit"]))
+    since |= np.roll(since, -1)  # the bin before: while the first one came both had the same centre
     moved = np.where(since, kept - by, kept)
     unit = max(float(row["unit"]), UNIT_MIN)
     while float(np.abs(moved).max()) > UNITS_MAX * unit:
