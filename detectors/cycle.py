@@ -217,7 +217,7 @@ def search(row: Row, params: Params) -> None:
 @device
 def reach_of(row: Row) -> float:
     """Over how many bins to each side a slope is taken, and how late a cycle may seem to come."""
-    return max(row.period / 16.0, 1.0)
+    return max(float(row.period) / 16.0, 1.0)
 
 
 @device

@@ -6,7 +6,6 @@ What the state keeps in float32 is rounded to it here too: the same numbers then
 from __future__ import annotations
 
 import math
-from statistics import median
 
 import numpy as np
 
@@ -108,7 +107,7 @@ class Cycle:
         return [vote for vote in votes if vote]
 
     def predicted(self, place: int, ahead: float) -> float:
-        return median(self.votes(place, ahead) or [0.0])
+        return float(np.median(self.votes(place, ahead) or [0.0]))
 
     def outlook(self, s: Sample) -> tuple[float, float, float]:
         """What is predicted, and the least and the greatest that may be."""
