@@ -35,7 +35,7 @@ from engine.detect.bank import Bank
 SEED = 1
 SERIES = 1_000
 """For kernels one by one: their states stay in the nearest caches."""
-TIERS = {"light": 256, "standard": 2048}
+TIERS = {"light": 256, "standard": 2048, "full": 8192}
 """Bytes a series that a tier may take."""
 
 

@@ -218,13 +218,17 @@ def warmed(heat: float, sample: Row, y: float) -> tuple[float, float]:
 
 
 @device
-def expectation(out: Row, verdicts: NDArray[np.void]) -> int:
-    """Take over the first detector's expectation that has one; returns its place, -1 when there is none."""
+def expectation(out: Row, verdicts: NDArray[np.void], table: NDArray[np.void]) -> int:
+    """Take over one detector's expectation; returns its place, -1 when there is none.
+
+    Those of no weight only explain, and each knows what those before it explain: the last of them is asked, without them the first of all.
+    """
+    by = -1
     for d in range(verdicts.shape[0]):
-        if verdicts[d].scale > 0.0:
+        if verdicts[d].scale > 0.0 and (by < 0 or table[d].weight == 0.0):
             out.expected = verdicts[d].expected
-            return d
-    return -1
+            by = d
+    return by
 
 
 @device
@@ -237,6 +241,14 @@ def leaning(row: Row, off: float) -> float:
     lean = float(row.lean) + LEANING * (side - float(row.lean))
     row.lean = lean
     return lean
+
+
+@device
+def first_kind(table: NDArray[np.void], top: int, by: int, sample: Row, off: float, toward: int) -> int:
+    """What an excursion is called that has not lasted: the word of whom explains it (`lasting_kind`), where that is one word for both."""
+    if by >= 0 and table[by].kinds[toward] == table[by].lasting[toward] and abs(off + sample.seasonal) < 0.5 * abs(off):
+        return int(table[by].kinds[toward])
+    return int(table[top].kinds[toward])
 
 
 @device
@@ -325,10 +337,13 @@ def judge(
         if is_warm(time, sample, params):
             out.score = decades / needed
             out.usual = max(tails.quantile_surprise(threshold, EXCEEDED_DECADES, EXCESS, whole) - decades, 0.0) / needed
-        by = expectation(out, verdicts[i])
+        by = expectation(out, verdicts[i], table)
         off = sample.value - out.expected if by >= 0 else 0.0
         lean = leaning(row, off)
-        out.kind = lasting_kind(table, top, by, sample, off, toward, lean) if lasts else table[top].kinds[toward]
+        if lasts:
+            out.kind = lasting_kind(table, top, by, sample, off, toward, lean)
+        else:
+            out.kind = first_kind(table, top, by, sample, off, toward)
         if by >= 0:
             out.scale = verdicts[i, by].scale
             edge = tails.quantile_boundary(threshold, EXCEEDED_DECADES, EXCESS, needed) + known

@@ -60,7 +60,7 @@ class Tier(IntEnum):
 
     LIGHT = 0  # at most 256 B a series, all detectors together
     STANDARD = 1  # at most 2 kB
-    FULL = 2
+    FULL = 2  # at most 8 kB
 
 
 @dataclass(frozen=True, slots=True)

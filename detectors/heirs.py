@@ -50,6 +50,10 @@ def _season(row: np.void, donor: np.void, level: float, moved: float) -> None:
     row["plain"] = level
 
 
+def _cycle(row: np.void, donor: np.void, level: float, moved: float) -> None:
+    """A period and its phase are each series' own: two timers that began apart stay apart."""
+
+
 def _reach(row: np.void, donor: np.void, level: float, moved: float) -> None:  # noqa: ARG001  # one signature for all
     lowest, highest = float(row["lowest"]), float(row["highest"])
     _copy(row, donor)
@@ -70,6 +74,7 @@ _RULES: Final[dict[str, Callable[[np.void, np.void, float, float], None]]] = {
     "flat": _flat,
     "absence": _absence,
     "season": _season,
+    "cycle": _cycle,
     "reach": _reach,
     "projection": _projection,
 }

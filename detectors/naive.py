@@ -7,45 +7,13 @@ state in a structured array must come out the same to rounding. Nothing but test
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from detectors import absence, flat, level, projection, rate, reach, season
-
-NAN = float("nan")
-
-
-class Sample(NamedTuple):
-    """One usable sample of the series: `dt` seconds after the one before, `seen` samples before it."""
-
-    ts_ns: int
-    civil_ns: int
-    value: float
-    dt: float
-    step: float
-    seen: int
-
-
-class Verdict(NamedTuple):
-    """What an oracle says of one sample; a bare one says nothing."""
-
-    decades: float
-    expected: float = NAN
-    scale: float = NAN
-    direction: int = 0
-
-
-def tail_decades(z: float) -> float:
-    return 3.0 * math.log10(1.0 + z * z / 6.0)
-
-
-def sign(x: float) -> int:
-    return (x > 0) - (x < 0)
-
-
-def clamp(x: float, limit: float) -> float:
-    return max(-limit, min(limit, x))
+from detectors.naive_cycle import naive_cycle
+from detectors.naive_words import Sample, Verdict, clamp, sign, tail_decades
 
 
 def soft_clip(decades: float) -> float:
@@ -330,6 +298,7 @@ def naive_projection(samples: list[Sample], params: projection.Params) -> list[V
 
 ORACLES: dict[str, Any] = {
     "season": naive_season,
+    "cycle": naive_cycle,
     "level": naive_level,
     "rate": naive_rate,
     "flat": naive_flat,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from detectors import absence, flat, level, projection, rate, reach, season
+from detectors import absence, cycle, flat, level, projection, rate, reach, season
 from detectors.contract import Detector, Tier
 
 _SPIKE: Final = ("dip", "spike", "spike")
@@ -22,6 +22,18 @@ DETECTORS: Final[dict[str, Detector]] = {
         weight=0.0,
         recurs=True,
         source="Winters 1960, additive seasonal smoothing, with bounded influence",
+    ),
+    "cycle": Detector(
+        name="cycle",
+        tier=Tier.FULL,
+        params=cycle.Params(),
+        state=cycle.STATE,
+        kernel=cycle.score_cycle,
+        kinds=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
+        lasting=("seasonal_miss", "seasonal_miss", "seasonal_miss"),
+        weight=0.0,
+        adopted=cycle.adopted,
+        source="Box and Jenkins 1970, autocorrelation of what a seasonal model leaves; median of seasonal lags",
     ),
     "level": Detector(
         name="level",

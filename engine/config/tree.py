@@ -152,7 +152,7 @@ class Detect(Model):
     false_alarm_every: Duration = 2_592_000.0
     """The budget of one series: at most one false alert in this long. Score 1.0 is set to meet it."""
     tier: Literal["light", "standard", "full"] = "standard"
-    """How much state a series is worth: light at most 256 B, standard 2 kB, full more."""
+    """How much state a series is worth: light at most 256 B, standard 2 kB, full 8 kB: it finds periods of their own too."""
     warm_up: Duration = 3600.0
     """Event time for which a new series only learns."""
     samples_min: Positive = 30

@@ -140,7 +140,7 @@ def test_an_entry_names_itself_and_its_source(detector: Detector) -> None:
     assert detector.weight >= 0
 
 
-@pytest.mark.parametrize(("tier", "bytes_max"), [(Tier.LIGHT, 256), (Tier.STANDARD, 2048)])
+@pytest.mark.parametrize(("tier", "bytes_max"), [(Tier.LIGHT, 256), (Tier.STANDARD, 2048), (Tier.FULL, 8192)])
 def test_a_tier_keeps_to_its_bytes(tier: Tier, bytes_max: int) -> None:
     from detectors import calibration
 
