@@ -13,6 +13,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from plot_fleet import tell_fleet
 from plot_series import HOUR_NS, START_NS, Floats, Scene, Told, scenes, tell
 
 from engine.records import Alert, AlertState
@@ -254,6 +255,8 @@ def slug(title: str) -> str:
 def pages() -> dict[str, str]:
     """Path from the root of the repository → text."""
     told = [(played, picture(played, tell(played))) for played in scenes()]
+    member, of_member = tell_fleet()
+    told.append((member, picture(member, of_member)))
     texts = {f"docs/anomalies/{slug(played.title)}.svg": drawn for played, drawn in told}
     shown = [f"![{played.title}: {played.about}](anomalies/{slug(played.title)}.svg)" for played, _ in told]
     texts["docs/anomalies.md"] = (
