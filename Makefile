@@ -27,7 +27,7 @@ demo: $(STAMP)  ## a simulated shop on an embedded broker: five faults found and
 	@$(BIN)/foreshock demo
 
 test: $(STAMP)  ## all tests; with Java and Maven also those against a real Apache Kafka
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --dist loadfile
 
 check: $(STAMP)  ## what continuous integration runs: format, lint, types, architecture, tests
 	@$(BIN)/ruff format --check .
