@@ -73,9 +73,9 @@ RESUMES: Final = 50
 NOTED: Final = 0.25
 """The share of the threshold from which a surprise is one to be usual: less is noise, and to subtract noise is to add some."""
 MONTH_SECONDS: Final = 2_592_000.0
-NEEDED_BASE: Final = 1.24
+NEEDED_BASE: Final = 0.38
 """Decades of one sample that make an alert a month, were the samples a month apart; measured on quiet series, as the next two."""
-NEEDED_SHARE: Final = 0.53
+NEEDED_SHARE: Final = 0.715
 """What ten times as many samples add to them. It is less than a decade: neighbours in time repeat each other, and an alert takes several anomalies."""
 BUDGET_SHARE: Final = 0.92
 """What a budget of a tenth as many alerts adds."""
