@@ -43,9 +43,14 @@ def false_alerts(made: Made) -> float:
     bank = Bank(Detect())
     bank.admit(0, Series(key=made.name.encode(), name=made.name, labels=(), entity=""))
     score = bank.score(np.zeros(len(made.ts), np.int64), made.ts * 1_000_000_000, made.value).score
-    half = len(score) // 2
-    seconds = float(made.ts[-1] - made.ts[half])
-    return alerts(score[half:]) * MONTH / seconds
+    return alerts(score[len(score) // 2 :]) / months(made)
+
+
+def months(made: Made) -> float:
+    """How long the second half of a series is. Its last sample stands for a step too: one alert in a month is not more than one a month."""
+    half = len(made.ts) // 2
+    step = float(np.median(np.diff(made.ts)))
+    return (float(made.ts[-1] - made.ts[half]) + step) / MONTH
 
 
 def alerts(score: NDArray[np.float64]) -> int:
@@ -72,16 +77,16 @@ def alerts_told(made: Sequence[Made]) -> NDArray[np.float64]:
     halves = {one.name: int(one.ts[len(one.ts) // 2]) for one in made}
     for alert in alerts_of(records(made), SHARD, SOURCE, Detect()):
         told[alert.entity] += alert.ts_ns // 10**9 >= halves[alert.entity]
-    return np.array([told[one.name] * MONTH / float(one.ts[-1] - halves[one.name]) for one in made])
+    return np.array([told[one.name] / months(one) for one in made])
 
 
-def shares(months: NDArray[np.float64]) -> dict[str, float]:
+def shares(monthly: NDArray[np.float64]) -> dict[str, float]:
     """Of false alerts a month, one number for each series."""
     return {
-        "share_over_budget": round(float((months > 1.0).mean()), 3),
-        "mean": round(float(months.mean()), 2),
-        "median": round(float(np.median(months)), 2),
-        "worst": round(float(months.max()), 1),
+        "share_over_budget": round(float((monthly > 1.0 + 1e-9).mean()), 3),
+        "mean": round(float(monthly.mean()), 2),
+        "median": round(float(np.median(monthly)), 2),
+        "worst": round(float(monthly.max()), 1),
     }
 
 

@@ -36,7 +36,7 @@ def table(chosen: Sequence[Detector], words: Sequence[str]) -> NDArray[np.void]:
         if unknown:
             raise ValueError(f"{d.name} gives kinds that have no word: {', '.join(sorted(unknown))}")
         (down, still, up), (low, lasting, high) = ([places[word] for word in kinds] for kinds in (d.kinds, d.lasting))
-        rows.append((d.weight, d.alone, (down, still, up), (low, lasting, high)))
+        rows.append((d.weight, d.weight if d.voice is None else d.voice, d.alone, (down, still, up), (low, lasting, high)))
     return as_state(calibration.table_of(rows))
 
 

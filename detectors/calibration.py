@@ -6,8 +6,8 @@ away (`usual`). What the last few samples said is added in squares: faults last,
 the sum exceeds once in a hundred samples is learned, which takes their dependence as it is. That alone is learned, and slowly:
 a tail for each detector, or one of the sum that follows its series, is taught by the faults, and ranks their second half below the first.
 
-A budget of one false alert in `budget_seconds` at a step of `step` seconds allows one false sample in budget / step, that is
-log10(budget / step) decades. The score is the sum's decades divided by a share of these (docs/decisions/0005 says what that costs).
+A budget of one false alert in `budget_seconds` asks for so many decades of one sample, and a dense series for more than a sparse one
+(`needed_decades`). The score is the sum's decades divided by these (docs/decisions/0005 says what one quantile for all costs).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ STATE: Final = np.dtype(
 TABLE: Final = np.dtype(
     [
         ("weight", np.float64),
+        ("voice", np.float64),  # what its decades count for when the excursion gets its name
         ("alone", np.float64),  # the share of its decades that needs nobody's agreement
         ("kinds", np.int64, 3),  # index of the kind for direction -1, 0, +1
         ("lasting", np.int64, 3),
@@ -61,7 +62,7 @@ EXCEEDED: Final = 0.01
 """The share of samples above the learned threshold, …"""
 EXCEEDED_DECADES: Final = 2.0
 """… and the same in decades."""
-PRIOR_THRESHOLD: Final = 6.5
+PRIOR_THRESHOLD: Final = 5.8
 """The threshold before a series has taught its own."""
 EXCESS: Final = 2.0
 """The mean of what goes beyond, the same for every series: one that is learned is taught by the faults themselves."""
@@ -71,8 +72,13 @@ RESUMES: Final = 50
 """… unless it goes on for so many: then it is how the series is."""
 NOTED: Final = 0.25
 """The share of the threshold from which a surprise is one to be usual: less is noise, and to subtract noise is to add some."""
-NEEDED_SHARE: Final = 0.85
-"""An alert takes several anomalies in a few samples, so one sample needs fewer decades than the alert; measured."""
+MONTH_SECONDS: Final = 2_592_000.0
+NEEDED_BASE: Final = 0.38
+"""Decades of one sample that make an alert a month, were the samples a month apart; measured on quiet series, as the next two."""
+NEEDED_SHARE: Final = 0.715
+"""What ten times as many samples add to them. It is less than a decade: neighbours in time repeat each other, and an alert takes several anomalies."""
+BUDGET_SHARE: Final = 0.92
+"""What a budget of a tenth as many alerts adds."""
 HEATING: Final = 0.4
 """How much one sample moves the average of the last few."""
 HEAT_SHARE: Final = 1.5
@@ -105,7 +111,8 @@ class Params(NamedTuple):
 @device
 def needed_decades(step: float, params: Params) -> float:
     """Decades of the sum that make a score of 1.0."""
-    return max(NEEDED_SHARE * log10(params.budget_seconds / max(step, 1e-3)), NEEDED_MIN)
+    budget = BUDGET_SHARE * log10(params.budget_seconds / MONTH_SECONDS)
+    return max(NEEDED_BASE + NEEDED_SHARE * log10(MONTH_SECONDS / max(step, 1e-3)) + budget, NEEDED_MIN)
 
 
 @device
@@ -171,25 +178,26 @@ def no_opinion(out: Row, sample: Row) -> None:
 @device
 def sums_of(out: Row) -> tuple[float, float, float, float, float, int, float]:
     """What `sum_up` and `needs` left of one sample: the sum, the sum with what is usual of it, the threshold before it taught, what is
-    usual, the most of one detector alone, which gives most, and the decades that are needed.
+    usual, the most of one detector alone, after which it is named, and the decades that are needed.
     """
     return out.score, out.usual, out.scale, out.deviation, out.expected, out.kind, out.edge
 
 
 @device
 def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArray[np.float64]) -> tuple[float, float, int]:
-    """The sum of the clipped surprises of one sample, the most that one detector says alone, and which gives most."""
+    """The sum of the clipped surprises of one sample, the most that one detector says alone, and after which it is named."""
     y = 0.0
     alone = 0.0
     top = 0
     most = -1.0
     for d in range(verdicts.shape[0]):
         factors[d] = verdicts[d].decades
-        share = table[d].weight * tails.soft_clip(verdicts[d].decades, CLIP)
-        y += share
+        clipped = tails.soft_clip(verdicts[d].decades, CLIP)
+        voice = table[d].voice * clipped
+        y += table[d].weight * clipped
         alone = max(alone, table[d].alone * verdicts[d].decades)
-        if share > most:
-            most = share
+        if voice > most:
+            most = voice
             top = d
     return y, alone, top
 
@@ -386,6 +394,6 @@ def bands(
         band[i, 1] = expected[i] + width
 
 
-def table_of(kinds: list[tuple[float, float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:
-    """The detectors' weights and kinds, one row each, in the order of the verdicts."""
+def table_of(kinds: list[tuple[float, float, float, tuple[int, int, int], tuple[int, int, int]]]) -> NDArray[Any]:
+    """The detectors' weights, voices and kinds, one row each, in the order of the verdicts."""
     return np.array(kinds, TABLE)

@@ -76,6 +76,7 @@ class Detector:
     lasting: tuple[str, str, str]  # and once it has lasted
     weight: float  # its share in the sum of surprises
     source: str  # the paper or the reason behind it
+    voice: float | None = None  # what its decades count for when an excursion gets its name; None: as its weight
     alone: float = 0.0  # the share of its decades that counts without agreement: 1 where no other detector can see the fault
     recurs: bool = False  # learns by the hour: keeps what a short excursion taught it when the rest is put back
     portable: bool = True  # the same bits on every machine

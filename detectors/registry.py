@@ -103,6 +103,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         kinds=("shape", "shape", "shape"),
         lasting=("shape", "variance", "shape"),
         weight=0.5,
+        voice=1.0,  # trusted half in whether, fully in what
         source="Pevny 2016, Loda, with fixed bins",
     ),
 }

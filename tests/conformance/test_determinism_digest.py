@@ -41,7 +41,7 @@ def digest_of(rows: int | str, setting: dict[str, str]) -> str:
         str(CORPUS),
         str(rows),
     ]  # numpy says so when it lacks a feature that it was told to leave
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

@@ -18,7 +18,7 @@ TIERS = {"light": Tier.LIGHT, "standard": Tier.STANDARD, "full": Tier.FULL}
 def test_engine_and_estimator_keep_and_weigh_the_same(tier):
     bank, model = Bank(Detect(tier=tier)), SeriesDetector(TIERS[tier])
     assert bank._dtype == model._dtype == assembly.row_type(of_tier(TIERS[tier]))
-    for field in ("weight", "alone"):
+    for field in ("weight", "voice", "alone"):
         assert bank._table[field].tolist() == model._table[field].tolist()
     words = [[bank.KINDS[k] for k in row] for row in bank._table["lasting"].tolist()]
     assert words == [[model._kinds[k] for k in row] for row in model._table["lasting"].tolist()]

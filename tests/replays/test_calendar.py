@@ -98,15 +98,15 @@ def test_the_batch_around_midnight_pages_me_twice_a_day():
 
 
 def test_because_of_the_job_at_six_nothing_is_told_any_more():
-    """After two weeks: the same load at another hour, thrice the load at six, and a job that does not end, are told."""
+    """After two weeks: the same load at another hour, twice the job's load at six, and a job that does not end, are told."""
     at, value = jobs(17)
     value[within(at, 14 * DAY + 13.0, JOB)] *= 2.0
-    value[within(at, 15 * DAY + 6.0, JOB)] *= 1.5
+    value[within(at, 15 * DAY + 6.0, JOB)] *= 2.0
     value[within(at, 16 * DAY + 6.0 + JOB, 3.0)] *= 2.0
     story = Story(at, value, "cpu.load")
     assert days_told(story)[-3:] == [14, 15, 16], story.summary()
     assert story.says(14 * DAY + 13.0, 14 * DAY + 13.1, state=FIRING)
-    assert story.says(15 * DAY + 6.0, 15 * DAY + 6.2, state=FIRING)
+    assert story.says(15 * DAY + 6.0, 15 * DAY + 6.3, state=FIRING)
     assert story.says(16 * DAY + 6.0 + JOB, 16 * DAY + 7.2, state=FIRING)
 
 
