@@ -1,0 +1,205 @@
+"""What `calibration` computes, in plain Python for one series that is never quarantined: written to be obvious, never to be fast.
+
+It starts from what the detectors said of each sample. Nothing but tests calls it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from detectors import calibration, usual
+from detectors.contract import Detector
+from detectors.naive_words import NAN, Sample, clamp, sign
+
+MINUTE_NS = 60_000_000_000
+PRIOR_SAMPLES = 2000
+
+
+class Said(NamedTuple):
+    """What one detector said of one sample."""
+
+    decades: float
+    expected: float
+    scale: float
+    direction: int
+    since: float
+
+
+class Opinion(NamedTuple):
+    """What is made of it."""
+
+    score: float = NAN
+    usual: float = 0.0
+    expected: float = NAN
+    scale: float = NAN
+    deviation: float = 0.0
+    kind: str = "none"
+    onset_ns: int = 0
+
+
+class Habits:
+    """Which level of surprise is usual at each time of the day: a number from 0 to 7 for each slot of one, five or fifteen minutes."""
+
+    def __init__(self) -> None:
+        self.levels: dict[int, int] = {}
+
+    def slot(self, s: Sample) -> tuple[int, int]:
+        """(slot, the minutes that it is long)."""
+        minutes = 1 if s.step < 250.0 else 5 if s.step < 800.0 else 15
+        return s.civil_ns // MINUTE_NS % 1440 // minutes * minutes, minutes
+
+    def known(self, s: Sample) -> float:
+        return 2.0 * self.levels.get(self.slot(s)[0], 0)
+
+    def learn(self, s: Sample, surprise: float) -> None:
+        """A whole step, as often as the mean over four days asks for."""
+        slot, minutes = self.slot(s)
+        level, spent = self.levels.get(slot, 0), min(s.step, 60.0 * minutes)
+        move = spent / (4.0 * 60.0 * minutes + spent) * (min(surprise / 2.0, 7.0) - level)
+        self.levels[slot] = min(max(level + math.floor(move + usual.chance(s.civil_ns // 1_000_000_000)), 0), 7)
+
+
+class Threshold:
+    """What the sum exceeds once in a hundred samples; an excursion teaches its first five samples, and all again from the fiftieth on."""
+
+    def __init__(self) -> None:
+        self.height = 0.0
+        self.above = 0
+        self.below = 0
+
+    def in_fault(self) -> bool:
+        return calibration.TEACHES < self.above < calibration.RESUMES
+
+    def learn(self, s: Sample, y: float, params: calibration.Params) -> None:
+        if s.seen == 0:
+            self.height = calibration.PRIOR_THRESHOLD
+        if s.seen <= params.samples_min:
+            return
+        exceeds = y > self.height
+        self.below = 0 if exceeds else min(self.below + 1, calibration.CALM_SAMPLES)
+        if exceeds:
+            self.above = min(self.above + 1, calibration.RESUMES)
+        elif self.below == calibration.CALM_SAMPLES:
+            self.above = 0
+        if exceeds and self.in_fault():
+            return
+        share = max(1.0 / (s.seen + PRIOR_SAMPLES), min(s.dt / (params.tail_seconds + s.dt), 1.0 / PRIOR_SAMPLES))
+        move = (1.0 - calibration.EXCEEDED) if exceeds else -calibration.EXCEEDED
+        self.height = max(self.height + share * calibration.EXCESS / calibration.EXCEEDED * move, 0.5)
+
+    def decades(self, y: float) -> float:
+        """In proportion up to the threshold, exponential beyond."""
+        if y <= self.height:
+            return 2.0 * y / self.height
+        return 2.0 + (y - self.height) / calibration.EXCESS / math.log(10.0)
+
+
+class Heat:
+    """The average of the last few sums; a pause ends it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def raised(self, s: Sample, y: float) -> float:
+        before = self.now if s.dt <= 10.0 * s.step else 0.0
+        self.now = before + 0.4 * (y - before)
+        return math.hypot(y, 1.5 * self.now)
+
+
+def clipped(decades: float) -> float:
+    return decades if decades <= 6.0 else 6.0 + math.log10(decades - 5.0)
+
+
+def needed(step: float, params: calibration.Params) -> float:
+    month = 30 * 86_400
+    decades = calibration.NEEDED_BASE + calibration.NEEDED_SHARE * math.log10(month / max(step, 1e-3))
+    return max(decades + calibration.BUDGET_SHARE * math.log10(params.budget_seconds / month), calibration.NEEDED_MIN)
+
+
+class NaiveCalibration:
+    """One series. `judge` takes its samples in order, each with what the detectors said of it and what the season explains of its value."""
+
+    def __init__(self, detectors: Sequence[Detector], params: calibration.Params) -> None:
+        self.detectors = detectors
+        self.params = params
+        self.threshold, self.habits = Threshold(), Habits()
+        self.heat, self.whole_heat = Heat(), Heat()
+        self.first_ns = self.onset_ns = self.calm = 0
+        self.lean = 0.0
+
+    def judge(self, s: Sample, said: Sequence[Said], seasonal: float) -> Opinion:
+        if s.seen == 0:
+            self.first_ns = s.ts_ns
+        shares = [d.weight * clipped(one.decades) for d, one in zip(self.detectors, said, strict=True)]
+        voices = [
+            (d.weight if d.voice is None else d.voice) * clipped(one.decades) for d, one in zip(self.detectors, said, strict=True)
+        ]
+        y, top = sum(shares), voices.index(max(voices))
+        alone = max(d.alone * one.decades for d, one in zip(self.detectors, said, strict=True))
+        known = self._usual(s, y)
+        whole = self.whole_heat.raised(s, y)
+        y = self.heat.raised(s, y - known)
+        decades = self.threshold.decades(y) if s.seen else 0.0
+        less = self.threshold.decades(whole) if s.seen else 0.0
+        self.threshold.learn(s, y, self.params)
+        if s.seen == 0:
+            return Opinion(onset_ns=s.ts_ns)
+        decades = max(decades, alone)
+        onset_ns = self._date_back(s, decades, said[top].since)
+        by = self._explains(said)
+        off = s.value - said[by].expected if by is not None else 0.0
+        kind = self._kind(said, top, by, off, seasonal, lasts=(s.ts_ns - onset_ns) / 1e9 >= 10.0 * s.step)
+        opinion = Opinion(kind=kind, onset_ns=onset_ns)
+        if by is not None:
+            scale = said[by].scale
+            opinion = opinion._replace(expected=said[by].expected, scale=scale, deviation=off / scale)
+        warm = s.seen >= self.params.samples_min and (s.ts_ns - self.first_ns) / 1e9 >= self.params.warm_up_seconds
+        if not warm:
+            return opinion
+        bar = needed(s.step, self.params)
+        return opinion._replace(score=decades / bar, usual=max(less - decades, 0.0) / bar)
+
+    def _usual(self, s: Sample, y: float) -> float:
+        """What of the sum is usual at this time of the day, where the series has a season; the time learns it."""
+        if s.step >= usual.STEP_MAX or all(d.name != "season" for d in self.detectors):
+            return 0.0
+        known = min(self.habits.known(s), y)
+        if not self.threshold.in_fault():
+            self.habits.learn(s, y if y >= calibration.NOTED * self.threshold.height else 0.0)
+        return known
+
+    def _date_back(self, s: Sample, decades: float, since: float) -> int:
+        """An excursion ends with the fifth ordinary sample in a row."""
+        if decades >= 2.0:
+            self.calm = 0
+            self.onset_ns = self.onset_ns or s.ts_ns
+        else:
+            self.calm += 1
+            if self.calm >= calibration.CALM_SAMPLES:
+                self.onset_ns = 0
+        if not self.onset_ns:
+            return s.ts_ns
+        return max(min(self.onset_ns, s.ts_ns - int(min(since, 86_400.0) * 1e9)), self.first_ns)
+
+    def _explains(self, said: Sequence[Said]) -> int | None:
+        """The last without a weight that expects something, else the first that does."""
+        expecting = [i for i, one in enumerate(said) if one.scale > 0.0]
+        silent = [i for i in expecting if self.detectors[i].weight == 0.0]
+        return silent[-1] if silent else expecting[0] if expecting else None
+
+    def _kind(self, said: Sequence[Said], top: int, by: int | None, off: float, seasonal: float, *, lasts: bool) -> str:
+        if not self.onset_ns:
+            self.lean = 0.0
+        else:
+            self.lean += 0.2 * (sign(off) - self.lean)
+        toward = said[top].direction + 1
+        of_season = by is not None and abs(off + seasonal) < 0.5 * abs(off)
+        if lasts:
+            if by is not None and of_season:
+                return self.detectors[by].lasting[toward]
+            return self.detectors[top].lasting[1 if abs(clamp(self.lean, 1.0)) < 0.4 else toward]
+        if by is not None and of_season and self.detectors[by].kinds[toward] == self.detectors[by].lasting[toward]:
+            return self.detectors[by].kinds[toward]
+        return self.detectors[top].kinds[toward]
