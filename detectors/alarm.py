@@ -1,17 +1,19 @@
 """When an alarm starts: what is new to the series itself, told once.
 
 A score says how surprising a sample is, against one scale for all series. A person wants fewer things: what this series does
-each day is no news, however surprising each single time. Seven witnesses that forget nothing look at the value for that:
+each day is no news, however surprising each single time. Nine witnesses that forget nothing look at the value for that:
 
     ever     how often a value like this was seen (places.py)
     quarter  the same in this quarter of the day: low at noon is news where low at night is none
     hour     and in this hour
+    lately   and the average of the last six samples in this hour
     record   how far beyond everything seen, as a part of the range
     gap      how far from the nearest value known, as a part of the range: between two levels is news too (density.py)
     slow     how rare the average of the last 48 samples is: a level that moves, where no single sample is strange
     quiet    how much less than usual the value changes: what stands still
+    shape    how far the last 24 samples are from all shapes known (shapes.py); counts half
 
-Each becomes decades by its rank among all that it said before (ranks.py), and the sum of the seven, each held at two and a half, is the
+Each becomes decades by its rank among all that it said before (ranks.py), and the sum of all, each held at two and a half, is the
 news: half of them have to agree. An alarm starts where the news is greater than that of any alarm within the last hundred samples that
 were some news at all. So that a fault's second half is not ranked below its first, nothing of this touches the score.
 """
@@ -24,27 +26,30 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
-from detectors import density, places, ranks
+from detectors import density, places, ranks, shapes
 from detectors.contract import VALUE_MAX, Row
 from detectors.kernel import device, kernel
 from detectors.portable import ln
 
-WITNESSES: Final = 7
+WITNESSES: Final = 9
 STATE: Final = np.dtype(
     [
         ("seen", np.int64),
         ("last", np.float64),  # the sample before
         ("lowest", np.float64),
         ("highest", np.float64),
-        ("slow", np.float64),  # the average of the last samples
+        ("lately", np.float64),  # the average of the last six samples
+        ("slow", np.float64),  # and of many
         ("moves", np.float64),  # mean absolute change of the last samples
         ("usual", np.float64),  # and of many
         ("newest", np.float64),  # the news of the last alarm
         ("since", np.int64),  # samples with any news since then
         ("ranks", ranks.STATE, WITNESSES),
         ("places", places.STATE),
+        ("averages", places.STATE),
         ("values", density.STATE),
         ("levels", density.STATE),
+        ("shapes", shapes.STATE),
     ],
     align=True,
 )
@@ -56,6 +61,8 @@ CLIP: Final = 2.5
 """Decades that one witness may give in full."""
 BEYOND: Final = 0.05
 """What counts of all the others, so that the greater of two clear news is the greater."""
+LATELY: Final = 6.0
+"""Samples that one hour is judged by together."""
 SLOW: Final = 48.0
 """Samples that a level is the average of."""
 MOVES: Final = 12.0
@@ -68,7 +75,7 @@ STILL: Final = 1e-4
 class Params(NamedTuple):
     """When an alarm starts."""
 
-    news: Annotated[float, Gt(0)] = 9.5
+    news: Annotated[float, Gt(0)] = 11.5
     """Decades of news that make an alarm's score 1.0; chosen on NAB's development files."""
     quiet_samples: Annotated[int, Gt(0)] = 100
     """For so many samples only greater news start another; a sample that is no news at all does not count."""
@@ -105,10 +112,9 @@ def stilled(row: Row, value: float) -> float:
 
 
 @device
-def levelled(row: Row, value: float) -> float:
-    """How rare the level is."""
+def averaged(row: Row, value: float) -> None:
+    row.lately += max(1.0 / LATELY, 1.0 / (row.seen + 1.0)) * (value - row.lately)
     row.slow += max(1.0 / SLOW, 1.0 / (row.seen + 1.0)) * (value - row.slow)
-    return density.rarity(row.levels, row.slow)
 
 
 @device
@@ -119,22 +125,30 @@ def said(row: Row, witness: int, surprise: float) -> float:
 
 
 @device
+def news_of_places(row: Row, hour: int, value: float) -> float:
+    """What the four say that know where the series has been."""
+    place = places.bin_of(row.places, value)
+    average = places.bin_of(row.averages, row.lately)
+    news = said(row, 0, places.rareness(row.places, places.EVER, place))
+    news += said(row, 1, places.rareness(row.places, places.QUARTERS + hour // places.QUARTER, place))
+    news += said(row, 2, places.rareness(row.places, hour, place))
+    news += said(row, 3, places.rareness(row.averages, hour, average))
+    places.remember(row.places, hour, place)
+    places.remember(row.averages, hour, average)
+    return news
+
+
+@device
 def news_of(row: Row, hour: int, value: float) -> float:
     """The news in a sample, in decades; learns it."""
-    record = recorded(row, value)
-    quiet = stilled(row, value)
-    level = levelled(row, value)
+    averaged(row, value)
+    news = news_of_places(row, hour, value)
+    news += said(row, 4, recorded(row, value))
     gap = density.gap(row.values, value)
-    place = places.bin_of(row.places, value)
-    quarter = hour // places.QUARTER * places.QUARTER
-    news = said(row, 0, places.rareness(row.places, 0, places.HOURS, place))
-    news += said(row, 1, places.rareness(row.places, quarter, places.QUARTER, place))
-    news += said(row, 2, places.rareness(row.places, hour, 1, place))
-    news += said(row, 3, record)
-    news += said(row, 4, gap if row.seen > SPANNED else 0.0)
-    news += said(row, 5, level)
-    news += said(row, 6, quiet)
-    places.remember(row.places, hour, place)
+    news += said(row, 5, gap if row.seen > SPANNED else 0.0)
+    news += said(row, 6, density.rarity(row.levels, row.slow))
+    news += said(row, 7, stilled(row, value))
+    news += 0.5 * said(row, 8, shapes.newness(row.shapes, max(row.highest - row.lowest, 1e-9), value))
     row.seen += 1
     return news if row.seen > WARM else 0.0
 

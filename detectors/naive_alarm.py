@@ -1,4 +1,4 @@
-"""What `alarm`, `ranks`, `places` and `density` compute, in plain Python for one series: written to be obvious, never to be fast.
+"""What `alarm`, `ranks`, `places`, `density` and `shapes` compute, in plain Python for one series: written to be obvious, never to be fast.
 
 Whatever can be told from the past is told from all of it, kept in lists: a rank from all surprises, a count from all samples, a bin from
 those that fell into it, a record from the series. Averages that forget are kept as the docstrings have them. Nothing but tests calls this.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import NamedTuple
 
-from detectors import alarm, density, places, ranks
+from detectors import alarm, density, places, ranks, shapes
 
 DAY_NS = places.HOURS * places.HOUR_NS
 
@@ -54,7 +55,7 @@ class NaivePlaces:
         self.square += off * (value - self.centre)
         spread = math.sqrt(self.square / self.seen)
         z = (value - self.centre) / spread if spread > 0.0 else 0.0
-        return int((z / (abs(z) + 2.0) + 1.0) * (0.5 * places.BINS))
+        return min(int((z / (abs(z) + 2.0) + 1.0) * (0.5 * places.BINS)), places.BINS - 1)
 
     def _rareness(self, hours: list[int] | range, place: int) -> float:
         there = [p for hour, p in self.visits if hour in hours]
@@ -119,6 +120,83 @@ def width(bins: list[list[float]], place: int) -> float:
     return min(gaps, default=1.0)
 
 
+# ------------------------------------------------------------------------------------------------------ shapes
+class Box(NamedTuple):
+    """A region of known shapes: the ends of its sides, and the block at which it was last of use."""
+
+    low: list[float]
+    high: list[float]
+    used: int
+
+
+def in_order(parts: list[float]) -> float:
+    """The sum, added up from the first to the last, so that what is equally far is so here too."""
+    total = 0.0
+    for part in parts:
+        total += part
+    return total
+
+
+def distance(box: Box, point: list[float]) -> float:
+    """How far a point is outside a box, all sides together."""
+    return in_order([max(low - x, x - high, 0.0) for low, high, x in zip(box.low, box.high, point, strict=True)])
+
+
+def around(box: Box, point: list[float], block: int) -> Box:
+    """The box, grown just so far that the point is inside."""
+    return Box(list(map(min, box.low, point)), list(map(max, box.high, point)), block)
+
+
+def room(box: Box) -> float:
+    return in_order([high - low for low, high in zip(box.low, box.high, strict=True)])
+
+
+class NaiveShapes:
+    """The memory of shapes."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+        self.recent = 0.0
+        self.blocks: list[float] = []  # what sums each up
+        self.boxes: list[Box] = []
+
+    def newness(self, span: float, value: float) -> float:
+        """The distance of the shape that the value completes to the nearest one known, as a part of `span`."""
+        self.values.append(value)
+        if len(self.values) % shapes.BLOCK:
+            return 0.0
+        self._end_block(self.values[-shapes.BLOCK :], span)
+        if len(self.blocks) < shapes.WINDOW:
+            return 0.0
+        window = self.blocks[-shapes.WINDOW :]
+        mean = in_order([x / shapes.WINDOW for x in window])
+        point = window + [x - mean for x in window]
+        nearest = min((distance(box, point) for box in self.boxes), default=0.0)
+        self._learn(point, shapes.RADIUS * span * len(point))
+        return nearest / (span * len(point))
+
+    def _end_block(self, block: list[float], span: float) -> None:
+        mean = in_order(block) / len(block)
+        self.recent = 0.5 * (self.recent + mean) if self.blocks else mean
+        extreme = max(max(block), min(block), key=lambda x: abs(x - self.recent))
+        self.blocks.append(extreme if abs(extreme - mean) >= shapes.STANDS_OUT * span else mean)
+
+    def _learn(self, point: list[float], largest: float) -> None:
+        """The nearest box that may take the point in does; else a new one begins, for the one that was of no use for longest."""
+        block = len(self.blocks)
+        fitting = [k for k, box in enumerate(self.boxes) if room(around(box, point, block)) <= largest]
+        if fitting:
+            nearest = min(fitting, key=lambda k: distance(self.boxes[k], point))
+            self.boxes[nearest] = around(self.boxes[nearest], point, block)
+            return
+        anew = Box(point, point, block)
+        if len(self.boxes) < shapes.BOXES:
+            self.boxes.append(anew)
+            return
+        oldest = min(range(len(self.boxes)), key=lambda k: self.boxes[k].used)
+        self.boxes[oldest] = anew
+
+
 # ------------------------------------------------------------------------------------------------------ alarm
 def naive_places(ts_ns: list[int], values: list[float]) -> list[tuple[float, float, float]]:
     memory = NaivePlaces()
@@ -142,14 +220,25 @@ def naive_gaps(values: list[float]) -> list[float]:
     return [0.0 if seen <= alarm.SPANNED else gap for seen, gap in enumerate(gaps)]
 
 
+def naive_averages(values: list[float], length: float) -> list[float]:
+    average, averages = 0.0, []
+    for seen, value in enumerate(values, start=1):
+        average += (value - average) * max(1.0 / length, 1.0 / seen)
+        averages.append(average)
+    return averages
+
+
 def naive_levels(values: list[float]) -> list[float]:
     """How rare the average of the last samples is."""
     memory = NaiveBins()
-    level, rarities = 0.0, []
-    for seen, value in enumerate(values, start=1):
-        level += (value - level) * max(1.0 / alarm.SLOW, 1.0 / seen)
-        rarities.append(memory.rarity(level))
-    return rarities
+    return [memory.rarity(level) for level in naive_averages(values, alarm.SLOW)]
+
+
+def naive_shapes(values: list[float]) -> list[float]:
+    """The distance of the last samples to all shapes known, as a part of the range so far."""
+    memory = NaiveShapes()
+    ranges = [max(values[:n]) - min(values[:n]) for n in range(1, len(values) + 1)]
+    return [memory.newness(max(span, 1e-9), value) for span, value in zip(ranges, values, strict=True)]
 
 
 def naive_quiets(values: list[float]) -> list[float]:
@@ -167,14 +256,15 @@ def naive_quiets(values: list[float]) -> list[float]:
 
 
 def naive_news(ts_ns: list[int], values: list[float]) -> list[float]:
-    """The sum of what the seven witnesses say of each sample, in decades."""
+    """The sum of what the nine witnesses say of each sample, in decades."""
     by_place = naive_places(ts_ns, values)
+    lately = naive_places(ts_ns, naive_averages(values, alarm.LATELY))
     witnesses = [[at[k] for at in by_place] for k in range(3)]
-    witnesses += [naive_records(values), naive_gaps(values), naive_levels(values), naive_quiets(values)]
+    witnesses += [[at[2] for at in lately], naive_records(values), naive_gaps(values), naive_levels(values), naive_quiets(values)]
     news = [0.0] * len(values)
-    for surprises in witnesses:
+    for share, surprises in [(1.0, surprises) for surprises in witnesses] + [(0.5, naive_shapes(values))]:
         for i, decades in enumerate(naive_decades(surprises)):
-            news[i] += min(decades, alarm.CLIP) + alarm.BEYOND * max(decades - alarm.CLIP, 0.0)
+            news[i] += share * (min(decades, alarm.CLIP) + alarm.BEYOND * max(decades - alarm.CLIP, 0.0))
     return [0.0 if seen < alarm.WARM else sample for seen, sample in enumerate(news)]
 
 

@@ -1,6 +1,6 @@
 """Where a series has been: how often a value like this was seen at all, in this quarter of the day, and in this hour.
 
-A table of 24 hours (UTC) by 32 bins counts every sample. The bins are even in z / (|z| + 2) of the distance z from the mean of all
+A table of hours (UTC) by 32 bins counts every sample. The bins are even in z / (|z| + 2) of the distance z from the mean of all
 samples, in their deviations, so that there is one for any value; a bin's neighbours count half. An hour that was never looked at has
 seen nothing and says nothing: a series of some minutes, or one sample a day, is judged by what there is.
 """
@@ -17,14 +17,18 @@ from detectors.kernel import device
 from detectors.portable import ln
 
 HOURS: Final = 24
+QUARTERS: Final = HOURS
+"""The row of the first quarter of the day, after those of the hours. Parts of 2 to 8 hours do as well."""
 QUARTER: Final = 6
-"""Hours in a quarter of the day. From 2 to 8 there is no difference."""
+"""Hours in it."""
+EVER: Final = 28
+"""The row that counts all samples."""
 BINS: Final = 32
 HOUR_NS: Final = 3_600_000_000_000
 STATE: Final = np.dtype(
     [
-        ("count", np.float64, (HOURS, BINS)),
-        ("total", np.float64, HOURS),
+        ("count", np.float64, (EVER + 1, BINS)),
+        ("total", np.float64, EVER + 1),
         ("seen", np.float64),
         ("centre", np.float64),
         ("square", np.float64),  # sum of squared distances from it
@@ -42,24 +46,22 @@ def bin_of(row: Row, value: float) -> int:
     row.square += off * (value - row.centre)
     spread = math.sqrt(row.square / row.seen)
     z = (value - row.centre) / spread if spread > 0.0 else 0.0
-    return int((z / (abs(z) + 2.0) + 1.0) * (0.5 * BINS))
+    return min(int((z / (abs(z) + 2.0) + 1.0) * (0.5 * BINS)), BINS - 1)
 
 
 @device
-def rareness(row: Row, first: int, hours: int, place: int) -> float:
-    """-ln of the share of a bin among the samples of some hours; 0 when there are none."""
-    near, total = 1.0, 1.0
-    for hour in range(first, first + hours):
-        total += 4.0 * row.total[hour]
-        near += 2.0 * row.count[hour, place]
-        if place > 0:
-            near += row.count[hour, place - 1]
-        if place < BINS - 1:
-            near += row.count[hour, place + 1]
-    return max(ln(total / near), 0.0)
+def rareness(row: Row, part: int, place: int) -> float:
+    """-ln of the share of a bin among the samples of one part of the day, or of all; 0 when there are none."""
+    near = 2.0 * row.count[part, place]
+    if place > 0:
+        near += row.count[part, place - 1]
+    if place < BINS - 1:
+        near += row.count[part, place + 1]
+    return ln((4.0 * row.total[part] + 1.0) / (near + 1.0))
 
 
 @device
 def remember(row: Row, hour: int, place: int) -> None:
-    row.count[hour, place] += 1.0
-    row.total[hour] += 1.0
+    for part in (hour, QUARTERS + hour // QUARTER, EVER):
+        row.count[part, place] += 1.0
+        row.total[part] += 1.0

@@ -25,7 +25,7 @@ def decades_of(row: Row, surprise: float, seen: int) -> float:
     """-log10 of the share of surprises before, `seen` in all, that were so large; learns it then. A surprise of 0 is none."""
     if surprise <= 0.0:
         return 0.0
-    least = row.largest[KEPT - 1]
+    least = float(row.largest[KEPT - 1])
     if surprise <= least:
         return surprise / least * log10((seen + 1.0) / (KEPT + 1.0))
     place = KEPT - 1

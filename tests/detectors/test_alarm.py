@@ -7,7 +7,7 @@ import pytest
 from metric_corpus import CORPUS
 from numpy.typing import NDArray
 
-from detectors import alarm, density, ranks
+from detectors import alarm, density, ranks, shapes
 from detectors.kernel import as_state
 
 Floats = NDArray[np.float64]
@@ -146,3 +146,18 @@ def test_neither_unit_nor_offset_matters(scale: float):
     value[1500] = 160.0
     out = told(value)
     np.testing.assert_allclose(told(scale * (value - 300.0)), out, rtol=1e-3, atol=1e-3)
+
+
+def test_a_shape_inside_a_known_box_has_no_distance():
+    state = as_state(np.zeros(1, shapes.STATE))
+    period = np.tile(np.repeat([1.0, 5.0, 2.0, 8.0], 3), 40)
+    distances = [shapes.newness(state[0], 7.0, value) for value in period.tolist()]
+    assert max(distances[100:]) == 0.0
+
+
+def test_peaks_that_come_more_often_are_news():
+    value = np.full(4000, 20.0)
+    value[::72] = 60.0
+    often = value.copy()
+    often[3000:3200:8] = 60.0
+    assert told(often)[3000:3200].max() > told(value)[1000:].max() + 0.1

@@ -7,10 +7,10 @@ import pytest
 from metric_corpus import CORPUS
 from numpy.typing import NDArray
 
-from detectors import alarm, density, places
+from detectors import alarm, density, places, shapes
 from detectors.contract import VALUE_MAX
 from detectors.kernel import JIT, as_state
-from detectors.naive_alarm import NaiveBins, naive_alarms, naive_news, naive_places, naive_worst
+from detectors.naive_alarm import NaiveBins, naive_alarms, naive_news, naive_places, naive_shapes, naive_worst
 
 Floats = NDArray[np.float64]
 ROWS = 2000 if JIT else 300
@@ -94,8 +94,8 @@ def test_places_and_oracle_agree(step_s: int) -> None:
     for at, x in zip(ts_ns.tolist(), value.tolist(), strict=True):
         hour = at // places.HOUR_NS % places.HOURS
         place = places.bin_of(row, x)
-        parts = ((0, 24), (hour // 6 * 6, 6), (hour, 1))
-        told.append([places.rareness(row, first, hours, place) for first, hours in parts])
+        parts = (places.EVER, places.QUARTERS + hour // places.QUARTER, hour)
+        told.append([places.rareness(row, part, place) for part in parts])
         places.remember(row, hour, place)
     np.testing.assert_allclose(told, naive_places(ts_ns.tolist(), value.tolist()), rtol=1e-9, atol=1e-12)
 
@@ -109,6 +109,15 @@ def test_density_and_oracle_agree(name: str) -> None:
     gaps = [density.gap(state[1], x) for x in value]
     np.testing.assert_allclose(rarities, [rare.rarity(x) for x in value], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(gaps, [far.gap(x) for x in value], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", list(SERIES))
+def test_memory_of_shapes_and_oracle_agree(name: str) -> None:
+    value = SERIES[name][usable(SERIES[name])]
+    state = as_state(np.zeros(1, shapes.STATE))
+    spans = np.maximum(np.maximum.accumulate(value) - np.minimum.accumulate(value), 1e-9)
+    distances = [shapes.newness(state[0], span, x) for span, x in zip(spans.tolist(), value.tolist(), strict=True)]
+    np.testing.assert_allclose(distances, naive_shapes(value.tolist()), rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("quiet_samples", [1, 7, 100])
