@@ -14,8 +14,9 @@ each day is no news, however surprising each single time. Nine witnesses that fo
     shape    how far the last 24 samples are from all shapes known (shapes.py); counts half
 
 Each becomes decades by its rank among all that it said before (ranks.py), and the sum of all, each held at two and a half, is the
-news: half of them have to agree. An alarm starts where the news is greater than that of any alarm within the last hundred samples that
-were some news at all. So that a fault's second half is not ranked below its first, nothing of this touches the score.
+news: half of them have to agree. An old series is asked for somewhat more of it than a young one. An alarm starts where the news is
+greater than that of any alarm within the last hundred samples that were some news at all. So that a fault's second half is not ranked
+below its first, nothing of this touches the score. What was tried: docs/decisions/0010.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 from detectors import density, places, ranks, shapes
 from detectors.contract import VALUE_MAX, Row
 from detectors.kernel import device, kernel
-from detectors.portable import ln
+from detectors.portable import ln, log10
 
 WITNESSES: Final = 9
 STATE: Final = np.dtype(
@@ -70,6 +71,10 @@ MOVES: Final = 12.0
 USUAL: Final = 300.0
 STILL: Final = 1e-4
 """A change that is so small a part of the range is none."""
+AGE: Final = 3000.0
+"""Samples after which news counts as it is."""
+ASKED: Final = 0.075
+"""What a history ten times as long asks more of the news: a rank among few is never far, and the longer one looks the more there is to see."""
 
 
 class Params(NamedTuple):
@@ -140,7 +145,7 @@ def news_of_places(row: Row, hour: int, value: float) -> float:
 
 @device
 def news_of(row: Row, hour: int, value: float) -> float:
-    """The news in a sample, in decades; learns it."""
+    """The news in a sample, in decades as a history of usual age would give them; learns it."""
     averaged(row, value)
     news = news_of_places(row, hour, value)
     news += said(row, 4, recorded(row, value))
@@ -150,7 +155,7 @@ def news_of(row: Row, hour: int, value: float) -> float:
     news += said(row, 7, stilled(row, value))
     news += 0.5 * said(row, 8, shapes.newness(row.shapes, max(row.highest - row.lowest, 1e-9), value))
     row.seen += 1
-    return news if row.seen > WARM else 0.0
+    return news / (1.0 + ASKED * log10(row.seen / AGE)) if row.seen > WARM else 0.0
 
 
 @device

@@ -265,7 +265,8 @@ def naive_news(ts_ns: list[int], values: list[float]) -> list[float]:
     for share, surprises in [(1.0, surprises) for surprises in witnesses] + [(0.5, naive_shapes(values))]:
         for i, decades in enumerate(naive_decades(surprises)):
             news[i] += share * (min(decades, alarm.CLIP) + alarm.BEYOND * max(decades - alarm.CLIP, 0.0))
-    return [0.0 if seen < alarm.WARM else sample for seen, sample in enumerate(news)]
+    asked = [1.0 + alarm.ASKED * math.log10(seen / alarm.AGE) for seen in range(1, len(news) + 1)]
+    return [0.0 if seen < alarm.WARM else sample / asked[seen] for seen, sample in enumerate(news)]
 
 
 def naive_alarms(news: list[float], params: alarm.Params) -> list[float]:

@@ -21,7 +21,7 @@ BLOCK: Final = 3
 """Samples in a block."""
 WINDOW: Final = 8
 """Blocks in a shape."""
-BOXES: Final = 64
+BOXES: Final = 32
 SIDES: Final = 2 * WINDOW
 RADIUS: Final = 0.15
 """How large a box may grow, mean of its sides, as a part of the range."""
