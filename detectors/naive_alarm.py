@@ -7,7 +7,9 @@ those that fell into it, a record from the series. Averages that forget are kept
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from bisect import insort
+from collections import Counter
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from detectors import alarm, density, places, ranks, shapes
@@ -19,25 +21,28 @@ DAY_NS = places.HOURS * places.HOUR_NS
 def naive_decades(surprises: list[float]) -> list[float]:
     """How rare each is, in decades, among those before it."""
     told = []
+    before: list[float] = []  # ascending
     for seen, surprise in enumerate(surprises):
-        kept = sorted((s for s in surprises[:seen] if s > 0.0), reverse=True)[: ranks.KEPT]
+        kept = before[-ranks.KEPT :]
         if surprise <= 0.0:
             told.append(0.0)
-        elif len(kept) == ranks.KEPT and surprise <= kept[-1]:
-            told.append(surprise / kept[-1] * math.log10((seen + 1) / (ranks.KEPT + 1)))
+        elif len(kept) == ranks.KEPT and surprise <= kept[0]:
+            told.append(surprise / kept[0] * math.log10((seen + 1) / (ranks.KEPT + 1)))
         else:
             told.append(math.log10((seen + 1) / (sum(s >= surprise for s in kept) + 1)))
+        if surprise > 0.0:
+            insort(before, surprise)
     return told
 
 
 # ------------------------------------------------------------------------------------------------------ places
 class NaivePlaces:
-    """Where a series has been: the hour and the bin of each sample, as they were when it came."""
+    """Where a series has been: how often in each hour and bin, as they were when a sample came."""
 
     def __init__(self) -> None:
         self.seen = 0
         self.centre = self.square = 0.0
-        self.visits: list[tuple[int, int]] = []
+        self.visits: Counter[tuple[int, int]] = Counter()
 
     def rarenesses(self, ts_ns: int, value: float) -> tuple[float, float, float]:
         """How rare the value's bin is: ever, in this quarter of the day, in this hour. Learns the sample then."""
@@ -45,7 +50,7 @@ class NaivePlaces:
         place = self._bin_of(value)
         quarter = [h for h in range(places.HOURS) if h // places.QUARTER == hour // places.QUARTER]
         told = (self._rareness(range(places.HOURS), place), self._rareness(quarter, place), self._rareness([hour], place))
-        self.visits.append((hour, place))
+        self.visits[hour, place] += 1
         return told
 
     def _bin_of(self, value: float) -> int:
@@ -58,9 +63,9 @@ class NaivePlaces:
         return min(int((z / (abs(z) + 2.0) + 1.0) * (0.5 * places.BINS)), places.BINS - 1)
 
     def _rareness(self, hours: list[int] | range, place: int) -> float:
-        there = [p for hour, p in self.visits if hour in hours]
-        near = sum({0: 2, 1: 1}.get(abs(p - place), 0) for p in there)
-        return max(math.log((1 + 4 * len(there)) / (1 + near)), 0.0)
+        there = sum(count for (hour, _), count in self.visits.items() if hour in hours)
+        near = sum(weight * self.visits[hour, place + k] for hour in hours for k, weight in ((-1, 1), (0, 2), (1, 1)))
+        return math.log((1 + 4 * there) / (1 + near))
 
 
 # ------------------------------------------------------------------------------------------------------ density
@@ -206,8 +211,9 @@ def naive_places(ts_ns: list[int], values: list[float]) -> list[tuple[float, flo
 def naive_records(values: list[float]) -> list[float]:
     """How far beyond everything seen, as a part of the range."""
     parts = []
+    before = [*zip(accumulate(values, min), accumulate(values, max), strict=True)]
     for seen, value in enumerate(values):
-        lowest, highest = min(values[: seen or 1]), max(values[: seen or 1])
+        lowest, highest = before[max(seen - 1, 0)]
         outside = max(value - highest, lowest - value, 0.0)
         parts.append(outside / (highest - lowest) if seen > alarm.SPANNED and highest > lowest else 0.0)
     return parts
@@ -237,7 +243,7 @@ def naive_levels(values: list[float]) -> list[float]:
 def naive_shapes(values: list[float]) -> list[float]:
     """The distance of the last samples to all shapes known, as a part of the range so far."""
     memory = NaiveShapes()
-    ranges = [max(values[:n]) - min(values[:n]) for n in range(1, len(values) + 1)]
+    ranges = [most - least for most, least in zip(accumulate(values, max), accumulate(values, min), strict=True)]
     return [memory.newness(max(span, 1e-9), value) for span, value in zip(ranges, values, strict=True)]
 
 
@@ -245,10 +251,11 @@ def naive_quiets(values: list[float]) -> list[float]:
     """How much less than usual the value moves, as a logarithm."""
     moves = usual = 0.0
     quiets = [0.0] if values else []
+    ranges = [most - least for most, least in zip(accumulate(values, max), accumulate(values, min), strict=True)]
     for seen, (last, value) in enumerate(pairwise(values), start=1):
         change = abs(value - last)
         moves += max(1.0 / alarm.MOVES, 1.0 / seen) * (change - moves)
-        least = alarm.STILL * (max(values[: seen + 1]) - min(values[: seen + 1]))
+        least = alarm.STILL * ranges[seen]
         told = seen > 3 * alarm.MOVES and least > 0.0
         quiets.append(max(-math.log((moves + least) / (usual + least)), 0.0) if told else 0.0)
         usual += max(1.0 / alarm.USUAL, 1.0 / seen) * (change - usual)

@@ -17,6 +17,8 @@ from detectors.portable import log10
 
 KEPT: Final = 64
 """With fewer (16), what is just below an alarm is no longer told apart; with more nothing is gained."""
+SURPRISE_MAX: Final = 1e300
+"""A part of a range of nearly nothing may be infinite; ranks are of numbers."""
 STATE: Final = np.dtype([("largest", np.float64, KEPT)], align=True)  # descending; none of them is 0, so 0 is a free place
 
 
@@ -25,6 +27,7 @@ def decades_of(row: Row, surprise: float, seen: int) -> float:
     """-log10 of the share of surprises before, `seen` in all, that were so large; learns it then. A surprise of 0 is none."""
     if surprise <= 0.0:
         return 0.0
+    surprise = min(surprise, SURPRISE_MAX)
     least = float(row.largest[KEPT - 1])
     if surprise <= least:
         return surprise / least * log10((seen + 1.0) / (KEPT + 1.0))

@@ -36,40 +36,40 @@ def test_a_record_far_beyond_all_starts_an_alarm_and_what_follows_does_not():
 
 
 def test_what_comes_again_and_again_is_news_no_more():
-    value = noise(9000)
+    value = noise(5000)
     value[450::150] += 60.0
     out = told(value)
     assert out[450] > 1.0
-    assert out[6000::150].max() < out[450]
-    assert np.median(out[6000::150]) < 1.0
+    assert out[3000::150].max() < out[450]
+    assert np.median(out[3000::150]) < 1.0
 
 
 def test_a_value_that_is_usual_at_another_hour_is_news():
     """The day's rise does not come: no value is new, and no level."""
-    wave = 100.0 + 50.0 * np.sin(np.arange(6000) / 48.0 * 2 * np.pi) + np.random.default_rng(4).normal(0.0, 1.0, 6000)
+    wave = 100.0 + 50.0 * np.sin(np.arange(2500) / 48.0 * 2 * np.pi) + np.random.default_rng(4).normal(0.0, 1.0, 2500)
     low = wave.copy()
-    low[4812:4824] = wave[4824:4836]
-    assert told(low)[4812:4824].max() > told(wave)[4812:4824].max() + 0.2
+    low[2412:2424] = wave[2424:2436]
+    assert told(low)[2412:2424].max() > told(wave)[2412:2424].max() + 0.2
 
 
 def test_a_series_that_stands_still_within_its_range_is_news():
-    value = noise(4000)
-    value[3150:3200] = 100.0
+    value = noise(2000)
+    value[1900:1950] = 100.0
     out = told(value, quiet_samples=1)
-    assert out[3155:3200].max() > np.quantile(out[:3150], 0.95)
+    assert out[1905:1950].max() > np.quantile(out[:1900], 0.95)
 
 
 def test_a_value_between_two_levels_is_news_as_a_record_is():
-    value = np.where(np.arange(4000) // 12 % 2, 10.0, 90.0) + np.random.default_rng(5).normal(0.0, 1.0, 4000)
-    value[3000] = 50.0
-    assert told(value)[3000] > 1.0
+    value = np.where(np.arange(2000) // 12 % 2, 10.0, 90.0) + np.random.default_rng(5).normal(0.0, 1.0, 2000)
+    value[1500] = 50.0
+    assert told(value)[1500] > 1.0
 
 
 def test_a_level_that_moves_within_the_noise_is_news():
-    value = noise(6000)
-    value[5000:5200] += 8.0
+    value = noise()
+    value[2500:2700] += 8.0
     out = told(value)
-    assert out[5000:5200].max() > out[3000:5000].max()
+    assert out[2500:2700].max() > out[1500:2500].max()
 
 
 def test_equal_surprises_become_less_news_with_each_time():
@@ -156,8 +156,16 @@ def test_a_shape_inside_a_known_box_has_no_distance():
 
 
 def test_peaks_that_come_more_often_are_news():
-    value = np.full(4000, 20.0)
+    value = np.full(2500, 20.0)
     value[::72] = 60.0
     often = value.copy()
-    often[3000:3200:8] = 60.0
-    assert told(often)[3000:3200].max() > told(value)[1000:].max() + 0.1
+    often[2000:2200:8] = 60.0
+    assert told(often)[2000:2200].max() > told(value)[2000:2200].max() + 0.3
+
+
+def test_a_range_of_nearly_nothing_and_then_of_everything_gives_finite_scores():
+    value = np.where(np.arange(700) % 2, 5e-324, 0.0)
+    value[300::3] = np.geomspace(1e-300, 9e14, len(value[300::3]))
+    out = told(value, quiet_samples=1)
+    assert np.isfinite(out).all()
+    assert out.max() > 0.0
