@@ -7,7 +7,6 @@ those that fell into it, a record from the series. Averages that forget are kept
 from __future__ import annotations
 
 import math
-from bisect import insort
 from collections import Counter
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -31,7 +30,8 @@ def naive_decades(surprises: list[float]) -> list[float]:
         else:
             told.append(math.log10((seen + 1) / (sum(s >= surprise for s in kept) + 1)))
         if surprise > 0.0:
-            insort(before, surprise)
+            before.append(surprise)
+            before.sort()
     return told
 
 
