@@ -1,9 +1,9 @@
 """A memory of shapes: how far the last few blocks of a series are from everything it has looked like before.
 
-Three samples make a block, and a block is summed up by its mean, or by its extreme where that stands out. Eight blocks, as they are
-and with their mean taken away, are a point of sixteen numbers. The memory is a bounded set of boxes: the nearest box that may still
-grow takes the point in, else a new one begins, and where there is no room it replaces the one that was of no use for
-longest. The distance to the nearest box, a part of the range seen so far, is how new the shape is.
+Three samples make a block, and a block is summed up by its mean, or by its extreme where that stands out by a tenth of the range.
+Eight blocks, as they are and with their mean taken away, are a point of sixteen numbers. The memory is a bounded set of boxes: the
+nearest box that may still grow takes the point in, else a new one begins, and where there is no room it replaces the one that was of
+no use for longest. The distance to the nearest box, a part of the range seen so far, is how new the shape is.
 
 After: fuzzy ARTMAP's hyperboxes (Carpenter et al. 1991) and the nearest-neighbour discord (Keogh, Lin and Fu 2005), in one pass.
 """
@@ -25,6 +25,8 @@ BOXES: Final = 32
 SIDES: Final = 2 * WINDOW
 RADIUS: Final = 0.15
 """How large a box may grow, mean of its sides, as a part of the range."""
+STANDS_OUT: Final = 0.1
+"""How far from a block's mean an extreme is told in its place, as a part of the range: whatever the zero of the scale is."""
 STATE: Final = np.dtype(
     [
         ("low", np.float64, (BOXES, SIDES)),
@@ -44,7 +46,7 @@ STATE: Final = np.dtype(
 
 
 @device
-def block_ends(row: Row, value: float) -> bool:
+def block_ends(row: Row, span: float, value: float) -> bool:
     """Take a sample into the present block; true when that is complete and has moved into the window."""
     if row.filled == 0:
         row.total, row.least, row.most = 0.0, value, value
@@ -59,7 +61,7 @@ def block_ends(row: Row, value: float) -> bool:
     extreme = row.most if abs(row.most - row.recent) >= abs(row.least - row.recent) else row.least
     for k in range(WINDOW - 1):
         row.window[k] = row.window[k + 1]
-    row.window[WINDOW - 1] = extreme if abs(extreme - mean) >= 0.1 * abs(mean) else mean
+    row.window[WINDOW - 1] = extreme if abs(extreme - mean) >= STANDS_OUT * span else mean
     row.filled = 0
     row.blocks += 1
     return bool(row.blocks >= WINDOW)
@@ -94,7 +96,7 @@ def remember(row: Row, box: int, anew: bool) -> None:
 @device
 def newness(row: Row, span: float, value: float) -> float:
     """Learn a sample; the distance of the shape that it completes to the nearest one known, as a part of `span`, 0 for all others."""
-    if not block_ends(row, value):
+    if not block_ends(row, span, value):
         return 0.0
     mean = 0.0
     for k in range(WINDOW):

@@ -137,7 +137,7 @@ def write_scores(target: TextIO, table: Table, config: Detect) -> None:
     place, scores = _of_entity(scored, table.ts_ns, n, m, config)
     starts = np.zeros(n)
     if m == 1:
-        alarm.alarms(as_state(np.zeros(1, alarm.STATE)), _in_order(table), alarm.Params(), starts)
+        alarm.alarms(as_state(np.zeros(1, alarm.STATE)), table.ts_ns, _in_order(table), alarm.Params(), starts)
     else:
         alarm.worst(scores, alarm.Params(), starts)
     gates = _gates(table, scores)

@@ -7,10 +7,10 @@ import pytest
 from metric_corpus import CORPUS
 from numpy.typing import NDArray
 
-from detectors import alarm, density, shapes
+from detectors import alarm, density, places, shapes
 from detectors.contract import VALUE_MAX
 from detectors.kernel import JIT, as_state
-from detectors.naive_alarm import naive_alarms, naive_news, naive_rarities, naive_shapes, naive_worst
+from detectors.naive_alarm import NaiveBins, naive_alarms, naive_news, naive_places, naive_shapes, naive_worst
 
 Floats = NDArray[np.float64]
 ROWS = 2000 if JIT else 300
@@ -44,7 +44,7 @@ def heavy(seed: int = 14) -> Floats:
 
 
 def wakes(seed: int = 15) -> Floats:
-    """Constant for longer than tails collect, then not."""
+    """Constant for longer than it takes to have an opinion, then not."""
     value = np.full(ROWS, 0.1)
     value[200:] += np.random.default_rng(seed).normal(0.0, 1.0, ROWS - 200)
     return value[:1000]
@@ -65,18 +65,50 @@ def usable(value: Floats) -> NDArray[np.bool_]:
     return np.abs(value) < VALUE_MAX
 
 
+def times(rows: int, step_s: int) -> NDArray[np.int64]:
+    return (1_400_000_000 + step_s * np.arange(rows)) * 10**9
+
+
 @pytest.mark.parametrize("name", list(SERIES))
 def test_alarms_and_oracle_agree(name: str) -> None:
     value = SERIES[name]
+    ts_ns = times(len(value), 1800)
     used = usable(value)
-    news = naive_news(value[used].tolist())
+    news = naive_news(ts_ns[used].tolist(), value[used].tolist())
     for quiet_samples in (100, 1):  # with one, all but each lesser second news is told
         params = alarm.Params(quiet_samples=quiet_samples)
         out = np.full(len(value), np.nan)
-        alarm.alarms(as_state(np.zeros(1, alarm.STATE)), value, params, out)
+        alarm.alarms(as_state(np.zeros(1, alarm.STATE)), ts_ns, value, params, out)
         oracle = np.zeros(len(value))
         oracle[used] = naive_alarms(news, params)
         np.testing.assert_allclose(out, oracle, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("step_s", [7, 300, 5000, 86_400])
+def test_places_and_oracle_agree(step_s: int) -> None:
+    value = heavy()
+    ts_ns = times(len(value), step_s) - 2_000_000_000 * 10**9  # before 1970 too
+    state = as_state(np.zeros(1, places.STATE))
+    row = state[0]
+    told = []
+    for at, x in zip(ts_ns.tolist(), value.tolist(), strict=True):
+        hour = at // places.HOUR_NS % places.HOURS
+        place = places.bin_of(row, x)
+        parts = (places.EVER, places.QUARTERS + hour // places.QUARTER, hour)
+        told.append([places.rareness(row, part, place) for part in parts])
+        places.remember(row, hour, place)
+    np.testing.assert_allclose(told, naive_places(ts_ns.tolist(), value.tolist()), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", list(SERIES))
+def test_density_and_oracle_agree(name: str) -> None:
+    value = SERIES[name][usable(SERIES[name])].tolist()
+    state = as_state(np.zeros(2, density.STATE))
+    rare, far = NaiveBins(), NaiveBins()
+    rarities = [density.rarity(state[0], x) for x in value]
+    gaps = [density.gap(state[1], x) for x in value]
+    np.testing.assert_allclose(rarities, [rare.rarity(x) for x in value], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(gaps, [far.gap(x) for x in value], rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", list(SERIES))
@@ -86,14 +118,6 @@ def test_memory_of_shapes_and_oracle_agree(name: str) -> None:
     spans = np.maximum(np.maximum.accumulate(value) - np.minimum.accumulate(value), 1e-9)
     distances = [shapes.newness(state[0], span, x) for span, x in zip(spans.tolist(), value.tolist(), strict=True)]
     np.testing.assert_allclose(distances, naive_shapes(value.tolist()), rtol=1e-6, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", list(SERIES))
-def test_density_and_oracle_agree(name: str) -> None:
-    value = SERIES[name][usable(SERIES[name])].tolist()
-    state = as_state(np.zeros(1, density.STATE))
-    rarities = [density.rarity(state[0], x) for x in value]
-    np.testing.assert_allclose(rarities, naive_rarities(value), rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("quiet_samples", [1, 7, 100])
