@@ -17,6 +17,7 @@ from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
 from detectors import tails
+from detectors.ahead import ask_for
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import FREEDOM, log10, tail_decades
@@ -144,6 +145,7 @@ def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         sample = feed[i]
         if sample.read < 0:
             continue
+        ask_for(state[sample.next])
         row = state[sample.read]
         out = verdict[i]
         out.expected = np.nan

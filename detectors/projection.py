@@ -17,6 +17,7 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
+from detectors.ahead import ask_for
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import log10, tail_decades
@@ -146,7 +147,7 @@ def is_counted(sample: Row, params: Params) -> bool:
     if sample.seen <= COUNTED_FROM:
         return False
     share = samples_of(sample, params) / TOTAL_MAX
-    return share <= 1.0 or sample.seen % math.ceil(share) == 0.0
+    return share <= 1.0 or int(sample.seen) % math.ceil(share) == 0
 
 
 @device
@@ -203,6 +204,7 @@ def look_up(state: NDArray[np.void], feed: NDArray[np.void], params: Params, ver
         sample = feed[i]
         if sample.read < 0:
             continue
+        ask_for(state[sample.next])
         row = state[sample.read]
         out = verdict[i]
         out.expected = np.nan

@@ -13,6 +13,7 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
+from detectors.ahead import ask_for
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import log10, tail_decades
@@ -60,6 +61,7 @@ def score_reach(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         sample = feed[i]
         if sample.read < 0:
             continue
+        ask_for(state[sample.next])
         row = state[sample.read]
         out = verdict[i]
         out.expected = np.nan

@@ -14,13 +14,15 @@ After: additive seasonal smoothing (Winters 1960), with bounded influence and ev
 
 from __future__ import annotations
 
-from typing import Annotated, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
 from detectors import profile, usual
+from detectors.ahead import LINE_BYTES, ask
 from detectors.contract import Row
 from detectors.kernel import device, kernel
 from detectors.portable import tail_decades
@@ -46,19 +48,22 @@ STATE: Final = np.dtype(
         ("plain", np.float64),  # the offset that knows no profile
         ("age", np.float64),  # seconds of data learned, held at AGE_MAX
         ("unit", np.float64),  # of the daily profile
-        ("daily", np.int16, SLOTS),  # distance from the offset, in units (`profile`)
         ("shift", np.float32, WEEKDAYS),  # how much higher a weekday is than the others
         ("stretch", np.float32, WEEKDAYS),  # and by which share its daily profile is larger
         ("power", np.float32),  # mean square of the daily profile
-        ("usual", np.uint32, usual.WORDS),  # levels of usual surprise, ten in a word
         ("scale", np.float32),  # mean absolute error with the daily profile
         ("week_scale", np.float32),  # with both
         ("plain_scale", np.float32),  # and with none
         ("trust", np.float32),  # 0 … 1, belief in the daily profile
         ("week_trust", np.float32),  # and in the weekly one
+        ("daily", np.int16, SLOTS),  # distance from the offset, in units (`profile`)
+        ("usual", np.uint32, usual.WORDS),  # levels of usual surprise, ten in a word
     ],
     align=True,
 )
+_FIELDS: Final[Mapping[str, Any]] = STATE.fields or {}
+_DAILY: Final = _FIELDS["daily"][1]
+_USUAL: Final = _FIELDS["usual"][1]
 
 
 class Params(NamedTuple):
@@ -229,6 +234,15 @@ def learn(row: Row, sample: Row, params: Params) -> None:
     believe(row, dt, params)
 
 
+@device
+def look_ahead(row: Row, civil_ns: int, step: float) -> None:
+    """Ask for what will be needed of a row, if that will be at about the same time."""
+    for at in range(0, _DAILY, LINE_BYTES):
+        ask(row, at)
+    ask(row, _DAILY + 2 * slot_of(civil_ns))
+    ask(row, _USUAL + 4 * (usual.minute_of(civil_ns, step) // usual.IN_A_WORD))
+
+
 @kernel
 def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
     """See contract.py. Writes `feed.seasonal` too, so it must run first. Expects nothing (NaN) until a profile is believed."""
@@ -236,6 +250,7 @@ def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params
         sample = feed[i]
         if sample.read < 0:
             continue
+        look_ahead(state[sample.next], sample.civil_ns, sample.step)
         row = state[sample.read]
         out = verdict[i]
         out.decades = 0.0
