@@ -71,7 +71,9 @@ def departure_decades(row: Row, seen: float, params: Params) -> float:
     """Surprise at a change of value."""
     samples = min(seen, params.samples)
     probability = (min(row.changes, samples) + 1.0) / (samples + 2.0)
-    return max(-log10(min(20.0 * probability, 1.0)), 0.0)  # what happens once in twenty samples is usual
+    if 20.0 * probability >= 1.0:
+        return 0.0  # what happens once in twenty samples is usual
+    return -log10(20.0 * probability)
 
 
 @device
