@@ -100,7 +100,15 @@ def kernel(function: Function) -> Function:
 
 
 def device(function: Function) -> Function:
-    """Compile a small function that only kernels and other devices call. It becomes a part of each caller: a call would cost 3 ns and more."""
+    """Compile a small function that only kernels and other devices call; the compiler inlines it where it finds that worth its while."""
+    return _compile(function) if JIT else function
+
+
+def inlined(function: Function) -> Function:
+    """A device that becomes a part of each caller: a call costs 3 ns, and what it shares with its caller is worked out twice.
+
+    For what every sample passes through. Of functions that call each other in many places the compiler would make minutes of work.
+    """
     return _compile(function, forceinline=True) if JIT else function
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detectors import tails
 from detectors.ahead import ask_for
 from detectors.contract import Row
-from detectors.kernel import device, kernel, room
+from detectors.kernel import inlined, kernel, room
 from detectors.portable import FREEDOM, log10
 
 AGES: Final = 3
@@ -59,7 +59,7 @@ class Params(NamedTuple):
     """How many usual deviations one sample may teach."""
 
 
-@device
+@inlined
 def age_of(age: int, step: float, params: Params) -> float:
     """The time constant of a level."""
     if age == 0:
@@ -67,14 +67,14 @@ def age_of(age: int, step: float, params: Params) -> float:
     return max(params.hours, params.steps * step) if age == 1 else params.days
 
 
-@device
+@inlined
 def floor_of(row: Row, age: int) -> float:
     """The least deviation that can count as one."""
     floor: float = 0.1 * row.quantum + 1e-9 * abs(row.level[age]) + 1e-12
     return floor
 
 
-@device
+@inlined
 def clipped(odds: NDArray[np.float64], i: int) -> float:
     """The mean of the three ages' decades where one must be clipped, which is rare."""
     decades = 0.0
@@ -83,7 +83,7 @@ def clipped(odds: NDArray[np.float64], i: int) -> float:
     return decades
 
 
-@device
+@inlined
 def learn_quantum(row: Row, change: float) -> None:
     if change <= 0.0:
         return
@@ -93,19 +93,19 @@ def learn_quantum(row: Row, change: float) -> None:
         row.quantum = change
 
 
-@device
+@inlined
 def learn_first(row: Row, value: float) -> None:
     for age in range(AGES):
         row.level[age] = value
 
 
-@device
+@inlined
 def memory_of(age: int, step: float, params: Params) -> float:
     """The time constant of a scale."""
     return max(params.scale_seconds, 4.0 * age_of(age, step, params), params.scale_steps * step)
 
 
-@device
+@inlined
 def paces_of(
     feed: NDArray[np.void], params: Params, spare: NDArray[np.float64], teach: NDArray[np.float64], move: NDArray[np.float64]
 ) -> None:
@@ -126,7 +126,7 @@ def paces_of(
         move[2 * BLOCK + i] = max(dt / (age_of(2, step, params) + dt), least)
 
 
-@device
+@inlined
 def learn(row: Row, sample: Row, i: int, params: Params, teach: NDArray[np.float64], move: NDArray[np.float64]) -> None:
     """Learn sample `i` of a block."""
     value, seen = sample.value - sample.seasonal, sample.seen
@@ -145,7 +145,7 @@ def learn(row: Row, sample: Row, i: int, params: Params, teach: NDArray[np.float
         row.level[age] = value if age == 0 else row.level[age] + move[age * BLOCK + i] * deviation
 
 
-@device
+@inlined
 def weigh(
     state: NDArray[np.void],
     feed: NDArray[np.void],
@@ -187,7 +187,7 @@ def weigh(
             learn(state[sample.write], sample, i, params, teach, move)
 
 
-@device
+@inlined
 def odds_of(
     apart: NDArray[np.float64], size: NDArray[np.float64], n: int, decades: NDArray[np.float64], most: NDArray[np.float64]
 ) -> None:

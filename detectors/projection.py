@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from detectors.ahead import ask_for
 from detectors.contract import Row
-from detectors.kernel import device, kernel, room
+from detectors.kernel import inlined, kernel, room
 from detectors.portable import log10, tail_decades
 
 LAGS: Final = 4
@@ -79,12 +79,12 @@ class Params(NamedTuple):
     usual_seconds: Annotated[float, Gt(0)] = 2_592_000.0
 
 
-@device
+@inlined
 def scaled(distance: float, unit: float) -> float:
     return min(max(distance / unit, -FAR), FAR)
 
 
-@device
+@inlined
 def stand(row: Row, value: float, i: int, first: NDArray[np.float64], before: NDArray[np.float64]) -> None:
     """Write where a value and the samples before it are, from the centre, in units of the spread."""
     unit = 1.25 * row.spread + 1e-9 * abs(row.centre) + 1e-12
@@ -93,7 +93,7 @@ def stand(row: Row, value: float, i: int, first: NDArray[np.float64], before: ND
         before[lag * BLOCK + i] = scaled(row.recent[lag] - row.centre, unit)
 
 
-@device
+@inlined
 def look_up(
     first: NDArray[np.float64],
     before: NDArray[np.float64],
@@ -114,7 +114,7 @@ def look_up(
             narrow[cut * BLOCK + i] = 4.0 * near * near
 
 
-@device
+@inlined
 def familiarity(row: Row, i: int, place: NDArray[np.int32], narrow: NDArray[np.float64], counted: bool) -> float:
     """The product of the densities at a sample and those before it; the bins count it after they were read if so wished.
 
@@ -130,26 +130,26 @@ def familiarity(row: Row, i: int, place: NDArray[np.int32], narrow: NDArray[np.f
     return density
 
 
-@device
+@inlined
 def unfamiliarity(total: float, density: float) -> float:
     """The mean of -log10 of the densities, whose counts are of `total` samples, from their product."""
     return log10(total + 0.5 * BINS) - log10(density) / CUTS
 
 
-@device
+@inlined
 def apart(row: Row, strange: float) -> float:
     """How far beyond its usual size the unfamiliarity is, in usual distances."""
     return max(strange - float(row.usual), 0.0) / (1.25 * float(row.unrest) + 0.02)
 
 
-@device
+@inlined
 def observe(row: Row, value: float) -> None:
     for lag in range(LAGS - 1, 0, -1):
         row.recent[lag] = row.recent[lag - 1]
     row.recent[0] = value
 
 
-@device
+@inlined
 def learn_spread(row: Row, value: float, dt: float, seen: float, params: Params) -> None:
     deviation = value - row.centre
     limit = 6.0 * row.spread
@@ -162,13 +162,13 @@ def learn_spread(row: Row, value: float, dt: float, seen: float, params: Params)
         row.spread = 0.0
 
 
-@device
+@inlined
 def samples_of(sample: Row, params: Params) -> float:
     """How many samples the counts remember."""
     return max(params.memory_seconds / max(float(sample.step), 1e-3), 1000.0)
 
 
-@device
+@inlined
 def is_counted(sample: Row, samples: float) -> bool:
     """Not in the first samples, when the spread is not about right; of a fast series one sample in several is enough."""
     if sample.seen <= COUNTED_FROM:
@@ -177,7 +177,7 @@ def is_counted(sample: Row, samples: float) -> bool:
     return share <= 1.0 or int(sample.seen) % math.ceil(share) == 0
 
 
-@device
+@inlined
 def learn_usual(row: Row, sample: Row, strange: float, params: Params) -> None:
     alpha = max(1.0 / (sample.seen + 40.0), min(sample.dt / (params.usual_seconds + sample.dt), 0.05))
     if sample.seen > SEEN_MIN:
@@ -186,7 +186,7 @@ def learn_usual(row: Row, sample: Row, strange: float, params: Params) -> None:
     row.unrest = float(row.unrest) + alpha * (abs(strange - float(row.usual)) - float(row.unrest))
 
 
-@device
+@inlined
 def learn_total(row: Row, samples: float) -> None:
     """One sample more in the counts; all are halved when they stand for enough."""
     row.total += 1
@@ -199,7 +199,7 @@ def learn_total(row: Row, samples: float) -> None:
         row.total += row.counts[k]
 
 
-@device
+@inlined
 def learn_shape(row: Row, sample: Row, value: float, params: Params) -> None:
     """Everything but the counts and the usual unfamiliarity."""
     if sample.seen == 0.0:
@@ -211,7 +211,7 @@ def learn_shape(row: Row, sample: Row, value: float, params: Params) -> None:
     observe(row, value)
 
 
-@device
+@inlined
 def place_all(
     state: NDArray[np.void],
     feed: NDArray[np.void],
@@ -239,7 +239,7 @@ def place_all(
             observe(row, value)
 
 
-@device
+@inlined
 def learn_aside(
     row: Row,
     sample: Row,
@@ -262,7 +262,7 @@ def learn_aside(
     learn_shape(row, sample, value, params)
 
 
-@device
+@inlined
 def count_all(
     state: NDArray[np.void],
     feed: NDArray[np.void],
@@ -291,7 +291,7 @@ def count_all(
             learn_aside(state[sample.write], sample, i, params, columns)
 
 
-@device
+@inlined
 def judge(
     state: NDArray[np.void], feed: NDArray[np.void], params: Params, strange: NDArray[np.float64], far: NDArray[np.float64]
 ) -> None:

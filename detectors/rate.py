@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from detectors.ahead import ask_for
 from detectors.contract import Row
-from detectors.kernel import device, kernel, room
+from detectors.kernel import inlined, kernel, room
 from detectors.portable import tail_decades
 
 STATE: Final = np.dtype(
@@ -42,7 +42,7 @@ class Params(NamedTuple):
     scale_seconds: Annotated[float, Gt(0)] = 432_000.0
 
 
-@device
+@inlined
 def paces_of(
     feed: NDArray[np.void], params: Params, fast: NDArray[np.float64], slow: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> None:
@@ -59,7 +59,7 @@ def paces_of(
         scale[i] = max(min(dt / (params.scale_seconds + dt), 0.2), 1.0 / seen)
 
 
-@device
+@inlined
 def observe(row: Row, sample: Row, fast: float, slow: float) -> None:
     """Move the averages and the run: the present, not the model."""
     dt = sample.dt
@@ -75,7 +75,7 @@ def observe(row: Row, sample: Row, fast: float, slow: float) -> None:
     row.run = goes_on + (dt if rises else -dt)
 
 
-@device
+@inlined
 def learn(row: Row, seen: float, pace: float) -> None:
     if seen == 0.0:
         return
@@ -86,7 +86,7 @@ def learn(row: Row, seen: float, pace: float) -> None:
     row.scale = scale if scale >= 1e-30 else 0.0
 
 
-@device
+@inlined
 def follow(
     state: NDArray[np.void],
     feed: NDArray[np.void],
