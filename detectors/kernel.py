@@ -23,10 +23,7 @@ from typing import Any, Final, TypeVar
 
 import numba
 import numpy as np
-from numba.core import cgutils, types
 from numba.core import config as numba_config
-from numba.extending import intrinsic
-from numba.np import arrayobj
 from numpy.typing import NDArray
 
 config: Any = numba_config  # it makes its attributes at run time
@@ -110,28 +107,6 @@ def inlined(function: Function) -> Function:
     For what every sample passes through. Of functions that call each other in many places the compiler would make minutes of work.
     """
     return _compile(function, forceinline=True) if JIT else function
-
-
-def _on_stack(context: Any, count: Any, item: Any) -> Any:  # noqa: ARG001  # numba's signature
-    if not isinstance(count, types.IntegerLiteral):
-        return None  # numba asks again with the number itself
-    array: Any = types.Array(item.dtype, 1, "C")
-
-    def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        data = cgutils.alloca_once(builder, target.get_data_type(item.dtype), size=count.literal_value)
-        made = arrayobj.make_array(array)(target, builder)
-        bytes_ = [cgutils.intp_t(target.get_abi_sizeof(target.get_data_type(item.dtype)))]
-        shape = [cgutils.intp_t(count.literal_value)]
-        arrayobj.populate_array(made, data=data, shape=shape, strides=bytes_, itemsize=bytes_[0], meminfo=None)
-        return made._getvalue()  # noqa: SLF001  # numba's own name for it
-
-    return array(count, item), generate
-
-
-room: Any = intrinsic(prefer_literal=True)(_on_stack) if JIT else np.zeros
-"""`room(64, np.float64)`: an array on the stack, filled with anything, for what loops of one call hand on. A loop over plain arrays that calls
-nothing and does the same to each item is worked on eight items at a time, which one over records is not: a logarithm takes 1 ns in place of 7.
-"""
 
 
 def bound(kernel_: Callable[..., Any], *examples: Any) -> Callable[..., None]:

@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 
 from detectors import tails
 from detectors.ahead import ask_for
+from detectors.blocks import BLOCK, room
 from detectors.contract import Row
-from detectors.kernel import inlined, kernel, room
+from detectors.kernel import inlined, kernel
 from detectors.portable import FREEDOM, log10
 
 AGES: Final = 3
-BLOCK: Final = 64
-"""Samples that are worked on together, …"""
 _PACES: Final = AGES * BLOCK
-"""… and what each moves at each age."""
+"""Columns of a block, one for each age."""
 CLIP: Final = 6.0
 """Decades that one age may give in full, …"""
 CLIP_ODDS: Final = 100.0

@@ -18,19 +18,18 @@ from annotated_types import Gt
 from numpy.typing import NDArray
 
 from detectors.ahead import ask_for
+from detectors.blocks import BLOCK, room
 from detectors.contract import Row
-from detectors.kernel import inlined, kernel, room
+from detectors.kernel import inlined, kernel
 from detectors.portable import log10, tail_decades
 
 LAGS: Final = 4
 CUTS: Final = 8
 BINS: Final = 14
-BLOCK: Final = 64
-"""Samples that are worked on together, …"""
 _BEFORE: Final = (LAGS - 1) * BLOCK
-"""… where the samples before them stand, lag by lag, …"""
+"""Columns of a block, one for each sample before, …"""
 _PLACES: Final = CUTS * BLOCK
-"""… and where each falls, direction by direction."""
+"""… and one for each direction."""
 STATE: Final = np.dtype(
     [
         ("counts", np.uint16, CUTS * BINS),  # of each direction and bin

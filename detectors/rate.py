@@ -15,8 +15,9 @@ from annotated_types import Gt
 from numpy.typing import NDArray
 
 from detectors.ahead import ask_for
+from detectors.blocks import BLOCK, room
 from detectors.contract import Row
-from detectors.kernel import inlined, kernel, room
+from detectors.kernel import inlined, kernel
 from detectors.portable import tail_decades
 
 STATE: Final = np.dtype(
@@ -28,10 +29,6 @@ STATE: Final = np.dtype(
     ],
     align=True,
 )
-
-
-BLOCK: Final = 64
-"""Samples that are worked on together."""
 
 
 class Params(NamedTuple):

@@ -47,11 +47,7 @@ def width_of(step: float) -> int:
 @inlined
 def minute_of(civil_ns: int, step: float) -> int:
     minute = int((civil_ns % DAY_NS) // MINUTE_NS)
-    if step < 250.0:
-        return minute
-    if step < 800.0:
-        return minute - minute % 5
-    return minute - minute % 15
+    return minute - minute % width_of(step)
 
 
 @inlined
@@ -79,8 +75,6 @@ def remember(words: NDArray[np.uint32], civil_ns: int, step: float, surprise: fl
     shift = 3 * (minute % IN_A_WORD)
     word = int(words[place])
     level = (word >> shift) & LEVELS
-    if level == 0 and surprise == 0.0:
-        return
     seconds = 60.0 * width_of(step)
     spent = min(step, seconds)
     lesson = spent / (DAYS * seconds + spent) * (min(surprise / LEVEL, float(LEVELS)) - level)

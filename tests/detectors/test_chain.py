@@ -9,7 +9,7 @@ from metric_corpus import CORPUS, every
 from detectors import assembly, calibration, chain, clock
 from detectors.contract import FEED, VERDICT, Tier
 from detectors.kernel import as_state
-from detectors.registry import of_tier
+from detectors.registry import DETECTORS, of_tier
 
 ROWS = 7
 
@@ -28,6 +28,10 @@ def state_and_table(chosen):
     state = np.zeros(ROWS + 1, assembly.row_type(chosen))
     state["clock"]["shadow"][5] = ROWS + 1  # what the sixth would learn goes to the row that is no series
     return state, assembly.table(chosen, assembly.words_of(chosen))
+
+
+def test_every_detector_is_known_by_its_parameters():
+    assert list(chain._KERNELS.values()) == [d.kernel for d in DETECTORS.values()]
 
 
 @pytest.mark.parametrize("far", [False, True])

@@ -57,19 +57,3 @@ def test_a_bound_kernel_takes_arrays_of_any_stride_and_length() -> None:
         assert not out[:, 1].any()
     if kernel.JIT:
         assert len(double.signatures) == 1, "one row is contiguous and must compile nothing anew"
-
-
-@kernel.kernel
-def reverse(array: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    aside, places = kernel.room(4, np.float64), kernel.room(4, np.int32)
-    for i in range(4):
-        aside[i] = array[i]
-        places[i] = np.int32(3 - i)
-    for i in range(4):
-        out[places[i]] = aside[i]
-
-
-def test_room_is_an_array_for_one_call() -> None:
-    numbers = np.array([1.0, 2.0, np.nan, 4.5])
-    reverse(numbers, numbers)
-    assert numbers.tolist()[::3] == [4.5, 1.0]
