@@ -22,19 +22,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cost_curve import BATCH, curve, small_batches, stream_gb_per_second
+from benchmarks.cost_curve import curve, small_batches, stream_gb_per_second
 from benchmarks.report import machine, spread
 from benchmarks.warm import LEARNED, START_NS, STEP_NS, Samples, samples
-from detectors import clock
+from detectors import assembly, calibration, chain, clock
 from detectors.contract import FEED, VERDICT, Tier
-from detectors.kernel import as_state
-from detectors.registry import DETECTORS, of_tier
+from detectors.kernel import bound
+from detectors.registry import of_tier
 from engine.config.tree import Detect
 from engine.detect.bank import Bank
 
 SEED = 1
 SERIES = 1_000
 """For kernels one by one: their states stay in the nearest caches."""
+PART = 4 * chain.CHUNK
+"""Samples a call of one kernel: a call and the clock cost a microsecond, which the kernels of a chain do not pay."""
+PARAMS = calibration.Params()
 TIERS = {"light": 256, "standard": 2048, "full": 8192}
 """Bytes a series that a tier may take."""
 
@@ -76,28 +79,35 @@ def _kernels(rounds: int) -> dict[str, float]:
     load = samples(SERIES, 100, start_ns=START_NS + LEARNED * STEP_NS, order="scrape", seed=SEED + 1)
     taken: dict[str, list[float]] = {}
     for _ in range(rounds):
-        clocks = np.zeros(SERIES, clock.STATE)
-        states = {detector.name: np.zeros(SERIES, detector.state) for detector in of_tier(Tier.STANDARD)}
-        _alone(clocks, states, warm)
-        for name, seconds in _alone(clocks, states, load).items():
+        rows = np.zeros(SERIES, assembly.row_type(of_tier(Tier.STANDARD)))
+        _alone(rows, warm)
+        for name, seconds in _alone(rows, load).items():
             taken.setdefault(name, []).append(seconds / len(load.slot) * 1e9)
     return {name: median(values) for name, values in taken.items()}
 
 
-def _alone(clocks: NDArray[np.void], states: dict[str, NDArray[np.void]], load: Samples) -> dict[str, float]:
-    """Seconds of the clock and of each kernel for a load, one after the other on each batch."""
-    taken = dict.fromkeys(("clock", *states), 0.0)
-    for first in range(0, len(load.slot), BATCH):
-        slot, ts_ns, value = load.part(first, first + BATCH)
-        feed, verdict = as_state(np.zeros(len(slot), FEED)), as_state(np.zeros(len(slot), VERDICT))
+def _alone(rows: NDArray[np.void], load: Samples) -> dict[str, float]:
+    """Seconds of the clock, of each kernel and of the calibration for a load, one after the other on each part of it."""
+    chosen = of_tier(Tier.STANDARD)
+    models = chain.models_of(rows, tuple(chosen), assembly.table(chosen, assembly.words_of(chosen)), PARAMS, clock.UTC, far=False)
+    feed, verdicts = np.zeros(PART, FEED), np.zeros((len(chosen), PART), VERDICT).T
+    factors, result = np.zeros((PART, len(chosen))), np.zeros(PART, calibration.RESULT)
+    ends = (models.ends, models.usuals, feed, verdicts, models.table, PARAMS, factors, result)
+    calls: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
+        "clock": (bound(clock.read_clock, models.clocks, *load.part(0, 1), clock.UTC, feed), ())
+    }
+    for place, d in enumerate(chosen):
+        part = (rows[d.name], feed, d.params, verdicts[:, place])
+        calls[d.name] = bound(d.kernel, *part), part
+    calls["calibration"] = bound(calibration.calibrate, *ends), ends
+    taken = dict.fromkeys(calls, 0.0)
+    for first in range(0, len(load.slot) - PART + 1, PART):
+        calls["clock"] = calls["clock"][0], (models.clocks, *load.part(first, first + PART), clock.UTC, feed)
         began = time.thread_time()
-        clock.read_clock(as_state(clocks), slot, ts_ns, value, as_state(clock.UTC), feed)
-        ended = time.thread_time()
-        taken["clock"] += ended - began
-        for name, state in states.items():
-            DETECTORS[name].kernel(as_state(state), feed, DETECTORS[name].params, verdict)
-            began, ended = ended, time.thread_time()
-            taken[name] += ended - began
+        for name, (call, arguments) in calls.items():
+            call(*arguments)
+            began, ended = time.thread_time(), began
+            taken[name] += began - ended
     return taken
 
 

@@ -14,8 +14,12 @@ from detectors.kernel import as_state
 
 
 def row_type(chosen: Sequence[Detector]) -> np.dtype[Any]:
-    """All that is kept of one series: its clock, its calibration, and a field for each detector by its name."""
-    fields: list[Any] = [("clock", clock.STATE), ("calibration", calibration.STATE), *((d.name, d.state) for d in chosen)]
+    """All that is kept of one series: its clock, its calibration, and a field for each detector by its name.
+
+    The largest come last: those have parts that are looked at by the time of day, and what every sample needs lies together before them.
+    """
+    by_size = sorted(chosen, key=lambda d: d.state.itemsize)
+    fields: list[Any] = [("clock", clock.STATE), ("calibration", calibration.STATE), *((d.name, d.state) for d in by_size)]
     return np.dtype(fields, align=True)
 
 

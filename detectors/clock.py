@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.ahead import ask_for
 from detectors.contract import VALUE_MAX, VALUE_MIN
 from detectors.kernel import device, kernel
 
@@ -65,6 +66,7 @@ def read_clock(
     for i in range(rows.shape[0]):
         out = feed[i]
         row = clock[rows[i]]
+        ask_for(clock[out.next])
         x = value[i]
         out.read = -1
         out.write = -1

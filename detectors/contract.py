@@ -28,6 +28,7 @@ Row = Any
 FEED: Final = np.dtype(
     [
         ("read", np.int64),  # the row of the state to score against; -1: skip
+        ("next", np.int64),  # the row of a later sample, to be asked for (`ahead`): any row that there is
         ("write", np.int64),  # the row that learns; -1: none
         ("ts_ns", np.int64),  # event time
         ("civil_ns", np.int64),  # event time by the clocks of the configured zone: for what has an hour or a weekday

@@ -1,10 +1,10 @@
 """Bringing what a batch needs of its rows near the processor, all at once, before any kernel looks at it.
 
 A row of the models is some thirty cache lines, and a kernel waits for each as it comes to it. Here the lines are read one after the
-other and nothing depends on any of them, so the processor waits for two dozen at a time. (To ask for them with prefetch instructions
-is no use: what exceeds those two dozen is dropped.) Of what is kept by the time of day, half of a row, one line is enough.
-Of what is opened once in five
-minutes only, the ring of a cycle, the first will do. Nothing is computed: results are the same with and without.
+other and nothing depends on any of them, so the processor waits for two dozen at a time. This is for the first chunk of a batch: the
+rows of the others were asked for while the chunk before was worked on (`ahead`). Of what is kept by the time of day, more than half
+of a row, one line is enough. Of what is opened once in five minutes only, the ring of a cycle, the first will do. Nothing is
+computed: results are the same with and without.
 """
 
 from __future__ import annotations
@@ -26,22 +26,18 @@ PLAN: Final = np.dtype([("first", np.int64), ("end", np.int64), ("slots", np.int
 
 def plan_of(row: np.dtype[Any]) -> NDArray[np.void]:
     """(parts, PLAN) of a row, in order."""
+    by_time = []
+    for detector, field, slots in (("season", "daily", profile.SLOTS), ("season", "usual", usual.WORDS), ("cycle", "ring", 1)):
+        fields: Mapping[str, Any] = row.fields or {}
+        if detector in fields:
+            state, start = fields[detector][:2]
+            kept, offset = (state.fields or {})[field][:2]
+            by_time.append((start + offset, start + offset + kept.itemsize, slots, kept.itemsize // slots))
     parts, at = [], 0
-    fields: Mapping[str, Any] = row.fields or {}
-    if "season" in fields:
-        season, start = fields["season"][:2]
-        for name, slots in (("daily", profile.SLOTS), ("usual", usual.WORDS)):
-            field, offset = (season.fields or {})[name][:2]
-            first = start + offset
-            parts += [(at, first, 0, 0), (first, first + field.itemsize, slots, field.itemsize // slots)]
-            at = first + field.itemsize
-    if "cycle" in fields:
-        cycle, start = fields["cycle"][:2]
-        field, offset = (cycle.fields or {})["ring"][:2]
-        first = start + offset
-        parts += [(at, first, 0, 0), (first, first + field.itemsize, 1, field.itemsize)]
-        at = first + field.itemsize
-    return np.array([*parts, (at, row.itemsize, 0, 0)], PLAN)
+    for part in sorted(by_time):
+        parts += [(at, part[0], 0, 0), part]
+        at = part[1]
+    return np.array([part for part in (*parts, (at, row.itemsize, 0, 0)) if part[0] < part[1]], PLAN)
 
 
 @kernel

@@ -18,8 +18,9 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
+from detectors.ahead import ask_for
 from detectors.contract import Row
-from detectors.kernel import device, kernel
+from detectors.kernel import inlined, kernel
 from detectors.portable import log10
 
 STATE: Final = np.dtype(
@@ -50,7 +51,7 @@ class Params(NamedTuple):
     """Decades of surprise for each decade that a run is longer than the longest."""
 
 
-@device
+@inlined
 def stuck_decades(row: Row, step: float, seen: float, params: Params) -> float:
     """Surprise at the present run. Counts in full where a repeat is a thing of one in a thousand, less where they are usual."""
     if row.changes < CHANGES_MIN:
@@ -65,21 +66,23 @@ def stuck_decades(row: Row, step: float, seen: float, params: Params) -> float:
     return params.slope * trust * log10(row.run / usual)
 
 
-@device
+@inlined
 def departure_decades(row: Row, seen: float, params: Params) -> float:
     """Surprise at a change of value."""
     samples = min(seen, params.samples)
     probability = (min(row.changes, samples) + 1.0) / (samples + 2.0)
-    return max(-log10(min(20.0 * probability, 1.0)), 0.0)  # what happens once in twenty samples is usual
+    if 20.0 * probability >= 1.0:
+        return 0.0  # what happens once in twenty samples is usual
+    return -log10(20.0 * probability)
 
 
-@device
+@inlined
 def pass_by(row: Row, samples: float) -> None:
     """A sample that teaches nothing is counted among the samples all the same: the share of changes stays as it was."""
     row.changes += row.changes / max(samples, 1.0)
 
 
-@device
+@inlined
 def learn(row: Row, sample: Row, params: Params) -> None:
     if sample.seen == 0.0:
         return
@@ -96,7 +99,7 @@ def learn(row: Row, sample: Row, params: Params) -> None:
     row.changes += 1.0
 
 
-@device
+@inlined
 def observe(row: Row, sample: Row) -> None:
     if sample.value == row.value and sample.seen > 0.0:
         row.run += sample.dt
@@ -112,6 +115,7 @@ def score_flat(state: NDArray[np.void], feed: NDArray[np.void], params: Params, 
         sample = feed[i]
         if sample.read < 0:
             continue
+        ask_for(state[sample.next])
         row = state[sample.read]
         out = verdict[i]
         out.expected = np.nan

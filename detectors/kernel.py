@@ -71,10 +71,14 @@ if _FOLDER is not None:
     config.CACHE_DIR = str(_FOLDER)
 
 
-def _compile(function: Function) -> Function:
-    # Without the reference counts of numba's runtime: nothing is allocated in kernels, and counting arrays in and out of each
-    # device call cost the template scanner four fifths of its time (0.9 against 4.4 M lines/s). An allocation is a compile error.
-    options: dict[str, Any] = {"cache": _FOLDER is not None, "nogil": True, "_nrt": False, "error_model": "numpy"}
+# Without the reference counts of numba's runtime: nothing is allocated in kernels, and counting arrays in and out of each
+# device call cost the template scanner four fifths of its time (0.9 against 4.4 M lines/s). An allocation is a compile error.
+OPTIONS: Final[Any] = {"nogil": True, "_nrt": False, "error_model": "numpy"}
+"""What every compiled function is compiled with."""
+
+
+def _compile(function: Function, **more: bool) -> Function:
+    options: dict[str, Any] = {"cache": _FOLDER is not None, **OPTIONS, **more}
     compiled: Any = numba.njit(**options)(function)
     return compiled  # type: ignore[no-any-return]
 
@@ -93,8 +97,16 @@ def kernel(function: Function) -> Function:
 
 
 def device(function: Function) -> Function:
-    """Compile a small function that only kernels and other devices call; the compiler inlines it."""
+    """Compile a small function that only kernels and other devices call; the compiler inlines it where it finds that worth its while."""
     return _compile(function) if JIT else function
+
+
+def inlined(function: Function) -> Function:
+    """A device that becomes a part of each caller: a call costs 3 ns, and what it shares with its caller is worked out twice.
+
+    For what every sample passes through. Of functions that call each other in many places the compiler would make minutes of work.
+    """
+    return _compile(function, forceinline=True) if JIT else function
 
 
 def bound(kernel_: Callable[..., Any], *examples: Any) -> Callable[..., None]:

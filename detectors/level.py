@@ -17,11 +17,15 @@ from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
 from detectors import tails
+from detectors.ahead import ask_for
+from detectors.blocks import BLOCK, room
 from detectors.contract import Row
-from detectors.kernel import device, kernel
-from detectors.portable import FREEDOM, log10, tail_decades
+from detectors.kernel import inlined, kernel
+from detectors.portable import FREEDOM, log10
 
 AGES: Final = 3
+_PACES: Final = AGES * BLOCK
+"""Columns of a block, one for each age."""
 CLIP: Final = 6.0
 """Decades that one age may give in full, …"""
 CLIP_ODDS: Final = 100.0
@@ -54,7 +58,7 @@ class Params(NamedTuple):
     """How many usual deviations one sample may teach."""
 
 
-@device
+@inlined
 def age_of(age: int, step: float, params: Params) -> float:
     """The time constant of a level."""
     if age == 0:
@@ -62,42 +66,23 @@ def age_of(age: int, step: float, params: Params) -> float:
     return max(params.hours, params.steps * step) if age == 1 else params.days
 
 
-@device
+@inlined
 def floor_of(row: Row, age: int) -> float:
     """The least deviation that can count as one."""
     floor: float = 0.1 * row.quantum + 1e-9 * abs(row.level[age]) + 1e-12
     return floor
 
 
-@device
-def rarity_of(row: Row, value: float) -> float:
-    """One over the product of the three ages' tail probabilities, to the power of a third of the tail's; < 0: minus their decades, clipped.
-
-    A product needs one logarithm in place of three. It is of no use where an age must be clipped, which is rare.
-    """
-    product = 1.0
-    most = 0.0
-    for age in range(AGES):
-        z = apart(row, age, value)
-        odds = 1.0 + z * z / FREEDOM
-        product *= odds
-        most = max(most, odds)
-    if most < CLIP_ODDS:
-        return product
+@inlined
+def clipped(odds: NDArray[np.float64], i: int) -> float:
+    """The mean of the three ages' decades where one must be clipped, which is rare."""
     decades = 0.0
     for age in range(AGES):
-        decades += tails.soft_clip(tail_decades(apart(row, age, value)), CLIP) / AGES
-    return -decades
+        decades += tails.soft_clip(0.5 * FREEDOM * log10(odds[age * BLOCK + i]), CLIP) / AGES
+    return decades
 
 
-@device
-def apart(row: Row, age: int, value: float) -> float:
-    """The distance from one age's level in its usual ones."""
-    z: float = abs(value - row.level[age]) / (1.25 * row.scale[age] + floor_of(row, age))
-    return min(z, FAR)
-
-
-@device
+@inlined
 def learn_quantum(row: Row, change: float) -> None:
     if change <= 0.0:
         return
@@ -107,15 +92,43 @@ def learn_quantum(row: Row, change: float) -> None:
         row.quantum = change
 
 
-@device
+@inlined
 def learn_first(row: Row, value: float) -> None:
     for age in range(AGES):
         row.level[age] = value
 
 
-@device
-def learn(row: Row, sample: Row, params: Params) -> None:
-    value, dt, seen = sample.value - sample.seasonal, sample.dt, sample.seen
+@inlined
+def memory_of(age: int, step: float, params: Params) -> float:
+    """The time constant of a scale."""
+    return max(params.scale_seconds, 4.0 * age_of(age, step, params), params.scale_steps * step)
+
+
+@inlined
+def paces_of(
+    feed: NDArray[np.void], params: Params, spare: NDArray[np.float64], teach: NDArray[np.float64], move: NDArray[np.float64]
+) -> None:
+    """How much each sample of a block moves a scale (`teach`) and a level (`move`), by age: of its time alone, so for several at once."""
+    n = feed.shape[0]
+    for i in range(n):
+        spare[i] = feed[i].dt
+        move[i] = feed[i].step
+        teach[i] = feed[i].seen
+    for i in range(n):
+        dt, step, seen = spare[i], move[i], teach[i]
+        least = 1.0 / seen
+        teach[i] = max(min(dt / (memory_of(0, step, params) + dt), 0.2), least)
+        teach[BLOCK + i] = max(min(dt / (memory_of(1, step, params) + dt), 0.2), least)
+        teach[2 * BLOCK + i] = max(min(dt / (memory_of(2, step, params) + dt), 0.2), least)
+        least = 1.0 / (seen + 1.0)
+        move[BLOCK + i] = max(dt / (age_of(1, step, params) + dt), least)
+        move[2 * BLOCK + i] = max(dt / (age_of(2, step, params) + dt), least)
+
+
+@inlined
+def learn(row: Row, sample: Row, i: int, params: Params, teach: NDArray[np.float64], move: NDArray[np.float64]) -> None:
+    """Learn sample `i` of a block."""
+    value, seen = sample.value - sample.seasonal, sample.seen
     if seen == 0.0:
         learn_first(row, value)
         return
@@ -126,46 +139,89 @@ def learn(row: Row, sample: Row, params: Params) -> None:
         if seen > 10.0:
             limit = params.bound * (1.25 * row.scale[age] + floor_of(row, age))
             deviation = min(max(deviation, -limit), limit)
-        tau = age_of(age, sample.step, params)
-        memory = max(params.scale_seconds, 4.0 * tau, params.scale_steps * sample.step)
-        row.scale[age] += max(min(dt / (memory + dt), 0.2), 1.0 / seen) * (abs(deviation) - row.scale[age])
-        if row.scale[age] < 1e-30:
-            row.scale[age] = 0.0
-        if age == 0:
-            row.level[0] = value
-        else:
-            row.level[age] += max(dt / (tau + dt), 1.0 / (seen + 1.0)) * deviation
+        scale = row.scale[age] + teach[age * BLOCK + i] * (abs(deviation) - row.scale[age])
+        row.scale[age] = scale if scale >= 1e-30 else 0.0
+        row.level[age] = value if age == 0 else row.level[age] + move[age * BLOCK + i] * deviation
 
 
-@kernel
-def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
-    """See contract.py. Its decades are the sum of the three ages', each clipped softly, divided by three."""
+@inlined
+def weigh(
+    state: NDArray[np.void],
+    feed: NDArray[np.void],
+    params: Params,
+    verdict: NDArray[np.void],
+    apart: NDArray[np.float64],
+    size: NDArray[np.float64],
+    paces: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    """Expectations of a block; how far its samples are from each age's level, and what is usual there. Learn them."""
+    teach, move = paces
     for i in range(feed.shape[0]):
         sample = feed[i]
+        for age in range(AGES):
+            apart[age * BLOCK + i] = 0.0
+            size[age * BLOCK + i] = 1.0
         if sample.read < 0:
             continue
+        ask_for(state[sample.next])
         row = state[sample.read]
         out = verdict[i]
         out.expected = np.nan
         out.scale = np.nan
         out.direction = 0
-        out.since = 0.0
         value = sample.value - sample.seasonal
         if sample.seen > 0.0:
             out.expected = row.level[1] + sample.seasonal
             out.scale = 1.25 * row.scale[1] + floor_of(row, 1)
             out.direction = int(sample.value > out.expected) - int(sample.value < out.expected)
-        out.decades = rarity_of(row, value) if sample.seen > 10.0 else 1.0
+        if sample.seen > 10.0:
+            for age in range(AGES):
+                apart[age * BLOCK + i] = abs(value - row.level[age])
+                size[age * BLOCK + i] = 1.25 * row.scale[age] + floor_of(row, age)
         if sample.write == sample.read:
-            learn(row, sample, params)
+            learn(row, sample, i, params, teach, move)
             continue
         row.level[0] = value  # the present; the model stays
         if sample.write >= 0:
-            learn(state[sample.write], sample, params)
-    for i in range(feed.shape[0]):  # logarithms of their own, so that the processor works on several at a time
-        if feed[i].read >= 0:
-            rarity = verdict[i].decades
-            verdict[i].decades = log10(rarity) if rarity > 0.0 else -rarity
+            learn(state[sample.write], sample, i, params, teach, move)
+
+
+@inlined
+def odds_of(
+    apart: NDArray[np.float64], size: NDArray[np.float64], n: int, decades: NDArray[np.float64], most: NDArray[np.float64]
+) -> None:
+    """Put 1 + z * z / FREEDOM of each age into `apart`, the largest of the three into `most`, and their decades by three into `decades`.
+
+    A tail is their third power, and a product needs one logarithm in place of three. It is of no use where an age must be clipped.
+    """
+    for i in range(n):
+        product = 1.0
+        largest = 0.0
+        for age in range(AGES):
+            z = min(apart[age * BLOCK + i] / size[age * BLOCK + i], FAR)
+            odds = 1.0 + z * z / FREEDOM
+            apart[age * BLOCK + i] = odds
+            product *= odds
+            largest = max(largest, odds)
+        most[i] = largest
+        decades[i] = log10(min(product, CLIP_ODDS * CLIP_ODDS * CLIP_ODDS))
+
+
+@kernel
+def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
+    """See contract.py. Its decades are the sum of the three ages', each clipped softly, divided by three."""
+    apart, size = room(_PACES, np.float64), room(_PACES, np.float64)
+    teach, move = room(_PACES, np.float64), room(_PACES, np.float64)
+    for start in range(0, feed.shape[0], BLOCK):
+        some, out = feed[start : start + BLOCK], verdict[start : start + BLOCK]
+        n = some.shape[0]
+        paces_of(some, params, apart, teach, move)
+        weigh(state, some, params, out, apart, size, (teach, move))
+        odds_of(apart, size, n, move, teach)
+        for i in range(n):
+            if some[i].read >= 0:
+                out[i].decades = move[i] if teach[i] < CLIP_ODDS else clipped(apart, i)
+                out[i].since = 0.0
 
 
 def adopted(row: np.void, before: np.void, value: float) -> None:

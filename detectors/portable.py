@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.kernel import device
+from detectors.kernel import device, inlined
 
 _LN2 = 0.6931471805599453
 _LN2_HIGH = 0.6931471803691238  # exact in 32 bits, so that n * _LN2_HIGH is exact for |n| < 2**21
@@ -29,7 +29,7 @@ _BIAS: Final = 1023
 _E: Final = tuple(1.0 / math.factorial(k) for k in range(15))
 
 
-@device
+@inlined
 def ln(x: float) -> float:
     """Natural logarithm of a finite x > 0; relative error below 4e-16 (absolute near 1). x <= 0 gives -745."""
     if not x > 0.0:
@@ -52,7 +52,7 @@ def ln(x: float) -> float:
     return exponent * _LN2_HIGH + (2.0 * t + (2.0 * t * s * series + exponent * _LN2_LOW))
 
 
-@device
+@inlined
 def log10(x: float) -> float:
     """Decades: ln(x) / ln(10)."""
     return ln(x) * _LOG10_OF_E
@@ -79,7 +79,7 @@ def exp(x: float) -> float:
     return series * power
 
 
-@device
+@inlined
 def tail_decades(z: float) -> float:
     """How rare a deviation of z >= 0 robust scales is: -log10 P(|Z| > z) for P = (1 + z*z/6) ** -3.
 

@@ -17,13 +17,19 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
+from detectors.ahead import ask_for
+from detectors.blocks import BLOCK, room
 from detectors.contract import Row
-from detectors.kernel import device, kernel
+from detectors.kernel import inlined, kernel
 from detectors.portable import log10, tail_decades
 
 LAGS: Final = 4
 CUTS: Final = 8
 BINS: Final = 14
+_BEFORE: Final = (LAGS - 1) * BLOCK
+"""Columns of a block, one for each sample before, …"""
+_PLACES: Final = CUTS * BLOCK
+"""… and one for each direction."""
 STATE: Final = np.dtype(
     [
         ("counts", np.uint16, CUTS * BINS),  # of each direction and bin
@@ -72,56 +78,77 @@ class Params(NamedTuple):
     usual_seconds: Annotated[float, Gt(0)] = 2_592_000.0
 
 
-@device
+@inlined
 def scaled(distance: float, unit: float) -> float:
     return min(max(distance / unit, -FAR), FAR)
 
 
-@device
-def familiarity(row: Row, value: float, counted: bool) -> float:
-    """The product of the densities at a value and the samples before it; the bins count it after they were read if so wished.
-
-    The density is a bin's count over its width; a bin without a count stands at half of one. One pass for both: cuts share no
-    bin, and the place of a projection costs more than all the rest.
-    """
+@inlined
+def stand(row: Row, value: float, i: int, first: NDArray[np.float64], before: NDArray[np.float64]) -> None:
+    """Write where a value and the samples before it are, from the centre, in units of the spread."""
     unit = 1.25 * row.spread + 1e-9 * abs(row.centre) + 1e-12
-    first = scaled(value - row.centre, unit)
-    one = scaled(row.recent[0] - row.centre, unit)
-    two = scaled(row.recent[1] - row.centre, unit)
-    three = scaled(row.recent[2] - row.centre, unit)
+    first[i] = scaled(value - row.centre, unit)
+    for lag in range(LAGS - 1):
+        before[lag * BLOCK + i] = scaled(row.recent[lag] - row.centre, unit)
+
+
+@inlined
+def look_up(
+    first: NDArray[np.float64],
+    before: NDArray[np.float64],
+    place: NDArray[np.int32],
+    narrow: NDArray[np.float64],
+    start: int,
+    end: int,
+) -> None:
+    """Write in which bin of each direction the samples `start` … `end` - 1 of a block are, and one over that bin's width."""
+    for cut in range(CUTS):
+        lag = cut % (LAGS - 1) * BLOCK  # the cuts take turns at the samples before
+        for i in range(start, end):
+            z = WEIGHT[cut, 0] * first[i] + WEIGHT[cut, 1] * before[lag + i]
+            near = 1.0 / (abs(z) + 2.0)
+            place[cut * BLOCK + i] = np.int32(
+                (z * near + 1.0) * (0.5 * BINS)
+            )  # z * near stays between -1 and 1: FAR sees to that
+            narrow[cut * BLOCK + i] = 4.0 * near * near
+
+
+@inlined
+def familiarity(row: Row, i: int, place: NDArray[np.int32], narrow: NDArray[np.float64], counted: bool) -> float:
+    """The product of the densities at a sample and those before it; the bins count it after they were read if so wished.
+
+    The density is a bin's count over its width; a bin without a count stands at half of one. One pass for both: cuts share no bin.
+    """
     density = 1.0
     for cut in range(CUTS):
-        z = WEIGHT[cut, 0] * first + WEIGHT[cut, 1] * one
-        one, two, three = two, three, one  # the cuts take turns at the samples before
-        near = 1.0 / (abs(z) + 2.0)
-        place = cut * BINS + int((z * near + 1.0) * (0.5 * BINS))  # z * near stays between -1 and 1: FAR sees to that
-        count = row.counts[place]
-        density *= (float(count) + 0.5) * (4.0 * near * near)
+        at = cut * BINS + place[cut * BLOCK + i]
+        count = row.counts[at]
+        density *= (float(count) + 0.5) * narrow[cut * BLOCK + i]
         if counted:
-            row.counts[place] = count + 1
+            row.counts[at] = count + 1
     return density
 
 
-@device
+@inlined
 def unfamiliarity(total: float, density: float) -> float:
     """The mean of -log10 of the densities, whose counts are of `total` samples, from their product."""
     return log10(total + 0.5 * BINS) - log10(density) / CUTS
 
 
-@device
+@inlined
 def apart(row: Row, strange: float) -> float:
     """How far beyond its usual size the unfamiliarity is, in usual distances."""
     return max(strange - float(row.usual), 0.0) / (1.25 * float(row.unrest) + 0.02)
 
 
-@device
+@inlined
 def observe(row: Row, value: float) -> None:
     for lag in range(LAGS - 1, 0, -1):
         row.recent[lag] = row.recent[lag - 1]
     row.recent[0] = value
 
 
-@device
+@inlined
 def learn_spread(row: Row, value: float, dt: float, seen: float, params: Params) -> None:
     deviation = value - row.centre
     limit = 6.0 * row.spread
@@ -134,22 +161,22 @@ def learn_spread(row: Row, value: float, dt: float, seen: float, params: Params)
         row.spread = 0.0
 
 
-@device
+@inlined
 def samples_of(sample: Row, params: Params) -> float:
     """How many samples the counts remember."""
     return max(params.memory_seconds / max(float(sample.step), 1e-3), 1000.0)
 
 
-@device
-def is_counted(sample: Row, params: Params) -> bool:
+@inlined
+def is_counted(sample: Row, samples: float) -> bool:
     """Not in the first samples, when the spread is not about right; of a fast series one sample in several is enough."""
     if sample.seen <= COUNTED_FROM:
         return False
-    share = samples_of(sample, params) / TOTAL_MAX
-    return share <= 1.0 or sample.seen % math.ceil(share) == 0.0
+    share = samples / TOTAL_MAX
+    return share <= 1.0 or int(sample.seen) % math.ceil(share) == 0
 
 
-@device
+@inlined
 def learn_usual(row: Row, sample: Row, strange: float, params: Params) -> None:
     alpha = max(1.0 / (sample.seen + 40.0), min(sample.dt / (params.usual_seconds + sample.dt), 0.05))
     if sample.seen > SEEN_MIN:
@@ -158,11 +185,11 @@ def learn_usual(row: Row, sample: Row, strange: float, params: Params) -> None:
     row.unrest = float(row.unrest) + alpha * (abs(strange - float(row.usual)) - float(row.unrest))
 
 
-@device
-def learn_total(row: Row, sample: Row, params: Params) -> None:
+@inlined
+def learn_total(row: Row, samples: float) -> None:
     """One sample more in the counts; all are halved when they stand for enough."""
     row.total += 1
-    if row.total < min(samples_of(sample, params), TOTAL_MAX):
+    if row.total < min(samples, TOTAL_MAX):
         return
     row.total = 0
     for k in range(CUTS * BINS):
@@ -171,77 +198,135 @@ def learn_total(row: Row, sample: Row, params: Params) -> None:
         row.total += row.counts[k]
 
 
-@device
-def learn_shape(row: Row, sample: Row, counted: bool, params: Params) -> None:
-    """Everything but the usual unfamiliarity."""
-    value = sample.value - sample.seasonal
+@inlined
+def learn_shape(row: Row, sample: Row, value: float, params: Params) -> None:
+    """Everything but the counts and the usual unfamiliarity."""
     if sample.seen == 0.0:
         row.centre = value
         for lag in range(LAGS):
             row.recent[lag] = value
         return
-    if counted:
-        learn_total(row, sample, params)
     learn_spread(row, value, sample.dt, sample.seen, params)
     observe(row, value)
 
 
-@device
-def learn_aside(row: Row, sample: Row, counted: bool, params: Params) -> None:
-    """The shadow of a quarantined series learns; nobody is told what it thinks."""
-    if sample.seen > COUNTED_FROM:
-        total = float(row.total)
-        strange = unfamiliarity(total, familiarity(row, sample.value - sample.seasonal, counted))
-        learn_usual(row, sample, strange, params)
-    learn_shape(row, sample, counted, params)
-
-
-@device
-def look_up(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
-    """Put the product of densities into `decades` and the number of samples that they are of into `since`; learn the shape."""
+@inlined
+def place_all(
+    state: NDArray[np.void],
+    feed: NDArray[np.void],
+    params: Params,
+    verdict: NDArray[np.void],
+    first: NDArray[np.float64],
+    before: NDArray[np.float64],
+) -> None:
+    """Where the samples of a block stand; learn the shape."""
     for i in range(feed.shape[0]):
         sample = feed[i]
+        first[i] = 0.0
+        for lag in range(LAGS - 1):
+            before[lag * BLOCK + i] = 0.0
+        if sample.read < 0:
+            continue
+        ask_for(state[sample.next])
+        row = state[sample.read]
+        value = sample.value - sample.seasonal
+        verdict[i].direction = int(value > row.centre) - int(value < row.centre) if sample.seen > 0.0 else 0
+        stand(row, value, i, first, before)
+        if sample.write == sample.read:
+            learn_shape(row, sample, value, params)
+        else:
+            observe(row, value)
+
+
+@inlined
+def learn_aside(
+    row: Row,
+    sample: Row,
+    i: int,
+    params: Params,
+    columns: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32], NDArray[np.float64]],
+) -> None:
+    """The shadow of a quarantined series learns; nobody is told what it thinks."""
+    first, before, place, narrow = columns
+    samples = samples_of(sample, params)
+    counted = is_counted(sample, samples)
+    value = sample.value - sample.seasonal
+    if sample.seen > COUNTED_FROM:
+        stand(row, value, i, first, before)
+        look_up(first, before, place, narrow, i, i + 1)
+        total = float(row.total)
+        learn_usual(row, sample, unfamiliarity(total, familiarity(row, i, place, narrow, counted)), params)
+    if counted:
+        learn_total(row, samples)
+    learn_shape(row, sample, value, params)
+
+
+@inlined
+def count_all(
+    state: NDArray[np.void],
+    feed: NDArray[np.void],
+    params: Params,
+    columns: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32], NDArray[np.float64]],
+    density: NDArray[np.float64],
+    total: NDArray[np.float64],
+) -> None:
+    """The product of densities of each sample of a block, and of how many samples it is; the bins count it."""
+    for i in range(feed.shape[0]):
+        sample = feed[i]
+        density[i] = 1.0
+        total[i] = 0.0
         if sample.read < 0:
             continue
         row = state[sample.read]
-        out = verdict[i]
-        out.expected = np.nan
-        out.scale = np.nan
-        out.direction = 0
-        out.decades = 1.0
-        out.since = float(row.total)
-        value = sample.value - sample.seasonal
-        if sample.seen > 0.0:
-            out.direction = int(value > row.centre) - int(value < row.centre)
+        total[i] = float(row.total)
         learns = sample.write == sample.read
-        counted = is_counted(sample, params)
+        samples = samples_of(sample, params)
+        counted = learns and is_counted(sample, samples)
         if sample.seen > COUNTED_FROM:
-            out.decades = familiarity(row, value, learns and counted)
-        if learns:
-            learn_shape(row, sample, counted, params)
+            density[i] = familiarity(row, i, columns[2], columns[3], counted)
+        if counted:
+            learn_total(row, samples)
+        if not learns and sample.write >= 0:
+            learn_aside(state[sample.write], sample, i, params, columns)
+
+
+@inlined
+def judge(
+    state: NDArray[np.void], feed: NDArray[np.void], params: Params, strange: NDArray[np.float64], far: NDArray[np.float64]
+) -> None:
+    """From how unfamiliar the samples of a block are to how far beyond the usual that is, which is learned then."""
+    for i in range(feed.shape[0]):
+        sample = feed[i]
+        far[i] = 0.0
+        if sample.read < 0:
             continue
-        observe(row, value)
-        if sample.write >= 0:
-            learn_aside(state[sample.write], sample, counted, params)
+        row = state[sample.read]
+        if sample.seen > SEEN_MIN:
+            far[i] = apart(row, strange[i])
+        if sample.write == sample.read and sample.seen > COUNTED_FROM:
+            learn_usual(row, sample, strange[i], params)
 
 
 @kernel
 def score_projection(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
-    """See contract.py. Logarithms have loops of their own, so that the processor works on several at a time."""
-    look_up(state, feed, params, verdict)
-    for i in range(feed.shape[0]):
-        if feed[i].read >= 0:
-            out = verdict[i]
-            out.decades = unfamiliarity(out.since, out.decades)
-            out.since = 0.0
-    for i in range(feed.shape[0]):
-        sample = feed[i]
-        if sample.read >= 0:
-            row = state[sample.read]
-            strange = verdict[i].decades
-            verdict[i].decades = apart(row, strange) if sample.seen > SEEN_MIN else 0.0
-            if sample.write == sample.read and sample.seen > COUNTED_FROM:
-                learn_usual(row, sample, strange, params)
-    for i in range(feed.shape[0]):
-        if feed[i].read >= 0:
-            verdict[i].decades = tail_decades(verdict[i].decades)
+    """See contract.py. In blocks: what all samples have alike done to them is done in loops of its own, to several at a time."""
+    first, before = room(BLOCK, np.float64), room(_BEFORE, np.float64)
+    place, narrow = room(_PLACES, np.int32), room(_PLACES, np.float64)
+    one, other = room(BLOCK, np.float64), room(BLOCK, np.float64)
+    for start in range(0, feed.shape[0], BLOCK):
+        some, out = feed[start : start + BLOCK], verdict[start : start + BLOCK]
+        n = some.shape[0]
+        place_all(state, some, params, out, first, before)
+        look_up(first, before, place, narrow, 0, n)
+        count_all(state, some, params, (first, before, place, narrow), one, other)
+        for i in range(n):
+            one[i] = unfamiliarity(other[i], one[i])
+        judge(state, some, params, one, other)
+        for i in range(n):
+            one[i] = tail_decades(other[i])
+        for i in range(n):
+            if some[i].read >= 0:
+                out[i].decades = one[i]
+                out[i].expected = np.nan
+                out[i].scale = np.nan
+                out[i].since = 0.0

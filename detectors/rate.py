@@ -14,8 +14,10 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
+from detectors.ahead import ask_for
+from detectors.blocks import BLOCK, room
 from detectors.contract import Row
-from detectors.kernel import device, kernel
+from detectors.kernel import inlined, kernel
 from detectors.portable import tail_decades
 
 STATE: Final = np.dtype(
@@ -37,17 +39,25 @@ class Params(NamedTuple):
     scale_seconds: Annotated[float, Gt(0)] = 432_000.0
 
 
-@device
-def steepness_of(row: Row, params: Params) -> float:
-    """The present slope in usual ones, the more the longer it lasts. The floor is a part in a million of the level: rounding is no trend."""
-    distance = abs(row.fast - row.slow)
-    z: float = distance / (1.25 * row.scale + 1e-6 * abs(row.slow) + 1e-12)
-    lasted = min(abs(row.run) / params.slow_seconds, 8.0)
-    return z * math.sqrt(0.5 + lasted)
+@inlined
+def paces_of(
+    feed: NDArray[np.void], params: Params, fast: NDArray[np.float64], slow: NDArray[np.float64], scale: NDArray[np.float64]
+) -> None:
+    """How much each sample of a block moves the two averages and the scale: of its time alone, so for several at once."""
+    n = feed.shape[0]
+    for i in range(n):
+        fast[i] = feed[i].dt
+        slow[i] = feed[i].seen
+    for i in range(n):
+        dt, seen = fast[i], slow[i]
+        least = 1.0 / (seen + 1.0)
+        fast[i] = max(dt / (params.fast_seconds + dt), least)
+        slow[i] = max(dt / (params.slow_seconds + dt), least)
+        scale[i] = max(min(dt / (params.scale_seconds + dt), 0.2), 1.0 / seen)
 
 
-@device
-def observe(row: Row, sample: Row, params: Params) -> None:
+@inlined
+def observe(row: Row, sample: Row, fast: float, slow: float) -> None:
     """Move the averages and the run: the present, not the model."""
     dt = sample.dt
     value = sample.value - sample.seasonal
@@ -55,51 +65,77 @@ def observe(row: Row, sample: Row, params: Params) -> None:
         row.fast = value
         row.slow = value
         return
-    row.fast += max(dt / (params.fast_seconds + dt), 1.0 / (sample.seen + 1.0)) * (value - row.fast)
-    row.slow += max(dt / (params.slow_seconds + dt), 1.0 / (sample.seen + 1.0)) * (value - row.slow)
+    row.fast += fast * (value - row.fast)
+    row.slow += slow * (value - row.slow)
     rises = row.fast > row.slow
-    if rises == (row.run > 0.0):
-        row.run += dt if rises else -dt
-    else:
-        row.run = dt if rises else -dt
+    goes_on = row.run if rises == (row.run > 0.0) else 0.0
+    row.run = goes_on + (dt if rises else -dt)
 
 
-@device
-def learn(row: Row, sample: Row, params: Params) -> None:
-    if sample.seen == 0.0:
+@inlined
+def learn(row: Row, seen: float, pace: float) -> None:
+    if seen == 0.0:
         return
-    dt = sample.dt
     distance = abs(row.fast - row.slow)
-    if sample.seen > 30.0:
+    if seen > 30.0:
         distance = min(distance, 5.0 * row.scale + 1e-6 * abs(row.slow) + 1e-12)
-    row.scale += max(min(dt / (params.scale_seconds + dt), 0.2), 1.0 / sample.seen) * (distance - row.scale)
-    if row.scale < 1e-30:
-        row.scale = 0.0
+    scale = row.scale + pace * (distance - row.scale)
+    row.scale = scale if scale >= 1e-30 else 0.0
+
+
+@inlined
+def follow(
+    state: NDArray[np.void],
+    feed: NDArray[np.void],
+    verdict: NDArray[np.void],
+    fast: NDArray[np.float64],
+    slow: NDArray[np.float64],
+    scale: NDArray[np.float64],
+) -> None:
+    """Move what a block's samples move; put their slope into `fast`, what is a usual one into `slow` and how long it lasts into `scale`."""
+    for i in range(feed.shape[0]):
+        sample = feed[i]
+        pace = scale[i]
+        distance, size, run = 0.0, 1.0, 0.0
+        if sample.read >= 0:
+            ask_for(state[sample.next])
+            row = state[sample.read]
+            out = verdict[i]
+            observe(row, sample, fast[i], slow[i])
+            run = row.run
+            out.since = abs(run)
+            out.direction = int(run > 0.0) - int(run < 0.0)
+            if sample.seen > 30.0:
+                distance = abs(row.fast - row.slow)
+            size = 1.25 * row.scale + 1e-6 * abs(row.slow) + 1e-12
+            if sample.write == sample.read:
+                learn(row, sample.seen, pace)
+            elif sample.write >= 0:
+                observe(state[sample.write], sample, fast[i], slow[i])
+                learn(state[sample.write], sample.seen, pace)
+        fast[i], slow[i], scale[i] = distance, size, run
 
 
 @kernel
 def score_rate(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
-    """See contract.py. The sample moves the averages first: the slope that it leaves is scored, then learned."""
-    for i in range(feed.shape[0]):
-        sample = feed[i]
-        if sample.read < 0:
-            continue
-        row = state[sample.read]
-        out = verdict[i]
-        observe(row, sample, params)
-        out.expected = np.nan
-        out.scale = np.nan
-        out.decades = steepness_of(row, params) if sample.seen > 30.0 else 0.0
-        out.since = abs(row.run)
-        out.direction = 1 if row.run > 0.0 else (-1 if row.run < 0.0 else 0)
-        if sample.write == sample.read:
-            learn(row, sample, params)
-        elif sample.write >= 0:
-            observe(state[sample.write], sample, params)
-            learn(state[sample.write], sample, params)
-    for i in range(feed.shape[0]):  # logarithms of their own, so that the processor works on several at a time
-        if feed[i].read >= 0:
-            verdict[i].decades = tail_decades(verdict[i].decades)
+    """See contract.py. The sample moves the averages first: the slope that it leaves is scored, then learned.
+
+    A slope counts in usual ones, the more the longer it lasts. The floor is a part in a million of the level: rounding is no trend.
+    """
+    fast, slow, scale = room(BLOCK, np.float64), room(BLOCK, np.float64), room(BLOCK, np.float64)
+    for start in range(0, feed.shape[0], BLOCK):
+        some, out = feed[start : start + BLOCK], verdict[start : start + BLOCK]
+        n = some.shape[0]
+        paces_of(some, params, fast, slow, scale)
+        follow(state, some, out, fast, slow, scale)
+        for i in range(n):
+            lasted = min(abs(scale[i]) / params.slow_seconds, 8.0)
+            fast[i] = tail_decades(fast[i] / slow[i] * math.sqrt(0.5 + lasted))
+        for i in range(n):
+            if some[i].read >= 0:
+                out[i].decades = fast[i]
+                out[i].expected = np.nan
+                out[i].scale = np.nan
 
 
 def adopted(row: np.void, before: np.void, value: float) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
+from detectors.ahead import ask_for
 from detectors.contract import Row
-from detectors.kernel import device, kernel
+from detectors.kernel import inlined, kernel
 from detectors.portable import log10, tail_decades
 
 STATE: Final = np.dtype([("lowest", np.float64), ("highest", np.float64)], align=True)
@@ -29,7 +30,7 @@ class Params(NamedTuple):
     """The share of the range that makes a record a full one."""
 
 
-@device
+@inlined
 def record_decades(row: Row, value: float, seen: float, params: Params) -> float:
     beyond = max(value - row.highest, row.lowest - value)
     if beyond <= 0.0 or seen < SEEN_MIN:
@@ -41,7 +42,7 @@ def record_decades(row: Row, value: float, seen: float, params: Params) -> float
     return decades
 
 
-@device
+@inlined
 def learn(row: Row, sample: Row, params: Params) -> None:
     value = sample.value
     if sample.seen == 0.0:
@@ -60,6 +61,7 @@ def score_reach(state: NDArray[np.void], feed: NDArray[np.void], params: Params,
         sample = feed[i]
         if sample.read < 0:
             continue
+        ask_for(state[sample.next])
         row = state[sample.read]
         out = verdict[i]
         out.expected = np.nan

@@ -14,15 +14,17 @@ After: additive seasonal smoothing (Winters 1960), with bounded influence and ev
 
 from __future__ import annotations
 
-from typing import Annotated, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
 from detectors import profile, usual
+from detectors.ahead import LINE_BYTES, ask
 from detectors.contract import Row
-from detectors.kernel import device, kernel
+from detectors.kernel import inlined, kernel
 from detectors.portable import tail_decades
 
 SLOTS: Final = profile.SLOTS
@@ -46,19 +48,22 @@ STATE: Final = np.dtype(
         ("plain", np.float64),  # the offset that knows no profile
         ("age", np.float64),  # seconds of data learned, held at AGE_MAX
         ("unit", np.float64),  # of the daily profile
-        ("daily", np.int16, SLOTS),  # distance from the offset, in units (`profile`)
         ("shift", np.float32, WEEKDAYS),  # how much higher a weekday is than the others
         ("stretch", np.float32, WEEKDAYS),  # and by which share its daily profile is larger
         ("power", np.float32),  # mean square of the daily profile
-        ("usual", np.uint32, usual.WORDS),  # levels of usual surprise, ten in a word
         ("scale", np.float32),  # mean absolute error with the daily profile
         ("week_scale", np.float32),  # with both
         ("plain_scale", np.float32),  # and with none
         ("trust", np.float32),  # 0 … 1, belief in the daily profile
         ("week_trust", np.float32),  # and in the weekly one
+        ("daily", np.int16, SLOTS),  # distance from the offset, in units (`profile`)
+        ("usual", np.uint32, usual.WORDS),  # levels of usual surprise, ten in a word
     ],
     align=True,
 )
+_FIELDS: Final[Mapping[str, Any]] = STATE.fields or {}
+_DAILY: Final = _FIELDS["daily"][1]
+_USUAL: Final = _FIELDS["usual"][1]
 
 
 class Params(NamedTuple):
@@ -78,12 +83,12 @@ class Params(NamedTuple):
     """How long it takes to believe, or to stop."""
 
 
-@device
+@inlined
 def slot_of(civil_ns: int) -> int:
     return int((civil_ns % DAY_NS) // (DAY_NS // SLOTS))
 
 
-@device
+@inlined
 def daily_of(row: Row, slot: int) -> float:
     """The daily profile in a slot; that of the nearest earlier one where it was never seen."""
     for back in range(GAP_SLOTS):
@@ -92,20 +97,20 @@ def daily_of(row: Row, slot: int) -> float:
     return 0.0
 
 
-@device
+@inlined
 def weekday_of(civil_ns: int) -> int:
     """0 is Monday."""
     return int((civil_ns - MONDAY_NS) // DAY_NS % WEEKDAYS)
 
 
-@device
+@inlined
 def weekly_of(row: Row, civil_ns: int, daily: float) -> float:
     """What the weekday adds to the daily profile."""
     day = weekday_of(civil_ns)
     return float(row.shift[day]) + float(row.stretch[day]) * daily
 
 
-@device
+@inlined
 def shape_of(row: Row, civil_ns: int) -> float:
     """What is believed of both profiles at a time."""
     if row.trust <= 0.0:
@@ -117,40 +122,40 @@ def shape_of(row: Row, civil_ns: int) -> float:
     return shape
 
 
-@device
+@inlined
 def floor_of(row: Row) -> float:
     return 0.05 * float(row.plain_scale) + 1e-9 * abs(float(row.plain)) + 1e-12
 
 
-@device
+@inlined
 def size_of(row: Row) -> float:
     """A usual error of what is believed."""
     scale = float(row.week_scale) if row.week_trust > 0.0 else float(row.scale)
     return 1.25 * scale + floor_of(row)
 
 
-@device
+@inlined
 def tiny_as_zero(x: float) -> float:
     """Small magnitudes are zero: denormals are slow."""
     return x if abs(x) >= 1e-30 else 0.0
 
 
-@device
+@inlined
 def averaged(scale: float, error: float, memory: float) -> float:
     return tiny_as_zero(scale + memory * (error - scale))
 
 
-@device
+@inlined
 def held(x: float, limit: float) -> float:
     return min(max(x, -limit), limit)
 
 
-@device
+@inlined
 def moved(trust: float, pace: float, proven: bool) -> float:
     return min(trust + pace, 1.0) if proven else max(trust - pace, 0.0)
 
 
-@device
+@inlined
 def believe(row: Row, dt: float, params: Params) -> None:
     """Move both beliefs towards what the errors say."""
     age, scale, week_scale = row.age, float(row.scale), float(row.week_scale)
@@ -163,7 +168,7 @@ def believe(row: Row, dt: float, params: Params) -> None:
     row.week_trust = moved(float(row.week_trust), pace, proven)
 
 
-@device
+@inlined
 def learn_week(row: Row, sample: Row, daily: float, week_error: float, params: Params) -> None:
     """The weekday's shift and stretch follow what it leaves, by normalised least mean squares."""
     spent = min(sample.dt, DAY_SECONDS)
@@ -181,7 +186,7 @@ def learn_week(row: Row, sample: Row, daily: float, week_error: float, params: P
         row.stretch[day] = tiny_as_zero(held(stretch, STRETCH_MAX))
 
 
-@device
+@inlined
 def learn_day(row: Row, sample: Row, error: float, params: Params) -> None:
     """One slot moves: as far as an average over all its samples would at first, then over some days. A flat weekday teaches no shape."""
     spent = min(sample.dt, SLOT_SECONDS)
@@ -195,7 +200,7 @@ def learn_day(row: Row, sample: Row, error: float, params: Params) -> None:
     profile.write(row, slot, tiny_as_zero(daily_of(row, slot) + pace * error))
 
 
-@device
+@inlined
 def learn(row: Row, sample: Row, params: Params) -> None:
     value, dt, seen = sample.value, sample.dt, sample.seen
     if seen == 0.0:
@@ -229,6 +234,15 @@ def learn(row: Row, sample: Row, params: Params) -> None:
     believe(row, dt, params)
 
 
+@inlined
+def look_ahead(row: Row, civil_ns: int, step: float) -> None:
+    """Ask for what will be needed of a row, if that will be at about the same time."""
+    for at in range(0, _DAILY, LINE_BYTES):
+        ask(row, at)
+    ask(row, _DAILY + 2 * slot_of(civil_ns))
+    ask(row, _USUAL + 4 * (usual.minute_of(civil_ns, step) // usual.IN_A_WORD))
+
+
 @kernel
 def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
     """See contract.py. Writes `feed.seasonal` too, so it must run first. Expects nothing (NaN) until a profile is believed."""
@@ -236,6 +250,7 @@ def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params
         sample = feed[i]
         if sample.read < 0:
             continue
+        look_ahead(state[sample.next], sample.civil_ns, sample.step)
         row = state[sample.read]
         out = verdict[i]
         out.decades = 0.0

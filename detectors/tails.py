@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from detectors.kernel import device
+from detectors.kernel import inlined
 from detectors.portable import log10
 
 EXCEEDED: Final = 0.05
@@ -31,7 +31,7 @@ EXCESS_MAX: Final = 6.0
 _LN10: Final = 2.302585092994046
 
 
-@device
+@inlined
 def quantile_surprise(threshold: float, known: float, excess: float, y: float) -> float:
     """Decades of surprise under any tail of this form: y goes beyond `threshold` with probability 10**-known, by `excess` on average."""
     if y <= threshold:
@@ -39,7 +39,7 @@ def quantile_surprise(threshold: float, known: float, excess: float, y: float) -
     return known + (y - threshold) / (excess * _LN10)
 
 
-@device
+@inlined
 def quantile_boundary(threshold: float, known: float, excess: float, decades: float) -> float:
     """The inverse of `quantile_surprise`."""
     if decades <= known:
@@ -47,19 +47,19 @@ def quantile_boundary(threshold: float, known: float, excess: float, decades: fl
     return threshold + (decades - known) * excess * _LN10
 
 
-@device
+@inlined
 def tail_surprise(threshold: float, excess: float, y: float) -> float:
     """Decades of surprise of y >= 0 under a learned tail: linear up to the threshold, exponential beyond, unbounded."""
     return quantile_surprise(threshold, THRESHOLD_FIRST, excess, y)
 
 
-@device
+@inlined
 def tail_boundary(threshold: float, excess: float, decades: float) -> float:
     """The statistic that is just so many decades surprising: the inverse of `tail_surprise`."""
     return quantile_boundary(threshold, THRESHOLD_FIRST, excess, decades)
 
 
-@device
+@inlined
 def learned_threshold(threshold: float, excess: float, y: float, alpha: float) -> float:
     """The threshold after one more y. The step is that of an exponential density at the quantile."""
     above = 1.0 if y > threshold else 0.0
@@ -67,7 +67,7 @@ def learned_threshold(threshold: float, excess: float, y: float, alpha: float) -
     return max(moved, 0.05)
 
 
-@device
+@inlined
 def learned_excess(threshold: float, excess: float, y: float, alpha: float) -> float:
     """The mean excess after one more y; unchanged while y is below the threshold."""
     if y <= threshold:
@@ -77,20 +77,20 @@ def learned_excess(threshold: float, excess: float, y: float, alpha: float) -> f
     return min(max(moved, EXCESS_MIN), EXCESS_MAX)
 
 
-@device
+@inlined
 def tail_alpha(dt: float, tau: float, seen: float) -> float:
     """How much one sample counts: an average over all of them at first, a decay over `tau` seconds later."""
     return max(1.0 / (seen + PRIOR_SAMPLES), min(dt / (tau + dt), 1.0 / PRIOR_SAMPLES))
 
 
-@device
+@inlined
 def learned_quantile(threshold: float, y: float, exceeded: float, pace: float) -> float:
     """The threshold after one more y (Robbins and Monro 1951): steps of `pace`, a bounded one up, many small ones down."""
     above = 1.0 if y > threshold else 0.0
     return max(threshold + pace / exceeded * (above - exceeded), 0.5)
 
 
-@device
+@inlined
 def soft_clip(decades: float, limit: float) -> float:
     """Held near `limit`, yet strictly growing: the larger of two huge surprises stays the larger, so there are no ties."""
     if decades <= limit:

@@ -21,7 +21,7 @@ from detectors.registry import DETECTORS, of_tier
 from engine.config.tree import Detect
 from engine.detect.episode import Ask
 from engine.detect.lineage import lineage_hash
-from engine.detect.passes import CHUNK, Passes
+from engine.detect.passes import Passes
 from engine.errors import StateError
 from engine.ports import Columns
 from engine.records import AnomalyKind, Series, digest
@@ -123,13 +123,7 @@ class Bank:
         ts_ns, value = np.asarray(ts_ns, np.int64), np.asarray(value, np.float64)
         factors = np.empty((n, len(self._chosen)), np.float64)
         result = as_state(np.empty(n, calibration.RESULT))
-        passes = self._passes()
-        if n <= CHUNK:
-            passes.score(rows, ts_ns, value, factors, result)
-        else:
-            for first in range(0, n, CHUNK):
-                some = slice(first, first + CHUNK)
-                passes.score(rows[some], ts_ns[some], value[some], factors[some], result[some])
+        self._passes().score(rows, ts_ns, value, factors, result)
         fields: Any = result
         return Scored(
             fields["score"],
