@@ -129,7 +129,8 @@ def meet(seed: U64, i: int, bucket: int, index: Index) -> I64:
         slot = index.slot[first + place]
         if slot.hash == WILD or slot.marks & POLAR or anchors - (slot.marks & PLAIN == LETTERS) < 1:
             continue
-        key = fold(total - fold(slot.hash, np.uint64(place)), np.uint64(length * TOKENS_MAX + place)) | ONE
+        key = fold(total - fold(slot.hash, np.uint64(place)), np.uint64(length * TOKENS_MAX + place))
+        key = fold(key, slot.key) | ONE  # words after different `key=` are no values of one kind
         at = _hole(key, index)
         if _note_hole(at, i, place, index) >= (HOLE_WORDS if place else HOLE_ROOM):
             return _unite(at, i, place, bucket, index)

@@ -48,6 +48,7 @@ from detectors.tokens import (
 from detectors.words import IS_NAMING, IS_POLAR, NEITHER, kind_of_token
 
 YIELDING = SOFT | CROWDED | KNOWN  # flags of a token that may stand where a template has another word
+AS_IS: Final = 10.0  # a similarity from here on: the line fits without any change
 COMPARED_MAX: Final = 100
 """Templates that one line is compared with at most: it takes a flood of lines without a shape to get there."""
 LOW_HALF = np.uint64(0xFFFFFFFF)
@@ -67,7 +68,7 @@ def judge_tokens(buffer: NDArray[np.uint8], length: int, seed: U64, tokens: Toke
             learn_word(seed, tokens.hash[j], index)
         if flags & ODD or flags & (MASKED | SMALL) == MASKED:
             flags |= SOFT
-        elif _is_crowded(seed, length, j, tokens, index):
+        elif j > 0 and _is_crowded(seed, length, j, tokens, index):
             flags |= CROWDED
         if is_known(seed, tokens.hash[j], index):
             flags |= KNOWN
@@ -124,7 +125,7 @@ def _is_crowded(seed: U64, length: int, j: int, tokens: Tokens, index: Index) ->
 @device
 def note_fans(seed: U64, length: int, tokens: Tokens, index: Index) -> None:
     """Count the words of a new template among those seen in their places. A full table learns no new places."""
-    for j in range(length):
+    for j in range(1, length):
         if tokens.flags[j] & SOFT:
             continue
         key = _fan_key(seed, length, j, tokens)
@@ -173,7 +174,7 @@ def _similarity(first: int, length: int, seed: U64, tokens: Tokens, index: Index
         else:
             return -1.0
     if differ == 0.0:
-        return 10.0 + equal
+        return AS_IS + equal
     if anchors == 0 or equal < SIMILAR * (equal + differ):
         return -1.0
     return equal / (equal + differ)
@@ -191,16 +192,26 @@ def _better(i: int, length: int, seed: U64, tokens: Tokens, index: Index, best: 
 
 @device
 def search(bucket: int, length: int, seed: U64, tokens: Tokens, index: Index) -> tuple[int, float]:
-    """The best template of a bucket and its similarity; (-1, 0) for none. Of very many that may fit only some are compared."""
+    """The best template of a bucket and its similarity; (-1, 0) for none.
+
+    First those with the line's own word at their probe; only when none of these fits as it is, those that a value of the line may meet.
+    Of very many that may fit only some are compared.
+    """
     template: Any = index.template
     best, similarity = -1, 0.0
     key, last = index.bucket_key[bucket], index.counts[COMPARED] + COMPARED_MAX
+    for place in range(length - 1, -1, -1):
+        if has_place(bucket, place, index):
+            i = first_of(word_key(key, place, tokens.hash[place]), index)
+            while i >= 0 and index.counts[COMPARED] < last:
+                best, similarity = _better(i, length, seed, tokens, index, best, similarity)
+                i = template[i].alike
+    if similarity >= AS_IS:
+        return best, similarity
     for place in range(length, -1, -1):
-        if place < length and not has_place(bucket, place, index):
-            continue
-        yields = place == length or tokens.flags[place] & YIELDING != 0
-        i = first_of(place_key(key, place) if yields else word_key(key, place, tokens.hash[place]), index)
-        while i >= 0 and index.counts[COMPARED] < last:
-            best, similarity = _better(i, length, seed, tokens, index, best, similarity)
-            i = template[i].beside if yields else template[i].alike
+        if place == length or (has_place(bucket, place, index) and tokens.flags[place] & YIELDING):
+            i = first_of(place_key(key, place), index)
+            while i >= 0 and index.counts[COMPARED] < last:
+                best, similarity = _better(i, length, seed, tokens, index, best, similarity)
+                i = template[i].beside
     return best, similarity

@@ -38,7 +38,7 @@ from detectors.template_index import (
 )
 from detectors.template_merge import absorb, generalise, loosen, meet
 from detectors.template_probe import aim, bucket_key
-from detectors.template_search import judge_tokens, note_fans, search
+from detectors.template_search import AS_IS, judge_tokens, note_fans, search
 from detectors.template_state import VERSION, index_columns, index_from, pack, texts_from
 from detectors.template_text import (
     EXAMPLE_BYTES_MAX,
@@ -53,7 +53,6 @@ from detectors.tokens import I64, LINE_BYTES_MAX, ONE, SEED, SMALL, U64, ZERO, F
 
 NO_TEMPLATE: Final = -1
 LASTING: Final = 0xFFFF ^ CROWDED ^ KNOWN  # flags that belong to a token, not to the moment
-AS_IS: Final = 10.0  # a similarity from here on: the line fits without any change
 
 
 @device
