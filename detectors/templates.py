@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import device, kernel
+from detectors.template_growth import grown, is_tight
 from detectors.template_index import (
     CACHED,
     CROWDED,
+    FIRST_SIZES,
     KNOWN,
     NAMED,
     OVERFLOWED,
@@ -29,16 +31,21 @@ from detectors.template_index import (
     SERVICE_MAX,
     SLOTS,
     TEMPLATES,
+    TEMPLATES_MAX,
+    UNIT,
     WILD,
     Index,
+    Sizes,
     make_index,
     place_of,
+    sizes_max,
     survivor,
     survivors,
 )
+from detectors.template_judge import judge_tokens, note_fans
 from detectors.template_merge import absorb, generalise, loosen, meet
 from detectors.template_probe import aim, bucket_key
-from detectors.template_search import AS_IS, judge_tokens, note_fans, search
+from detectors.template_search import AS_IS, search
 from detectors.template_state import VERSION, index_columns, index_from, pack, texts_from
 from detectors.template_text import (
     EXAMPLE_BYTES_MAX,
@@ -123,7 +130,7 @@ def _find(buffer: NDArray[np.uint8], service: int, seed: U64, length: int, token
 @device
 def _has_room(index: Index, home: int, length: int) -> Flag:
     return bool(
-        index.counts[TEMPLATES] < index.template.size
+        index.counts[TEMPLATES] < index.counts[TEMPLATES_MAX]
         and index.counts[SLOTS] + length <= index.slot.size
         and index.service_size[home] < index.counts[SERVICE_MAX]
     )
@@ -146,16 +153,19 @@ def mine_lines(
     buffer: NDArray[np.uint8],
     offset: NDArray[np.int64],
     service: NDArray[np.int64],
-    tokens: Tokens,
-    index: Index,
-    out: NDArray[np.int32],
-    born: NDArray[np.int64],
-) -> None:
-    """Give each line `buffer[offset[r]:offset[r + 1]]` its template; `born[i - first]` is the row that template i was born in."""
+    room: tuple[Tokens, Index],
+    out: tuple[NDArray[np.int32], NDArray[np.int64]],
+    rows: tuple[int, int],
+) -> int:
+    """Give each line `buffer[offset[r]:offset[r + 1]]` its template `out[0][r]`, from row `rows[0]` on; the row before which it wants more room.
+
+    `out[1][i - rows[1]]` is the row that template i was born in.
+    """
     i: I64
+    tokens, index = room
+    assigned, born = out
     template: Any = index.template
-    before = index.counts[TEMPLATES]
-    for r in range(out.size):
+    for r in range(rows[0], assigned.size):
         length, line, _, small = tokenise(buffer, offset[r], offset[r + 1], tokens)
         seed = fold(SEED, np.uint64(service[r])) | ONE
         key = fold(seed, line) | ONE
@@ -165,19 +175,22 @@ def mine_lines(
             if i >= 0:
                 i = survivor(index.template, i)
         else:
+            if is_tight(index):
+                return r
             known = index.counts[TEMPLATES]
             i = _find(buffer, service[r], seed, length, tokens, index)
             if index.counts[TEMPLATES] > known:
-                born[known - before] = r
+                born[known - rows[1]] = r
                 index.template[known].digits = small
             _remember(key, i, index)
-        out[r] = i
+        assigned[r] = i
         if i >= 0:
             template[i].lines += 1
             if template[i].open and template[i].digits != small:
                 loosen(i, tokens, index)
         else:
             index.counts[OVERFLOWED] += 1
+    return assigned.size
 
 
 class Template(NamedTuple):
@@ -201,8 +214,9 @@ class TemplateMiner:
     def __init__(self, templates_max: int, per_service_max: int) -> None:
         self._limits = (templates_max, per_service_max)
         self._room = tokens_room()
-        self._index = make_index(templates_max)
-        self._index.counts[SERVICE_MAX] = per_service_max
+        first = Sizes._make(map(min, FIRST_SIZES, sizes_max(templates_max)))
+        self._index = make_index(first)
+        self._index.counts[[SERVICE_MAX, TEMPLATES_MAX]] = per_service_max, templates_max
         self._example: list[bytes] = []  # of each template; of those not named yet, more of the line
         self._spelling: list[bytes] = []  # of those that were named
         self._born_id: list[int] = []
@@ -218,7 +232,7 @@ class TemplateMiner:
 
     @property
     def room_bytes(self) -> int:
-        """The memory of the index, which never grows. Spellings and examples of the templates come on top, bounded by their number."""
+        """The memory of the index as it stands. Spellings and examples of the templates come on top, bounded by their number."""
         return sum(part.nbytes for part in (*self._index, *self._room))
 
     def mine(self, lines: Sequence[bytes], service: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -230,7 +244,10 @@ class TemplateMiner:
         buffer = np.frombuffer(b"".join(lines), np.uint8)
         out = np.empty(len(lines), np.int32)
         born = np.empty(min(len(lines), self._limits[0] - len(self)), np.int64)
-        mine_lines(buffer, offset, service, self._room, self._index, out, born)
+        known, row = len(self), mine_lines(buffer, offset, service, (self._room, self._index), (out, born), (0, len(self)))
+        while row < out.size:
+            self._index = grown(self._index)
+            row = mine_lines(buffer, offset, service, (self._room, self._index), (out, born), (row, known))
         for row in born[: int(self._index.counts[TEMPLATES]) - len(self)].tolist():
             self._example.append(lines[row][:SPELLED_BYTES_MAX])
         return out
@@ -241,9 +258,10 @@ class TemplateMiner:
             line = self._example[i]
             spelling = slot_texts(line, self._room)
             small = (self._room.flags[: self._index.template[i]["length"]] & SMALL) != 0
+            never = np.zeros_like(small)
             self._spelling.append(spelling)
             self._example[i] = line[:EXAMPLE_BYTES_MAX]
-            self._born_id.append(template_id(template_text(spelling, SlotTexts(np.zeros_like(small), small))))
+            self._born_id.append(template_id(template_text(spelling, SlotTexts(never, never, never, small))))
 
     def resolve(self, index: NDArray[np.int32]) -> NDArray[np.int32]:
         """The templates that stand for these now; -1 stays."""
@@ -257,10 +275,11 @@ class TemplateMiner:
         i = int(self.resolve(np.array([index], np.int32))[0])
         row = self._index.template[i]
         slots = self._index.slot[row["first"] : row["first"] + row["length"]]
-        wild, small = (slots["hash"] == WILD) | ((slots["marks"] & NAMED) != 0), (slots["marks"] & SMALL) != 0
+        marks, small = slots["marks"], (slots["marks"] & SMALL) != 0
+        shown = SlotTexts((slots["hash"] == WILD) | ((marks & NAMED) != 0), slots["key"] != 0, (marks & UNIT) != 0, small)
         return Template(
-            id=f"{template_id(template_text(self._spelling[i], SlotTexts(wild, small))):016x}",
-            text=template_text(self._spelling[i], SlotTexts(wild, small & (slots["digits"] == 0))),
+            id=f"{template_id(template_text(self._spelling[i], shown)):016x}",
+            text=template_text(self._spelling[i], shown._replace(varies=small & (slots["digits"] == 0))),
             service=int(row["service"]),
             lines=int(row["lines"]),
             example=readable(self._example[i]),
