@@ -43,6 +43,7 @@ from detectors.template_index import (
     survivors,
 )
 from detectors.template_judge import judge_tokens, note_fans
+from detectors.template_lines import one_line
 from detectors.template_merge import absorb, generalise, loosen, meet
 from detectors.template_probe import aim, bucket_key
 from detectors.template_search import AS_IS, search
@@ -239,9 +240,13 @@ class TemplateMiner:
         """The template of each line; -1 where there is none."""
         if any(len(line) > LINE_BYTES_MAX for line in lines):
             lines = [line[:LINE_BYTES_MAX] for line in lines]
+        joined = b"".join(lines)
+        if b"\n" in joined:
+            lines = [one_line(line) if b"\n" in line else line for line in lines]
+            joined = b"".join(lines)
         offset = np.zeros(len(lines) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)), out=offset[1:])
-        buffer = np.frombuffer(b"".join(lines), np.uint8)
+        buffer = np.frombuffer(joined, np.uint8)
         out = np.empty(len(lines), np.int32)
         born = np.empty(min(len(lines), self._limits[0] - len(self)), np.int64)
         known, row = len(self), mine_lines(buffer, offset, service, (self._room, self._index), (out, born), (0, len(self)))
