@@ -12,9 +12,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from detectors.template_lines import Headers, message_of
 from detectors.templates import TemplateMiner
 from detectors.tokens import LINE_BYTES_MAX
+from engine.cli.log_files import Headers, message_of
 from engine.config.tree import Detect
 from engine.errors import UsageError
 
