@@ -45,6 +45,7 @@ from detectors.template_index import (
 from detectors.template_judge import judge_tokens, note_fans
 from detectors.template_lines import one_line
 from detectors.template_merge import absorb, generalise, loosen, meet
+from detectors.template_numbers import NUMBERS_MAX, Numbers, read_numbers
 from detectors.template_probe import aim, bucket_key
 from detectors.template_search import AS_IS, search
 from detectors.template_state import VERSION, index_columns, index_from, pack, texts_from
@@ -205,6 +206,19 @@ class Template(NamedTuple):
     born_id: str  # the id it had when it was born: the same for all its life, but only on this shard
 
 
+def _joined(lines: Sequence[bytes]) -> tuple[Sequence[bytes], NDArray[np.uint8], NDArray[np.int64]]:
+    """The lines as they are mined, one after the other, and where each begins."""
+    if any(len(line) > LINE_BYTES_MAX for line in lines):
+        lines = [line[:LINE_BYTES_MAX] for line in lines]
+    joined = b"".join(lines)
+    if b"\n" in joined:
+        lines = [one_line(line) if b"\n" in line else line for line in lines]
+        joined = b"".join(lines)
+    offset = np.zeros(len(lines) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)), out=offset[1:])
+    return lines, np.frombuffer(joined, np.uint8), offset
+
+
 class TemplateMiner:
     """All templates of one shard. Services are numbered by the caller; lines of two services never share a template.
 
@@ -237,16 +251,8 @@ class TemplateMiner:
         return sum(part.nbytes for part in (*self._index, *self._room))
 
     def mine(self, lines: Sequence[bytes], service: NDArray[np.int64]) -> NDArray[np.int32]:
-        """The template of each line; -1 where there is none."""
-        if any(len(line) > LINE_BYTES_MAX for line in lines):
-            lines = [line[:LINE_BYTES_MAX] for line in lines]
-        joined = b"".join(lines)
-        if b"\n" in joined:
-            lines = [one_line(line) if b"\n" in line else line for line in lines]
-            joined = b"".join(lines)
-        offset = np.zeros(len(lines) + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)), out=offset[1:])
-        buffer = np.frombuffer(joined, np.uint8)
+        """The template of each line; -1 where there is none. A record of several lines that is a stack trace counts as one line."""
+        lines, buffer, offset = _joined(lines)
         out = np.empty(len(lines), np.int32)
         born = np.empty(min(len(lines), self._limits[0] - len(self)), np.int64)
         known, row = len(self), mine_lines(buffer, offset, service, (self._room, self._index), (out, born), (0, len(self)))
@@ -256,6 +262,21 @@ class TemplateMiner:
         for row in born[: int(self._index.counts[TEMPLATES]) - len(self)].tolist():
             self._example.append(lines[row][:SPELLED_BYTES_MAX])
         return out
+
+    def numbers(self, lines: Sequence[bytes], template: NDArray[np.int32]) -> Numbers:
+        """The numbers in lines whose templates `mine` gave, at most NUMBERS_MAX a line. Asking changes nothing."""
+        _, buffer, offset = _joined(lines)
+        room = NUMBERS_MAX * len(lines)
+        out = Numbers(np.empty(room, np.int64), np.empty(room, np.int16), np.empty(room, np.float64))
+        chosen = np.empty(NUMBERS_MAX, np.int64)
+        count = read_numbers(buffer, offset, template, self._room, self._index, chosen, out)
+        return Numbers._make(column[:count] for column in out)
+
+    def slot_name(self, template: int, slot: int) -> str:
+        """What stands round a slot of a template, for people: "took <*> ms"."""
+        self._name()
+        words = self._spelling[template].split(b"\n")[max(slot - 1, 0) : slot + 2]
+        return readable(b" ".join(words))
 
     def _name(self) -> None:
         """Spell the templates that were born since somebody asked: naming one takes as long as mining a hundred lines."""
