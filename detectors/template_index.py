@@ -32,6 +32,7 @@ UNIT: Final = 1024  # flag: a unit after a number
 POLAR: Final = 128  # flag: the token holds a polar word
 PLAIN: Final = MASKED | LETTERS  # a word without digits has LETTERS alone of these two
 
+NOWHERE: Final = -1
 WILD: Final = ZERO  # the hash of a generalised slot
 SIMILAR: Final = 0.7  # share of the weight that must agree for soft places to give way
 HOLE_WORDS: Final = 4  # different words in one place that make it a slot
@@ -43,6 +44,7 @@ SLOTS_EACH: Final = 24  # mean tokens of a template that there is room for
 TEMPLATE: Final = np.dtype(
     [
         ("service", np.int64),
+        ("seen", np.int64),  # the miner's lines before the last one of it
         ("lines", np.int64),  # lines given to it, with those of templates merged into it
         ("first", np.int32),  # its first slot
         ("length", np.int32),  # its slots
@@ -57,6 +59,8 @@ TEMPLATE: Final = np.dtype(
         ("probe_hash", np.uint64),  # the token at that place
         ("beside", np.int32),  # the next template of the bucket with its probe at the same place, -1 none
         ("alike", np.int32),  # and with the same token there
+        ("number", np.int32),  # what it is called outside
+        ("unused", np.int32),
     ],
     align=True,
 )
@@ -76,9 +80,9 @@ SLOT: Final = np.dtype(
 )
 
 # Places in `Index.counts`.
-TEMPLATES, SLOTS, CACHED, HOLES, FANS, OVERFLOWED, SEARCHED, COMPARED, SERVICE_MAX, VALUES, PROBES, TEMPLATES_MAX, COUNTS = range(
-    13
-)
+TEMPLATES, SLOTS, CACHED, HOLES, FANS, VALUES, PROBES = range(7)  # entries in use
+LINES, BORN, OVERFLOWED, SEARCHED, COMPARED, SWEPT = range(7, 13)  # so far; SWEPT: the lines before the last sweep
+TEMPLATES_MAX, SERVICE_MAX, COUNTS = range(13, 16)
 
 
 class Index(NamedTuple):

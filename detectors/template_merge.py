@@ -29,6 +29,7 @@ def _merge(index: Index, away: int, into: int) -> None:
     index.template[away].parent = into
     unlink(away, index)
     index.template[into].lines += index.template[away].lines
+    index.template[into].seen = max(index.template[into].seen, index.template[away].seen)
     _loosen_by(into, away, index)
 
 

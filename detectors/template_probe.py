@@ -11,10 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from detectors.kernel import device
-from detectors.template_index import PLACE_WORDS, PROBES, SOFT, TEMPLATES, WILD, Index, place_of
+from detectors.template_index import NOWHERE, PLACE_WORDS, PROBES, SOFT, TEMPLATES, WILD, Index, place_of
 from detectors.tokens import I64, MASKED, ONE, SEED, U64, ZERO, Flag, fold
 
-NOWHERE: Final = -1
 WORD_BITS: Final = 6
 WORD_LAST: Final = np.uint64(63)
 
