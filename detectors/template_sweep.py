@@ -1,7 +1,7 @@
-"""How a full miner forgets: templates of a crowded service that were not seen for IDLE_LINES lines make room for new ones.
+"""How a full miner forgets: templates of a crowded service that were not seen for long make room for new ones.
 
-Without this one flood would blind a service for good: its templates stay, and all that comes later is refused. What was seen lately is
-never forgotten, so that a flood that goes on harms nothing but itself; and only services at their own limit pay, or, when the whole shard is full,
+Without this one flood would blind a service for good: its templates stay, and all that comes later is refused. What was seen once is forgotten
+sooner than what was seen often, and what was seen lately is not forgotten at all, so that a flood that goes on harms nothing but itself; and only services at their own limit pay, or, when the whole shard is full,
 those that hold more than an equal share. A template keeps its number for life, and no number is given twice.
 """
 
@@ -34,9 +34,11 @@ from detectors.template_index import (
 from detectors.template_probe import aim, bucket_key
 from detectors.tokens import ONE, SEED, TOKENS_MAX, fold
 
-IDLE_LINES: Final = 1 << 20
-"""Lines of the shard after which a template that none of them had is idle."""
-SWEEP_LINES: Final = 1 << 17
+IDLE_LINES: Final = 1 << 16
+"""Lines of the shard after which a template that had one line is idle; one that had n of them is after n times as many."""
+IDLE_TIMES_MAX: Final = 16
+"""What had more lines than this is idle after IDLE_TIMES_MAX * IDLE_LINES, a million."""
+SWEEP_LINES: Final = 1 << 16
 """Lines between two sweeps at least: a sweep takes some milliseconds and forgets what the cache knew."""
 
 Rows = NDArray[np.int64]
@@ -68,7 +70,7 @@ def _kept(index: Index) -> Rows:
     services, of, sizes = np.unique(rows["service"], return_inverse=True, return_counts=True)
     full = count >= index.counts[TEMPLATES_MAX] or index.counts[SLOTS] + TOKENS_MAX > index.slot.size
     limit = min(int(index.counts[SERVICE_MAX]), count // max(services.size, 1) if full else count + 1)
-    idle = rows["seen"] + IDLE_LINES < index.counts[LINES]
+    idle = rows["seen"] + IDLE_LINES * np.clip(rows["lines"], 1, IDLE_TIMES_MAX) < index.counts[LINES]
     return np.flatnonzero(~(idle & (sizes >= limit)[of]))
 
 

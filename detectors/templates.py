@@ -291,10 +291,11 @@ class TemplateMiner:
                 return out
 
     def _sweep(self) -> None:
-        self._name()
         self._index, kept = swept(self._index)
-        for texts in (self._example, self._spelling, self._born_id):
-            texts[:] = [texts[row] for row in kept.tolist()]
+        named = [row for row in kept.tolist() if row < len(self._spelling)]  # those born first are named first
+        self._example = [self._example[row] for row in kept.tolist()]
+        self._spelling = [self._spelling[row] for row in named]
+        self._born_id = [self._born_id[row] for row in named]
 
     def _rows(self, number: NDArray[np.int32]) -> NDArray[np.int32]:
         """Where the templates with these numbers are; NO_TEMPLATE for those that are forgotten."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.template_index import LINES
-from detectors.template_sweep import IDLE_LINES, SWEEP_LINES
+from detectors.template_sweep import IDLE_LINES, IDLE_TIMES_MAX, SWEEP_LINES
 from detectors.templates import FORGOTTEN, NO_TEMPLATE, TemplateMiner
 
 
@@ -21,7 +21,7 @@ def mined(subject: TemplateMiner, lines: list[bytes], service: int = 0) -> list[
     return subject.mine(lines, np.full(len(lines), service, np.int64)).tolist()
 
 
-def many_lines_later(subject: TemplateMiner, lines: int = IDLE_LINES + 1) -> TemplateMiner:
+def many_lines_later(subject: TemplateMiner, lines: int = 8 * IDLE_LINES) -> TemplateMiner:
     """As if that many lines of other templates had come."""
     subject._index.counts[LINES] += lines
     return subject
@@ -47,8 +47,18 @@ def test_what_was_seen_lately_is_kept() -> None:
     assert mined(subject, LATER) == [5, 6]
     assert mined(subject, FLOOD[1:3]) == [1, 2]
     assert [subject.describe(number).lines for number in (1, 2)] == [3, 3]
-    many_lines_later(subject, SWEEP_LINES)
+    many_lines_later(subject, SWEEP_LINES // 2)
     assert mined(subject, FLOOD[3:] + FLOOD[:1]) == [7, NO_TEMPLATE, NO_TEMPLATE]
+
+
+def test_what_was_seen_often_is_kept_longer() -> None:
+    subject = TemplateMiner(100, 5)
+    mined(subject, FLOOD + FLOOD[:1] * IDLE_TIMES_MAX)
+    many_lines_later(subject)
+    assert mined(subject, LATER + FLOOD[:1]) == [5, 6, 0]
+    many_lines_later(subject, 2 * IDLE_TIMES_MAX * IDLE_LINES)
+    mined(subject, FLOOD[1:])
+    assert subject.describe(0) == FORGOTTEN
 
 
 def test_a_crowded_service_costs_no_other_a_template() -> None:
@@ -74,9 +84,9 @@ def test_a_template_that_stands_for_others_is_as_young_as_the_youngest() -> None
     lines = [b"shipping parcel for %s today" % word for word in (b"anna", b"bert", b"carl", b"dora", b"emil")]
     index = mined(subject, lines)
     mined(subject, named("aa", "bb", "cc", "dd"))
-    many_lines_later(subject, IDLE_LINES - 3)
+    many_lines_later(subject, 4 * IDLE_LINES)
     assert mined(subject, lines[1:2]) == [0]
-    many_lines_later(subject, 10)
+    many_lines_later(subject, 4 * IDLE_LINES)
     assert mined(subject, LATER)[-1] >= 0
     assert mined(subject, lines) == [0] * 5
     assert subject.resolve(np.array(index, np.int32)).tolist()[0] == 0
