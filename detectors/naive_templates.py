@@ -57,3 +57,13 @@ def mask_line(line: bytes) -> list[bytes]:
         tokens.append(masked)
         previous = masked
     return tokens
+
+
+NUMBER: Final = re.compile(rb"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?")
+
+
+def number(before: bytes, value: bytes) -> float | None:
+    """The number that a masked value stands for, `before` being the byte in front of it (none at the beginning of a line); None for no number."""
+    if before not in b" \t=:([{<\"',;|@~" or not NUMBER.fullmatch(value) or len(re.sub(rb"[^0-9]", b"", value)) > 15:
+        return None
+    return float(value)

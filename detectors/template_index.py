@@ -11,7 +11,7 @@ generalised place never takes one in.
 A template is found by its *probe*, a word that no value looks like: only lines with the same word there, or with what may be a value,
 are compared with it, so that thousands of templates of one length cost no more than a few.
 
-Everything has a fixed size. When `hole` or `cache` is full it is emptied; when templates run out, lines that fit none get -1.
+Everything has a greatest size, and grows towards it as it fills (`template_growth`). When `hole` or `cache` is full it is emptied; when templates run out, lines that fit none get -1.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from detectors.tokens import I64, LETTERS, MASKED, ONE, TOKENS_MAX, U64, ZERO
 
 CROWDED: Final = 32  # flag: many words were seen where this token stands
 SOFT: Final = 64  # flag: the token may be a value
-NAMED: Final = 256  # flag: it follows a word that says so (`user root`)
+NAMED: Final = 256  # flag: it is a value for certain: it follows a word that says so (`user root`), or is a boolean of a record
 KNOWN: Final = 512  # flag: the service used the word as a value before
+UNIT: Final = 1024  # flag: a unit after a number
 POLAR: Final = 128  # flag: the token holds a polar word
 PLAIN: Final = MASKED | LETTERS  # a word without digits has LETTERS alone of these two
 
+NOWHERE: Final = -1
 WILD: Final = ZERO  # the hash of a generalised slot
 SIMILAR: Final = 0.7  # share of the weight that must agree for soft places to give way
 HOLE_WORDS: Final = 4  # different words in one place that make it a slot
@@ -42,6 +44,7 @@ SLOTS_EACH: Final = 24  # mean tokens of a template that there is room for
 TEMPLATE: Final = np.dtype(
     [
         ("service", np.int64),
+        ("seen", np.int64),  # the miner's lines before the last one of it
         ("lines", np.int64),  # lines given to it, with those of templates merged into it
         ("first", np.int32),  # its first slot
         ("length", np.int32),  # its slots
@@ -49,10 +52,15 @@ TEMPLATE: Final = np.dtype(
         ("open", np.int32),  # its slots whose small digits never varied
         ("digits", np.uint64),  # hash of the small digits of its first line
         ("next", np.int32),  # the next template of the same service and length, -1 none
-        ("probe", np.int32),  # a place where a line must agree with it, unless the line looks like a value there; -1 none
-        ("probe_hash", np.uint64),  # the token at that place, 0 when there is no such place
+        (
+            "probe",
+            np.int32,
+        ),  # a place where a line must agree with it, unless the line looks like a value there; its length: no such place
+        ("probe_hash", np.uint64),  # the token at that place
         ("beside", np.int32),  # the next template of the bucket with its probe at the same place, -1 none
         ("alike", np.int32),  # and with the same token there
+        ("number", np.int32),  # what it is called outside
+        ("unused", np.int32),
     ],
     align=True,
 )
@@ -72,14 +80,16 @@ SLOT: Final = np.dtype(
 )
 
 # Places in `Index.counts`.
-TEMPLATES, SLOTS, CACHED, HOLES, FANS, OVERFLOWED, SEARCHED, COMPARED, SERVICE_MAX, VALUES, PROBES, COUNTS = range(12)
+TEMPLATES, SLOTS, CACHED, HOLES, FANS, VALUES, PROBES = range(7)  # entries in use
+LINES, BORN, OVERFLOWED, SEARCHED, COMPARED, SWEPT = range(7, 13)  # so far; SWEPT: the lines before the last sweep
+TEMPLATES_MAX, SERVICE_MAX, COUNTS = range(13, 16)
 
 
 class Index(NamedTuple):
     """All state of a miner but its texts. Hash tables use open addressing; key 0 is an empty place."""
 
-    template: NDArray[np.void]  # TEMPLATE, templates_max
-    slot: NDArray[np.void]  # SLOT, SLOTS_EACH * templates_max
+    template: NDArray[np.void]  # TEMPLATE
+    slot: NDArray[np.void]  # SLOT, SLOTS_EACH for each template
     bucket_key: NDArray[np.uint64]  # service and length
     bucket_head: NDArray[np.int32]  # the youngest template of the bucket, -1 none
     bucket_places: NDArray[np.uint64]  # PLACE_WORDS each: a bit for every place at which a template of it has, or had, its probe
@@ -99,12 +109,31 @@ class Index(NamedTuple):
     counts: NDArray[np.int64]  # COUNTS
 
 
-def make_index(templates_max: int) -> Index:
-    """An empty index. Pages that were never touched cost no memory, so the tables have their full size at once."""
+class Sizes(NamedTuple):
+    """How much an index has room for. Tables are at most half full, hence twice as large and more."""
+
+    templates: int  # and with them their slots, buckets, probes and services
+    cache: int
+    holes: int
+    fans: int
+    values: int
+
+
+FIRST_SIZES: Final = Sizes(templates=256, cache=4096, holes=2048, fans=2048, values=1024)
+
+
+def sizes_max(templates_max: int) -> Sizes:
+    """Beyond these an index does not grow."""
     twice, four, eight = (_power_of_two(factor * templates_max) for factor in (2, 4, 8))
+    return Sizes(templates=templates_max, cache=eight, holes=eight, fans=four, values=twice)
+
+
+def make_index(sizes: Sizes) -> Index:
+    """An empty index."""
+    twice, eight = (_power_of_two(factor * sizes.templates) for factor in (2, 8))
     return Index(
-        template=as_state(np.zeros(templates_max, TEMPLATE)),
-        slot=as_state(np.zeros(SLOTS_EACH * templates_max + TOKENS_MAX, SLOT)),
+        template=as_state(np.zeros(sizes.templates, TEMPLATE)),
+        slot=as_state(np.zeros(SLOTS_EACH * sizes.templates + TOKENS_MAX, SLOT)),
         bucket_key=np.zeros(twice, np.uint64),
         bucket_head=np.zeros(twice, np.int32),
         bucket_places=np.zeros(twice * PLACE_WORDS, np.uint64),
@@ -112,15 +141,15 @@ def make_index(templates_max: int) -> Index:
         probe_head=np.zeros(eight, np.int32),
         service_key=np.zeros(twice, np.uint64),
         service_size=np.zeros(twice, np.int32),
-        cache_key=np.zeros(eight, np.uint64),
-        cache_template=np.zeros(eight, np.int32),
-        hole_key=np.zeros(eight, np.uint64),
-        hole_size=np.zeros(eight, np.uint8),
-        hole_template=np.zeros(eight * HOLE_ROOM, np.int32),
-        fan_key=np.zeros(four, np.uint64),
-        fan_size=np.zeros(four, np.uint8),
-        fan_token=np.zeros(four * FAN_WORDS, np.uint32),
-        value_word=np.zeros(twice, np.uint64),
+        cache_key=np.zeros(sizes.cache, np.uint64),
+        cache_template=np.zeros(sizes.cache, np.int32),
+        hole_key=np.zeros(sizes.holes, np.uint64),
+        hole_size=np.zeros(sizes.holes, np.uint8),
+        hole_template=np.zeros(sizes.holes * HOLE_ROOM, np.int32),
+        fan_key=np.zeros(sizes.fans, np.uint64),
+        fan_size=np.zeros(sizes.fans, np.uint8),
+        fan_token=np.zeros(sizes.fans * FAN_WORDS, np.uint32),
+        value_word=np.zeros(sizes.values, np.uint64),
         counts=np.zeros(COUNTS, np.int64),
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from detectors.kernel import device
 from detectors.template_index import HOLE_ROOM, HOLE_WORDS, HOLES, PLAIN, POLAR, WILD, Index, place_of, survivor
+from detectors.template_judge import learn_word
 from detectors.template_probe import aim, unlink
-from detectors.tokens import I64, LETTERS, ONE, TOKENS_MAX, U64, ZERO, Tokens, fold
+from detectors.tokens import I64, LETTERS, ONE, TOKENS_MAX, U64, ZERO, Flag, Tokens, fold
 
 
 @device
@@ -26,7 +29,24 @@ def _merge(index: Index, away: int, into: int) -> None:
     index.template[away].parent = into
     unlink(away, index)
     index.template[into].lines += index.template[away].lines
+    index.template[into].seen = max(index.template[into].seen, index.template[away].seen)
     _loosen_by(into, away, index)
+
+
+@device
+def _covers(general: Any, slot: Any) -> Flag:
+    """Whether all that may stand in a slot may stand in a more general one."""
+    if general.hash != WILD:
+        return bool(general.hash == slot.hash)
+    return bool(slot.marks & POLAR == 0 and general.key in (ZERO, slot.key))
+
+
+@device
+def _widen(slot: Any, key: U64) -> None:
+    """Make a slot wild that has met another word; its key stays while all had the same."""
+    slot.hash = WILD
+    if slot.key != key:
+        slot.key = ZERO
 
 
 @device
@@ -47,9 +67,7 @@ def absorb(bucket: int, general: int, index: Index) -> None:
         if i != general:
             other, covered = index.template[i].first, True
             for j in range(length):
-                wanted = index.slot[first + j].hash
-                polar = index.slot[other + j].marks & POLAR
-                covered = not polar if wanted == WILD else wanted == index.slot[other + j].hash
+                covered = _covers(index.slot[first + j], index.slot[other + j])
                 if not covered:
                     break
             if covered:
@@ -62,8 +80,9 @@ def _whole(seed: U64, i: int, index: Index) -> tuple[U64, int]:
     """A sum over the slots of a template from which one slot can be taken away again, and its anchor words."""
     first, length, total, anchors = index.template[i].first, index.template[i].length, seed, 0
     for j in range(length):
-        total += fold(index.slot[first + j].hash, np.uint64(j))
-        anchors += index.slot[first + j].hash != WILD and index.slot[first + j].marks & PLAIN == LETTERS
+        slot = index.slot[first + j]
+        total += fold(slot.key if slot.hash == WILD else slot.hash, np.uint64(j))
+        anchors += slot.hash != WILD and slot.marks & PLAIN == LETTERS
     return total, anchors
 
 
@@ -100,6 +119,15 @@ def _note_hole(at: int, i: int, place: int, index: Index) -> I64:
 
 
 @device
+def _learn_hole(at: int, place: int, seed: U64, index: Index) -> None:
+    """Remember the words that met in a hole: they are values, elsewhere too."""
+    for k in range(index.hole_size[at]):
+        slot = index.slot[index.template[index.hole_template[at * HOLE_ROOM + k]].first + place]
+        if slot.hash != WILD:
+            learn_word(seed, slot.hash, index)
+
+
+@device
 def _unite(at: int, i: int, place: int, bucket: int, index: Index) -> I64:
     """Make one template of all that met in a hole: the eldest survives, wild at `place`."""
     eldest = i
@@ -114,7 +142,7 @@ def _unite(at: int, i: int, place: int, bucket: int, index: Index) -> I64:
     to, source = index.template[eldest].first, index.template[i].first
     for j in range(index.template[i].length):
         if j == place or index.slot[to + j].hash != index.slot[source + j].hash:
-            index.slot[to + j].hash = WILD
+            _widen(index.slot[to + j], index.slot[source + j].key)
     aim(eldest, index)
     absorb(bucket, eldest, index)
     return eldest
@@ -129,9 +157,11 @@ def meet(seed: U64, i: int, bucket: int, index: Index) -> I64:
         slot = index.slot[first + place]
         if slot.hash == WILD or slot.marks & POLAR or anchors - (slot.marks & PLAIN == LETTERS) < 1:
             continue
-        key = fold(total - fold(slot.hash, np.uint64(place)), np.uint64(length * TOKENS_MAX + place)) | ONE
+        key = fold(total - fold(slot.hash, np.uint64(place)), np.uint64(length * TOKENS_MAX + place))
+        key = fold(key, slot.key) | ONE  # words after different `key=` are no values of one kind
         at = _hole(key, index)
         if _note_hole(at, i, place, index) >= (HOLE_WORDS if place else HOLE_ROOM):
+            _learn_hole(at, place, seed, index)
             return _unite(at, i, place, bucket, index)
     return -1
 
@@ -142,7 +172,7 @@ def generalise(i: int, tokens: Tokens, index: Index) -> None:
     first = index.template[i].first
     for j in range(index.template[i].length):
         if index.slot[first + j].hash != tokens.hash[j]:
-            index.slot[first + j].hash = WILD
+            _widen(index.slot[first + j], tokens.key[j])
     aim(i, index)
 
 

@@ -1,7 +1,7 @@
 """The probes of templates: at which place a line must have which word to be worth comparing, and who has such a probe.
 
 Two chains lead through the standing templates of a bucket: those with their probe at the same place, for lines that have there what may be a value;
-and of these the ones with the same word. Templates without a probe, of values only, are at the place after the last.
+and of these the ones with the same word. Templates of values only are at the place after the last, with a hash of them all for a word.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from detectors.kernel import device
-from detectors.template_index import PLACE_WORDS, PROBES, SOFT, TEMPLATES, WILD, Index, place_of
-from detectors.tokens import I64, ONE, SEED, U64, ZERO, Flag, fold
+from detectors.template_index import NOWHERE, PLACE_WORDS, PROBES, SOFT, TEMPLATES, WILD, Index, place_of
+from detectors.tokens import I64, MASKED, ONE, SEED, U64, ZERO, Flag, fold
 
-NOWHERE: Final = -1
 WORD_BITS: Final = 6
 WORD_LAST: Final = np.uint64(63)
 
@@ -66,14 +65,14 @@ def _head(key: U64, index: Index) -> I64:
 def _link(i: int, index: Index) -> None:
     row = index.template[i]
     bucket = bucket_key(row.service, row.length)
-    place = row.probe if row.probe_hash != ZERO else row.length
+    place = row.probe
     at = _head(place_key(bucket, place), index)
     row.beside = index.probe_head[at]
     index.probe_head[at] = i
     at = _head(word_key(bucket, place, row.probe_hash), index)
     row.alike = index.probe_head[at]
     index.probe_head[at] = i
-    if row.probe_hash != ZERO:
+    if place < row.length:
         home = place_of(index.bucket_key, bucket)
         index.bucket_places[home * PLACE_WORDS + (place >> WORD_BITS)] |= ONE << (np.uint64(place) & WORD_LAST)
 
@@ -86,7 +85,7 @@ def unlink(i: int, index: Index) -> None:
     if row.probe == NOWHERE:
         return
     bucket = bucket_key(row.service, row.length)
-    place = row.probe if row.probe_hash != ZERO else row.length
+    place = row.probe
     at, before = place_of(index.probe_key, place_key(bucket, place)), NOWHERE
     j: Any = index.probe_head[at]
     while j != i:
@@ -120,10 +119,12 @@ def _link_all_anew(index: Index) -> None:
 def aim(i: int, index: Index) -> None:
     """Choose the probe of template `i`: its last slot that only a value or the same word can meet (first places are crowded)."""
     row = index.template[i]
-    place, word = 0, ZERO
+    place, word = row.length, SEED
+    for j in range(row.length):
+        word = fold(word, index.slot[row.first + j].hash)
     for j in range(row.length - 1, -1, -1):
         slot = index.slot[row.first + j]
-        if slot.hash != WILD and slot.key == ZERO and slot.marks & SOFT == 0:
+        if slot.hash != WILD and slot.key == ZERO and slot.marks & (SOFT | MASKED) == 0:
             place, word = j, slot.hash
             break
     if row.probe == place and row.probe_hash == word:

@@ -9,20 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.template_index import FAN_WORDS, HOLE_ROOM, PLACE_WORDS, SLOT, SLOTS, TEMPLATE, TEMPLATES, Index, make_index
+from detectors.template_growth import TABLES, sizes_of
+from detectors.template_index import SLOT, SLOTS, TEMPLATE, TEMPLATES, Index, Sizes, make_index, sizes_max
 
-VERSION: Final = 2
-
-# Each hash table by the column of its keys: the columns of its values, with how many each key has.
-_TABLES: Final[dict[str, dict[str, int]]] = {
-    "bucket_key": {"bucket_head": 1, "bucket_places": PLACE_WORDS},
-    "probe_key": {"probe_head": 1},
-    "service_key": {"service_size": 1},
-    "cache_key": {"cache_template": 1},
-    "hole_key": {"hole_size": 1, "hole_template": HOLE_ROOM},
-    "value_word": {},
-    "fan_key": {"fan_size": 1, "fan_token": FAN_WORDS},
-}
+VERSION: Final = 3
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -31,10 +21,11 @@ def index_columns(index: Index) -> dict[str, NDArray[Any]]:
     """A copy of an index: as large as what it holds, not as what it has room for."""
     columns: dict[str, NDArray[Any]] = {
         "counts": index.counts.copy(),
+        "sizes": np.array(sizes_of(index), np.int64),
         "template": np.array(index.template[: index.counts[TEMPLATES]], TEMPLATE),
         "slot": np.array(index.slot[: index.counts[SLOTS]], SLOT),
     }
-    for keys, values in _TABLES.items():
+    for keys, values in TABLES.items():
         column = getattr(index, keys)
         used = np.flatnonzero(column)
         columns[f"{keys}_at"] = used.astype(np.int32)
@@ -46,13 +37,13 @@ def index_columns(index: Index) -> dict[str, NDArray[Any]]:
 
 def index_from(columns: Columns, templates_max: int) -> Index:
     """The index that was saved. Raises ValueError when the columns do not fit together or the room is another."""
-    index = make_index(templates_max)
     try:
+        index = make_index(_sizes(columns, templates_max))
         index.counts[:] = columns["counts"]
         for name in ("template", "slot"):
             rows = columns[name]
             getattr(index, name)[: rows.size] = rows
-        for keys, values in _TABLES.items():
+        for keys, values in TABLES.items():
             at = columns[f"{keys}_at"]
             getattr(index, keys)[at] = columns[keys]
             for name, width in values.items():
@@ -60,6 +51,13 @@ def index_from(columns: Columns, templates_max: int) -> Index:
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"not the templates of a miner with room for {templates_max}: {error}") from error
     return index
+
+
+def _sizes(columns: Columns, templates_max: int) -> Sizes:
+    sizes = Sizes._make(columns["sizes"].tolist())
+    if any(not 0 < size <= most for size, most in zip(sizes, sizes_max(templates_max), strict=True)):
+        raise ValueError(f"room for {sizes}")
+    return sizes
 
 
 def texts_from(columns: Columns, name: str, templates: int) -> list[bytes]:

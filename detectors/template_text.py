@@ -16,6 +16,7 @@ SPELLED_BYTES_MAX: Final = 1_024
 EXAMPLE_BYTES_MAX: Final = 512
 """Bytes of the first line of a template that are kept as its example."""
 
+_WORD_BYTES: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGIT: Final = re.compile(rb"[0-9]")
 
 # Control characters could clear a terminal, and bidirectional ones could make a line read as another; tabs are spaces by now.
@@ -56,18 +57,22 @@ def _spliced(line: bytes, start: int, end: int, spans: list[list[int]]) -> bytes
 class SlotTexts(NamedTuple):
     """What is known of the slots of a template beyond the spelling of its first line. All of one length."""
 
-    wild: NDArray[np.bool_]  # shown as `<*>`
+    wild: NDArray[np.bool_]  # shown as `<*>`, behind its `key=` if it has one
+    keyed: NDArray[np.bool_]
+    unit: NDArray[np.bool_]  # the unit of the value before it: where it varies, both are one value
     varies: NDArray[np.bool_]  # its small digits are shown as `<*>`
 
 
 def template_text(spelling: bytes, slots: SlotTexts) -> str:
     """The text of a template: the masked spelling of its first line, with `<*>` where it has become general since."""
-    tokens = spelling.split(b"\n") if spelling else []
-    for k, token in enumerate(tokens):
-        if slots.wild[k]:
-            tokens[k] = MASK
-        elif slots.varies[k]:
-            tokens[k] = _DIGIT.sub(MASK, token)
+    tokens: list[bytes] = []
+    for k, token in enumerate(spelling.split(b"\n") if spelling else []):
+        if slots.wild[k] and slots.unit[k] and tokens[-1].endswith(MASK):
+            tokens[-1] += token.lstrip(_WORD_BYTES)
+        elif slots.wild[k]:
+            tokens.append(token.split(b"=")[0] + b"=" + MASK if slots.keyed[k] else MASK)
+        else:
+            tokens.append(_DIGIT.sub(MASK, token) if slots.varies[k] else token)
     return readable(b" ".join(tokens))
 
 

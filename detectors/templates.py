@@ -19,27 +19,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import device, kernel
+from detectors.template_growth import grown, is_tight
 from detectors.template_index import (
+    BORN,
     CACHED,
     CROWDED,
+    FIRST_SIZES,
     KNOWN,
+    LINES,
     NAMED,
     OVERFLOWED,
     SEARCHED,
     SERVICE_MAX,
     SLOTS,
+    SWEPT,
     TEMPLATES,
+    TEMPLATES_MAX,
+    UNIT,
     WILD,
     Index,
+    Sizes,
     make_index,
     place_of,
+    sizes_max,
     survivor,
     survivors,
 )
+from detectors.template_judge import judge_tokens, note_fans
+from detectors.template_lines import one_line
 from detectors.template_merge import absorb, generalise, loosen, meet
+from detectors.template_numbers import NUMBERS_MAX, Numbers, read_numbers
 from detectors.template_probe import aim, bucket_key
-from detectors.template_search import judge_tokens, note_fans, search
+from detectors.template_search import AS_IS, search
 from detectors.template_state import VERSION, index_columns, index_from, pack, texts_from
+from detectors.template_sweep import SWEEP_LINES, swept
 from detectors.template_text import (
     EXAMPLE_BYTES_MAX,
     SPELLED_BYTES_MAX,
@@ -53,7 +66,6 @@ from detectors.tokens import I64, LINE_BYTES_MAX, ONE, SEED, SMALL, U64, ZERO, F
 
 NO_TEMPLATE: Final = -1
 LASTING: Final = 0xFFFF ^ CROWDED ^ KNOWN  # flags that belong to a token, not to the moment
-AS_IS: Final = 10.0  # a similarity from here on: the line fits without any change
 
 
 @device
@@ -64,6 +76,8 @@ def _bear(service: int, length: int, bucket: int, tokens: Tokens, index: Index) 
     index.counts[SLOTS] += length
     born = index.template[i]
     born.service = service
+    born.number = index.counts[BORN]
+    index.counts[BORN] += 1
     born.lines = 0
     born.first = first
     born.length = length
@@ -124,7 +138,7 @@ def _find(buffer: NDArray[np.uint8], service: int, seed: U64, length: int, token
 @device
 def _has_room(index: Index, home: int, length: int) -> Flag:
     return bool(
-        index.counts[TEMPLATES] < index.template.size
+        index.counts[TEMPLATES] < index.counts[TEMPLATES_MAX]
         and index.counts[SLOTS] + length <= index.slot.size
         and index.service_size[home] < index.counts[SERVICE_MAX]
     )
@@ -142,43 +156,62 @@ def _remember(key: U64, i: int, index: Index) -> None:
     index.counts[CACHED] += 1
 
 
+@device
+def _given(i: int, small: U64, tokens: Tokens, index: Index) -> I64:
+    """Note that a line was given to template `i`; its number."""
+    row = index.template[i]
+    row.lines += 1
+    row.seen = index.counts[LINES]
+    if row.open and row.digits != small:
+        loosen(i, tokens, index)
+    return row.number
+
+
 @kernel
 def mine_lines(
     buffer: NDArray[np.uint8],
     offset: NDArray[np.int64],
     service: NDArray[np.int64],
-    tokens: Tokens,
-    index: Index,
-    out: NDArray[np.int32],
-    born: NDArray[np.int64],
-) -> None:
-    """Give each line `buffer[offset[r]:offset[r + 1]]` its template; `born[i - first]` is the row that template i was born in."""
+    room: tuple[Tokens, Index],
+    out: tuple[NDArray[np.int32], NDArray[np.int64]],
+    at_row: int,
+) -> int:
+    """Give each line `buffer[offset[r]:offset[r + 1]]` its template `out[0][r]`, from row `at_row` on.
+
+    Returns the row where it stopped: all are done, or there is to be more room before that row, or, as its complement, a sweep.
+    `out[1][k]` is the row that the k-th template born in this call was born in.
+    """
     i: I64
-    template: Any = index.template
+    tokens, index = room
+    assigned, born = out
     before = index.counts[TEMPLATES]
-    for r in range(out.size):
+    for r in range(at_row, assigned.size):
         length, line, _, small = tokenise(buffer, offset[r], offset[r + 1], tokens)
         seed = fold(SEED, np.uint64(service[r])) | ONE
         key = fold(seed, line) | ONE
         at = place_of(index.cache_key, key)
         if index.cache_key[at] == key:
             i = index.cache_template[at]
-            if i >= 0:
-                i = survivor(index.template, i)
+            i = survivor(index.template, i)
         else:
+            if is_tight(index):
+                return r
             known = index.counts[TEMPLATES]
             i = _find(buffer, service[r], seed, length, tokens, index)
             if index.counts[TEMPLATES] > known:
                 born[known - before] = r
                 index.template[known].digits = small
-            _remember(key, i, index)
-        out[r] = i
+            if i >= 0:
+                _remember(key, i, index)
+            elif index.counts[LINES] >= index.counts[SWEPT] + SWEEP_LINES:
+                return ~r
+        index.counts[LINES] += 1
         if i >= 0:
-            template[i].lines += 1
-            if template[i].open and template[i].digits != small:
-                loosen(i, tokens, index)
+            assigned[r] = _given(i, small, tokens, index)
         else:
+            assigned[r] = NO_TEMPLATE
             index.counts[OVERFLOWED] += 1
+    return assigned.size
 
 
 class Template(NamedTuple):
@@ -192,25 +225,42 @@ class Template(NamedTuple):
     born_id: str  # the id it had when it was born: the same for all its life, but only on this shard
 
 
+FORGOTTEN: Final = Template("", "", -1, 0, "", "")
+
+
+def _joined(lines: Sequence[bytes]) -> tuple[Sequence[bytes], NDArray[np.uint8], NDArray[np.int64]]:
+    """The lines as they are mined, one after the other, and where each begins."""
+    if any(len(line) > LINE_BYTES_MAX for line in lines):
+        lines = [line[:LINE_BYTES_MAX] for line in lines]
+    joined = b"".join(lines)
+    if b"\n" in joined:
+        lines = [one_line(line) if b"\n" in line else line for line in lines]
+        joined = b"".join(lines)
+    offset = np.zeros(len(lines) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)), out=offset[1:])
+    return lines, np.frombuffer(joined, np.uint8), offset
+
+
 class TemplateMiner:
     """All templates of one shard. Services are numbered by the caller; lines of two services never share a template.
 
-    Room is fixed: `templates_max` templates ever born (merged ones keep their number), `per_service_max` of one service.
-    Lines that fit no template once there is no room get -1 and are counted in `overflowed`.
+    There is room for `templates_max` templates, `per_service_max` of one service, merged ones among them. Lines that fit no template while there is
+    no room get -1 and are counted in `overflowed`; what was not seen for long makes room (`template_sweep`).
     """
 
     def __init__(self, templates_max: int, per_service_max: int) -> None:
         self._limits = (templates_max, per_service_max)
         self._room = tokens_room()
-        self._index = make_index(templates_max)
-        self._index.counts[SERVICE_MAX] = per_service_max
+        first = Sizes._make(map(min, FIRST_SIZES, sizes_max(templates_max)))
+        self._index = make_index(first)
+        self._index.counts[[SERVICE_MAX, TEMPLATES_MAX]] = per_service_max, templates_max
         self._example: list[bytes] = []  # of each template; of those not named yet, more of the line
         self._spelling: list[bytes] = []  # of those that were named
         self._born_id: list[int] = []
 
     def __len__(self) -> int:
-        """Templates ever born, merged ones too."""
-        return len(self._example)
+        """Templates ever born, merged and forgotten ones too."""
+        return int(self._index.counts[BORN])
 
     @property
     def overflowed(self) -> int:
@@ -219,53 +269,96 @@ class TemplateMiner:
 
     @property
     def room_bytes(self) -> int:
-        """The memory of the index, which never grows. Spellings and examples of the templates come on top, bounded by their number."""
+        """The memory of the index as it stands. Spellings and examples of the templates come on top, bounded by their number."""
         return sum(part.nbytes for part in (*self._index, *self._room))
 
     def mine(self, lines: Sequence[bytes], service: NDArray[np.int64]) -> NDArray[np.int32]:
-        """The template of each line; -1 where there is none."""
-        if any(len(line) > LINE_BYTES_MAX for line in lines):
-            lines = [line[:LINE_BYTES_MAX] for line in lines]
-        offset = np.zeros(len(lines) + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)), out=offset[1:])
-        buffer = np.frombuffer(b"".join(lines), np.uint8)
+        """The template of each line; -1 where there is none. A record of several lines that is a stack trace counts as one line."""
+        lines, buffer, offset = _joined(lines)
         out = np.empty(len(lines), np.int32)
-        born = np.empty(min(len(lines), self._limits[0] - len(self)), np.int64)
-        mine_lines(buffer, offset, service, self._room, self._index, out, born)
-        for row in born[: int(self._index.counts[TEMPLATES]) - len(self)].tolist():
-            self._example.append(lines[row][:SPELLED_BYTES_MAX])
-        return out
+        born = np.empty(len(lines), np.int64)
+        row = 0
+        while True:
+            row = mine_lines(buffer, offset, service, (self._room, self._index), (out, born), row)
+            for first in born[: int(self._index.counts[TEMPLATES]) - len(self._example)].tolist():
+                self._example.append(lines[first][:SPELLED_BYTES_MAX])
+            if row < 0:
+                row = ~row
+                self._sweep()
+            elif row < out.size:
+                self._index = grown(self._index)
+            else:
+                return out
+
+    def _sweep(self) -> None:
+        self._index, kept = swept(self._index)
+        named = [row for row in kept.tolist() if row < len(self._spelling)]  # those born first are named first
+        self._example = [self._example[row] for row in kept.tolist()]
+        self._spelling = [self._spelling[row] for row in named]
+        self._born_id = [self._born_id[row] for row in named]
+
+    def _rows(self, number: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Where the templates with these numbers are; NO_TEMPLATE for those that are forgotten."""
+        numbers = self._index.template["number"][: int(self._index.counts[TEMPLATES])]
+        row = np.searchsorted(numbers, number).astype(np.int32)
+        known = row < numbers.size
+        known[known] = numbers[row[known]] == number[known]
+        return np.where(known, row, np.int32(NO_TEMPLATE))
+
+    def numbers(self, lines: Sequence[bytes], template: NDArray[np.int32]) -> Numbers:
+        """The numbers in lines whose templates `mine` gave, at most NUMBERS_MAX a line. Asking changes nothing."""
+        _, buffer, offset = _joined(lines)
+        room = NUMBERS_MAX * len(lines)
+        out = Numbers(np.empty(room, np.int64), np.empty(room, np.int16), np.empty(room, np.float64))
+        chosen = np.empty(NUMBERS_MAX, np.int64)
+        count = read_numbers(buffer, offset, self._rows(template), self._room, self._index, chosen, out)
+        return Numbers._make(column[:count] for column in out)
+
+    def slot_name(self, template: int, slot: int) -> str:
+        """What stands round a slot of a template, for people: "took <*> ms"."""
+        self._name()
+        row = int(self._rows(np.array([template], np.int32))[0])
+        words = self._spelling[row].split(b"\n")[max(slot - 1, 0) : slot + 2] if row >= 0 else []
+        return readable(b" ".join(words))
 
     def _name(self) -> None:
         """Spell the templates that were born since somebody asked: naming one takes as long as mining a hundred lines."""
-        for i in range(len(self._spelling), len(self)):
+        for i in range(len(self._spelling), len(self._example)):
             line = self._example[i]
             spelling = slot_texts(line, self._room)
             small = (self._room.flags[: self._index.template[i]["length"]] & SMALL) != 0
+            never = np.zeros_like(small)
             self._spelling.append(spelling)
             self._example[i] = line[:EXAMPLE_BYTES_MAX]
-            self._born_id.append(template_id(template_text(spelling, SlotTexts(np.zeros_like(small), small))))
+            self._born_id.append(template_id(template_text(spelling, SlotTexts(never, never, never, small))))
 
-    def resolve(self, index: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The templates that stand for these now; -1 stays."""
-        out = np.empty_like(index)
-        survivors(self._index.template, index, out)
-        return out
+    def resolve(self, number: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The templates that stand for these now; -1 and what is forgotten stay."""
+        rows = self._rows(number)
+        out = np.empty_like(rows)
+        survivors(self._index.template, rows, out)
+        return np.where(rows >= 0, self._index.template["number"][out], number)
 
-    def describe(self, index: int) -> Template:
-        """The template that stands for `index` now."""
+    def describe(self, number: int) -> Template:
+        """The template that stands for `number` now; one without a text when it is forgotten."""
         self._name()
-        i = int(self.resolve(np.array([index], np.int32))[0])
+        born = self._rows(np.array([number], np.int32))
+        if born[0] < 0:
+            return FORGOTTEN
+        standing = np.empty_like(born)
+        survivors(self._index.template, born, standing)
+        i = int(standing[0])
         row = self._index.template[i]
         slots = self._index.slot[row["first"] : row["first"] + row["length"]]
-        wild, small = (slots["hash"] == WILD) | ((slots["marks"] & NAMED) != 0), (slots["marks"] & SMALL) != 0
+        marks, small = slots["marks"], (slots["marks"] & SMALL) != 0
+        shown = SlotTexts((slots["hash"] == WILD) | ((marks & NAMED) != 0), slots["key"] != 0, (marks & UNIT) != 0, small)
         return Template(
-            id=f"{template_id(template_text(self._spelling[i], SlotTexts(wild, small))):016x}",
-            text=template_text(self._spelling[i], SlotTexts(wild, small & (slots["digits"] == 0))),
+            id=f"{template_id(template_text(self._spelling[i], shown)):016x}",
+            text=template_text(self._spelling[i], shown._replace(varies=small & (slots["digits"] == 0))),
             service=int(row["service"]),
             lines=int(row["lines"]),
             example=readable(self._example[i]),
-            born_id=f"{self._born_id[index]:016x}",
+            born_id=f"{self._born_id[int(born[0])]:016x}",
         )
 
     def snapshot(self) -> dict[str, NDArray[Any]]:

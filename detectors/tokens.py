@@ -56,16 +56,17 @@ def _classes() -> NDArray[np.uint8]:
 CLASS: Final = _classes()
 
 
-def _bytes_in(members: bytes) -> NDArray[np.bool_]:
+def bytes_in(members: bytes) -> NDArray[np.bool_]:
+    """A table that is true at these bytes."""
     table = np.zeros(256, np.bool_)
     table[list(members)] = True
     return table
 
 
-JOINS: Final = _bytes_in(b".:-,/_")  # between two values they make one
-SIGNS: Final = _bytes_in(b"+-")
-HOST_BYTES: Final = _bytes_in(b".:-_")  # all the punctuation of a host name with a port
-ODD_BYTES: Final = _bytes_in(b"@\\")
+JOINS: Final = bytes_in(b".:-,/_")  # between two values they make one
+SIGNS: Final = bytes_in(b"+-")
+HOST_BYTES: Final = bytes_in(b".:-_")  # all the punctuation of a host name with a port
+ODD_BYTES: Final = bytes_in(b"@\\")
 
 # 64-bit FNV-1a over the bytes, then two rounds of a multiplicative mix. The constants are FNV's and the golden ratio.
 SEED: Final = np.uint64(0xCBF29CE484222325)
@@ -84,6 +85,13 @@ def raw_hash(spelling: bytes) -> int:
         for code in constant if k == 0 else (int(VALUE_BYTE), *constant):
             h = (h ^ code) * int(PRIME) % (1 << 64)
     return h
+
+
+def masked_hash(spelling: bytes) -> int:
+    """The hash of the token with this masked spelling, in plain integers."""
+    h = raw_hash(spelling)
+    h = (h ^ (h >> int(HALF))) * int(GOLDEN) % (1 << 64)
+    return (h ^ (h >> int(SHIFT))) | 1
 
 
 def hash_table(words: bytes) -> NDArray[np.uint64]:
@@ -125,12 +133,13 @@ class Tokens(NamedTuple):
     start: NDArray[np.int64]  # TOKENS_MAX
     end: NDArray[np.int64]  # TOKENS_MAX, with the equal neighbours that the token stands for
     flags: NDArray[np.uint16]  # TOKENS_MAX
+    kind: NDArray[np.int64]  # TOKENS_MAX, room for what words a search finds in each
     value: NDArray[np.int64]  # 2 * VALUES_MAX, start and end of each masked span
 
 
 def tokens_room() -> Tokens:
     """Empty room for one line."""
-    dtypes = (np.uint64, np.uint64, np.uint64, np.int64, np.int64, np.uint16)
+    dtypes = (np.uint64, np.uint64, np.uint64, np.int64, np.int64, np.uint16, np.int64)
     columns: list[NDArray[Any]] = [np.zeros(TOKENS_MAX, dtype) for dtype in dtypes]
     return Tokens._make([*columns, np.zeros(2 * VALUES_MAX, np.int64)])
 

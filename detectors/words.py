@@ -20,7 +20,7 @@ POLAR_WORDS: Final = """
     suspending begin began begun beginning end ended ending finish finished complete completed incomplete abort aborted
     cancel canceled cancelled success successful successfully succeeded succeed succeeds failure failures fail failed failing
     fails error errors ok okay good bad healthy unhealthy up down online offline above below over under high low higher lower
-    increase increased increasing decrease decreased decreasing true false yes no on off enable enabled disable disabled
+    increase increased increasing decrease decreased decreasing yes no on off enable enabled disable disabled
     allow allowed deny denied permit permitted forbid forbidden accept accepted reject rejected refuse refused grant granted
     revoke revoked valid invalid available unavailable reachable unreachable ready unready open opened opening close closed
     closing connect connected disconnect disconnected attach attached detach detached mount mounted unmount unmounted
@@ -32,7 +32,15 @@ POLAR_WORDS: Final = """
     degraded restored fatal warning critical
 """
 
-NAMING_WORDS: Final = "user username account principal host hostname"
+BOOLEAN_WORDS: Final = "true false"
+
+UNIT_WORDS: Final = (
+    "b kb mb gb tb pb kib mib gib tib byte bytes ns us ms s sec secs second seconds min mins minute minutes hour hours day days"
+)
+
+NAMING_WORDS: Final = """
+    user username account principal host hostname group container pod namespace topic database interface via
+"""
 
 FUNCTION_WORDS: Final = """
     a an the and or nor but not is are was were be been being has have had do does did can cannot could will would shall should
@@ -42,7 +50,9 @@ FUNCTION_WORDS: Final = """
     interface table group groups input space program adapter controller bus bridge port ports address addresses file files
 """
 
-NEITHER, IS_POLAR, IS_NAMING, IS_FUNCTION = 0, 1, 2, 3
+NEITHER, IS_POLAR, IS_NAMING, IS_FUNCTION, IS_UNIT, IS_BOOLEAN, IS_RECORD = range(7)
+RECORD_BOOLEANS: Final = 3
+"""Booleans that make a line a record of fields, whose values may be true one time and false another, and no statement."""
 
 _BITS: Final = 10
 
@@ -50,7 +60,13 @@ _BITS: Final = 10
 def _table() -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
     """Open addressing on the lowest bits, at most half full."""
     keys, kinds = np.zeros(1 << _BITS, np.uint64), np.zeros(1 << _BITS, np.uint8)
-    lists = ((POLAR_WORDS, IS_POLAR), (NAMING_WORDS, IS_NAMING), (FUNCTION_WORDS, IS_FUNCTION))
+    lists = (
+        (POLAR_WORDS, IS_POLAR),
+        (BOOLEAN_WORDS, IS_BOOLEAN),
+        (NAMING_WORDS, IS_NAMING),
+        (UNIT_WORDS, IS_UNIT),
+        (FUNCTION_WORDS, IS_FUNCTION),
+    )
     for words, kind in lists:
         for word in dict.fromkeys(words.split()):
             h = raw_hash(word.encode())
@@ -80,8 +96,11 @@ def kind_of_word(h: U64) -> I64:
 
 @device
 def kind_of_token(buffer: NDArray[np.uint8], start: int, end: int) -> I64:
-    """IS_POLAR when a token holds a polar word anywhere (`state=up`, `(failed)`), else the kind of its last word."""
-    found, h, letters, pure = NEITHER, SEED, 0, True
+    """IS_POLAR when a token holds a polar word anywhere (`state=up`, `(failed)`), else IS_RECORD or IS_BOOLEAN, else the kind of its last word.
+
+    What stands before `=` is a name and counts for nothing. IS_RECORD is said of RECORD_BOOLEANS booleans or more.
+    """
+    found, booleans, h, letters, pure = NEITHER, 0, SEED, 0, True
     for i in range(start, end + 1):
         kind = CLASS[buffer[i]] if i < end else SPACE
         if HEX <= kind <= LETTER:
@@ -90,9 +109,12 @@ def kind_of_token(buffer: NDArray[np.uint8], start: int, end: int) -> I64:
         elif kind == DIGIT:
             pure = False
         else:
-            if letters and pure:
+            if letters and pure and (i == end or buffer[i] != 61):
                 found = kind_of_word(h)
                 if found == IS_POLAR:
                     return IS_POLAR
+                booleans += found == IS_BOOLEAN
             h, letters, pure = SEED, 0, True
-    return found
+    if booleans >= RECORD_BOOLEANS:
+        return IS_RECORD
+    return IS_BOOLEAN if booleans else found

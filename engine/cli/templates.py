@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from detectors.templates import TemplateMiner
 from detectors.tokens import LINE_BYTES_MAX
+from engine.cli.log_files import Headers, message_of
 from engine.config.tree import Detect
 from engine.errors import UsageError
 
@@ -27,6 +28,8 @@ def templates(
     ],
 ) -> None:
     """Find the templates of a log file in one pass.
+
+    Headers of lines (time, level, process) are left out; of a line of JSON or logfmt its message is mined.
 
     `template_id` is the id as it was assigned while the line streamed by; `template` is the text as it stands at the end, when
     the miner has seen the most.
@@ -63,9 +66,10 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
 
 def _mine(miner: TemplateMiner, lines: Iterator[bytes]) -> NDArray[np.int32]:
     """The template of each line, as assigned when it came."""
-    parts = [np.empty(0, np.int32)]
+    parts, headers = [np.empty(0, np.int32)], Headers()
     while batch := list(islice(lines, LINES_EACH)):
-        parts.append(miner.mine(batch, np.zeros(len(batch), np.int64)))
+        messages = [message_of(line) for line in headers.strip(batch)]
+        parts.append(miner.mine(messages, np.zeros(len(messages), np.int64)))
     return np.concatenate(parts)
 
 

@@ -76,6 +76,21 @@ def test_a_damaged_snapshot_changes_nothing(damage: str) -> None:
     assert state(subject) == before
 
 
+def test_growth_does_not_show() -> None:
+    """An index grows in the middle of a batch as it does between two, and after a restart as before it."""
+    lines = distinct(700)
+    one, other = miner(2000, 2000), miner(2000, 2000)
+    expected = mined(one, lines)
+    got = mined(other, lines[:255])
+    restarted = miner(2000, 2000)
+    restarted.restore(other.snapshot())
+    got += [mined(restarted, [line])[0] for line in lines[255:]]
+    assert got == expected == list(range(700))
+    assert state(restarted) == state(one)
+    assert mined(one, lines) == expected
+    assert one.room_bytes > miner().room_bytes
+
+
 def test_room_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="other limits"):
         miner(100, 50).restore(miner(100, 51).snapshot())
@@ -123,6 +138,73 @@ def test_a_name_after_a_naming_word_is_a_value_at_first_sight() -> None:
     first, second = mined(subject, [b"session opened for user root by (uid=0)", b"session opened for user news by (uid=9)"])
     assert first == second
     assert subject.describe(first).text == "session opened for user <*> by (uid=<*>)"
+
+
+@pytest.mark.parametrize(
+    ("form", "values", "expected"),
+    [
+        (
+            "Block %s stored (estimated size 5.2 %s, free 9.9 %s)",
+            [("rdd_1", "KB", "MB"), ("rdd_2", "B", "KB")],
+            "Block rdd_<*> stored (estimated size <*>, free <*>)",
+        ),
+        ("joined network %s as primary", [("'CalVisitor'",), ("'eduroam'",)], "joined network <*> as primary"),
+        ("no answer from [Thunderbird_%s] datasource", [("A8",), ("C2",)], "no answer from <*> datasource"),
+        ("carrier of %s is lost", [("eth0",), ("wlan1",)], "carrier of <*> is lost"),
+        ("Failed password for %s from 10.0.0.1 port 22", [("root",), ("mallory",)], "Failed password for <*> from <*> port <*>"),
+        (
+            "handling event kind %s for container_17",
+            [("CONTAINER_LAUNCH",), ("CONTAINER_CLEANUP",)],
+            "handling event kind <*> for container_<*>",
+        ),
+        ("vacuum of %s finished early", [("line_items",), ("audit_log",)], "vacuum of <*> finished early"),
+        ("offer via %s sent", [("alpha",), ("beta",)], "offer via <*> sent"),
+        ("lock=1, tag=%s, name=%s", [("x", "phone"), ("y", "clock")], "lock=<*>, tag=<*> name=<*>"),
+        (
+            "drawn= %s, shown= %s, moved= %s",
+            [("true", "false", "true"), ("false", "false", "false")],
+            "drawn= <*> shown= <*> moved= <*>",
+        ),
+    ],
+)
+def test_what_looks_like_a_value_is_one_at_the_second_sight(form: str, values: list[tuple[str, ...]], expected: str) -> None:
+    subject = miner()
+    index = mined(subject, [(form % each).encode() for each in values])
+    assert set(index) == {0}
+    assert subject.describe(0).text == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("environment:user.name=zookeeper", "environment:user.home=zookeeper"),  # another key is another thing
+        ("mDNS_Register: frequent changes", "mDNS_Deregister: frequent changes"),  # who speaks is no value
+        ("isOpen true", "isOpen false"),  # one boolean is a statement
+        ("state=up load=high", "state=down load=high"),
+    ],
+)
+def test_what_says_something_else_is_another_template(one: str, other: str) -> None:
+    first, second = mined(miner(), [one.encode(), other.encode()])
+    assert first != second
+
+
+def test_five_keys_are_five_templates() -> None:
+    keys = ["java.version", "os.name", "user.name", "user.home", "host.name"]
+    assert len(set(mined(miner(), [f"Server environment:{key}=x".encode() for key in keys]))) == 5
+
+
+def test_a_slot_behind_a_key_keeps_the_key() -> None:
+    subject = miner()
+    record, again, word, other = mined(subject, [b"ready=1,mode=a", b"ready=2,mode=b", b"notified", b"begun=1,mode=a"])
+    assert record == again
+    assert len({record, word, other}) == 3
+
+
+def test_words_that_met_in_one_slot_are_values_in_other_lines_too() -> None:
+    subject = miner()
+    mined(subject, [b"shipping parcel for %s today" % word for word in (b"anna", b"bert", b"carl", b"dora")])
+    one, other = mined(subject, [b"parcel of anna came back", b"parcel of dora came back"])
+    assert one == other
 
 
 def test_a_digit_that_never_changes_belongs_to_the_name() -> None:

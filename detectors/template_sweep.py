@@ -1,0 +1,110 @@
+"""How a full miner forgets: templates of a crowded service that were not seen for long make room for new ones.
+
+Without this one flood would blind a service for good: its templates stay, and all that comes later is refused. What was seen once is forgotten
+sooner than what was seen often, and what was seen lately is not forgotten at all, so that a flood that goes on harms nothing but itself; and only services at their own limit pay, or, when the whole shard is full,
+those that hold more than an equal share. A template keeps its number for life, and no number is given twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.kernel import kernel
+from detectors.template_growth import sizes_of
+from detectors.template_index import (
+    CACHED,
+    FANS,
+    HOLES,
+    LINES,
+    NOWHERE,
+    PROBES,
+    SERVICE_MAX,
+    SLOTS,
+    SWEPT,
+    TEMPLATES,
+    TEMPLATES_MAX,
+    VALUES,
+    Index,
+    make_index,
+    place_of,
+)
+from detectors.template_probe import aim, bucket_key
+from detectors.tokens import ONE, SEED, TOKENS_MAX, fold
+
+IDLE_LINES: Final = 1 << 16
+"""Lines of the shard after which a template that had one line is idle; one that had n of them is after n times as many."""
+IDLE_TIMES_MAX: Final = 16
+"""What had more lines than this is idle after IDLE_TIMES_MAX * IDLE_LINES, a million."""
+SWEEP_LINES: Final = 1 << 16
+"""Lines between two sweeps at least: a sweep takes some milliseconds and forgets what the cache knew."""
+
+Rows = NDArray[np.int64]
+
+
+def swept(index: Index) -> tuple[Index, Rows]:
+    """The index without what it may forget, and the rows of the templates that it kept."""
+    kept = _kept(index)
+    smaller = make_index(sizes_of(index))
+    smaller.counts[:] = index.counts
+    smaller.counts[[CACHED, HOLES, PROBES]] = 0
+    for count, name, values in ((FANS, "fan", ("size", "token")), (VALUES, "value", ())):
+        keys: NDArray[Any] = getattr(index, f"{name}_key" if values else f"{name}_word")
+        if 4 * index.counts[count] >= keys.size:  # it soon learns no more
+            smaller.counts[count] = 0
+            continue
+        getattr(smaller, f"{name}_key" if values else f"{name}_word")[:] = keys
+        for part in values:
+            getattr(smaller, f"{name}_{part}")[:] = getattr(index, f"{name}_{part}")
+    _move(index, kept, smaller)
+    enlist(smaller)
+    smaller.counts[SWEPT] = index.counts[LINES]
+    return smaller, kept
+
+
+def _kept(index: Index) -> Rows:
+    count = int(index.counts[TEMPLATES])
+    rows = index.template[:count]
+    services, of, sizes = np.unique(rows["service"], return_inverse=True, return_counts=True)
+    full = count >= index.counts[TEMPLATES_MAX] or index.counts[SLOTS] + TOKENS_MAX > index.slot.size
+    limit = min(int(index.counts[SERVICE_MAX]), count // max(services.size, 1) if full else count + 1)
+    idle = rows["seen"] + IDLE_LINES * np.clip(rows["lines"], 1, IDLE_TIMES_MAX) < index.counts[LINES]
+    return np.flatnonzero(~(idle & (sizes >= limit)[of]))
+
+
+def _move(index: Index, kept: Rows, smaller: Index) -> None:
+    """Templates and slots, close together; who survives whom by their new rows."""
+    to = np.full(int(index.counts[TEMPLATES]), NOWHERE, np.int32)
+    to[kept] = np.arange(kept.size)
+    rows = index.template[kept]
+    lengths = rows["length"].astype(np.int64)
+    ends = np.cumsum(lengths)
+    first = ends - lengths
+    slots = np.repeat(rows["first"] - first, lengths) + np.arange(ends[-1] if kept.size else 0)
+    smaller.template[: kept.size] = rows
+    smaller.template["first"][: kept.size] = first
+    smaller.template["parent"][: kept.size] = to[rows["parent"]]
+    smaller.slot[: slots.size] = index.slot[slots]
+    smaller.counts[TEMPLATES], smaller.counts[SLOTS] = kept.size, slots.size
+
+
+@kernel
+def enlist(index: Index) -> None:
+    """Count the templates of each service, and put those that stand into their buckets and under their probes."""
+    for i in range(index.counts[TEMPLATES]):
+        row = index.template[i]
+        seed = fold(SEED, np.uint64(row.service)) | ONE
+        home = place_of(index.service_key, seed)
+        index.service_key[home] = seed
+        index.service_size[home] += 1
+        row.probe = NOWHERE
+        if row.parent != i:
+            continue
+        key = bucket_key(row.service, row.length)
+        bucket = place_of(index.bucket_key, key)
+        row.next = index.bucket_head[bucket] if index.bucket_key[bucket] == key else NOWHERE
+        index.bucket_key[bucket] = key
+        index.bucket_head[bucket] = i
+        aim(i, index)
