@@ -54,6 +54,7 @@ class NaiveSessions:
         kind: Kind = frozenset((event, bin_of(n)) for event, n in Counter(events).items())
         cost = rarity(self.stepped + 0.5, self.judged) if fresh else 0.0
         decades = self.distance(kind, cost) if self.taught else 0.0
+        counts = self.distance(kind, 0.0) if self.taught else 0.0
         least = max(-math.log10(self.params.budget) - FREE, FREE)
         least += math.log10(1.0 + sessions.LEARNING / max(self.taught, 1))
         before, y = 0, decades
@@ -61,7 +62,7 @@ class NaiveSessions:
             before = self.doubts.get(kind, (0, 0, 0))[0]
             y = least + math.log10(1.0 + decades - least) + math.log10(1.0 + before)
         opinion = self.total >= self.params.sessions_min and 2 * self.single <= self.total
-        self._learn(kind, events, fresh, decades, ts_ns)
+        self._learn(kind, len(events), fresh, (decades, counts), ts_ns)
         return Told(y / least if opinion else None, decades, before)
 
     def distance(self, kind: Kind, cost_of_order: float, without: Kind | None = None) -> float:
@@ -106,37 +107,42 @@ class NaiveSessions:
             cost += rarity(came if here else taught - came, taught) + NEARER
         return cost
 
-    def _learn(self, kind: Kind, events: list[int], fresh: set[int], decades: float, ts_ns: int) -> None:
+    def _learn(self, kind: Kind, lines: int, fresh: set[int], far: tuple[float, float], ts_ns: int) -> None:
+        decades, counts = far
         self.total += 1
-        self.single += len(events) == 1
-        self.judged += 1
-        self.stepped += bool(fresh)
-        if self.total <= self.params.sessions_min:
-            self._teach(kind, fresh, 1)
+        self.single += lines == 1
+        young = self.total <= self.params.sessions_min
+        if young or counts < sessions.ODD:
+            self.judged += 1
+            self.stepped += bool(fresh)
+            self.steps |= fresh
+        if young:
+            self._teach(kind, 1)
             if self.total == self.params.sessions_min:
                 self._trim()
         elif decades < sessions.ODD:
-            self._teach(kind, fresh, 1)
+            self._teach(kind, 1)
         else:
-            self._doubt(kind, fresh, ts_ns)
+            self._doubt(kind, ts_ns)
 
-    def _doubt(self, kind: Kind, fresh: set[int], ts_ns: int) -> None:
+    def _doubt(self, kind: Kind, ts_ns: int) -> None:
         times, total, first_ns = self.doubts.get(kind, (0, self.total, ts_ns))
         self.doubts[kind] = times + 1, total, first_ns
         share = (times + 1) / (self.total - total + 1)
         old = ts_ns - first_ns >= self.params.adopt_ns
         if times + 1 >= sessions.ADOPT_TIMES and share >= sessions.ADOPT_SHARE and old:
             del self.doubts[kind]
-            self._teach(kind, fresh, times + 1)
+            self._teach(kind, times + 1)
             return
         for event, b in kind:
-            if event in self.counts and sum(self.counts[event].values()) * 100 >= self.taught:
-                self.counts[event][b] += 1
+            counts = self.counts.get(event, Counter())
+            came = sum(counts.values())
+            if came and came * 100 >= self.taught and max(counts.values()) * 10 <= came * 9:
+                counts[b] += 1
 
-    def _teach(self, kind: Kind, fresh: set[int], times: int) -> None:
+    def _teach(self, kind: Kind, times: int) -> None:
         self.kinds[kind] = self.kinds.get(kind, 0) + times
         self.taught += times
-        self.steps |= fresh
         for event, b in kind:
             self.counts.setdefault(event, Counter())[b] += times
 

@@ -31,6 +31,7 @@ OPINION: Final = np.dtype(
     [
         ("score", np.float64),  # 1.0 = boundary; NaN = no opinion
         ("decades", np.float64),  # how far it is from the nearest usual kind
+        ("counts", np.float64),  # the same but for the order of its lines
         ("event", np.int64, TOLD),  # that differ most, the greatest difference first; -1: none
         ("count", np.int64, TOLD),  # how often each came
         ("usual", np.int64, TOLD),  # and how often it comes in the nearest kind (at least so often, beyond eight)

@@ -45,7 +45,7 @@ MODEL: Final = np.dtype(
         ("trimmed", np.int64),  # 1: the warm-up has ended
         ("events", np.int64),  # how many places of `event` are in use
         ("gone", np.int64),  # sessions of kinds that had to give their place away
-        ("judged", np.int64),  # sessions of late, …
+        ("judged", np.int64),  # sessions of late whose counts were usual, …
         ("stepped", np.int64),  # … and of these, those that had a step never seen before
         ("event", np.int64, EVENTS),
         ("here", np.int64, EVENTS),  # sessions in which the event came
@@ -168,8 +168,6 @@ def teach(model: Row, session: Row, weight: int, room: Room) -> None:
             model.here[d] += weight
             model.counted[d, room.bins[d]] += weight
     model.weight[_place_of_kind(model, room)] += weight
-    for k in range(min(session.fresh, FRESH)):
-        model.steps[session.step[k] >> 3] |= np.uint8(1 << (session.step[k] & 7))
     if model.taught >= TAUGHT_MAX:
         _halve(model)
 
@@ -222,8 +220,24 @@ def forget(model: Row, k: int) -> None:
 
 @device
 def note_counts(model: Row, room: Room) -> None:
-    """Of a session that is not taught: how often the events came that are nothing odd by themselves."""
+    """Of a session that is not taught: how often those events came whose number varies anyway."""
     for d in range(model.events):
-        if room.bins[d] > 0 and model.here[d] * 100 >= model.taught:
+        if room.bins[d] > 0 and _varies(model, d):
             model.here[d] += 1
             model.counted[d, room.bins[d]] += 1
+
+
+@device
+def _varies(model: Row, d: int) -> Any:
+    """Whether an event comes in one session of a hundred, and in one of ten of these not as often as mostly."""
+    mostly = 0
+    for b in range(BINS):
+        mostly = max(mostly, model.counted[d, b])
+    return model.here[d] * 100 >= model.taught and mostly * 10 <= model.here[d] * 9
+
+
+@device
+def note_steps(model: Row, session: Row) -> None:
+    """The steps of a session are usual from now on."""
+    for k in range(min(session.fresh, FRESH)):
+        model.steps[session.step[k] >> 3] |= np.uint8(1 << (session.step[k] & 7))

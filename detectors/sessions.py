@@ -39,6 +39,7 @@ from detectors.session_model import (
     forget,
     hash_of,
     note_counts,
+    note_steps,
     spread,
     step_of,
     teach,
@@ -186,8 +187,12 @@ def _judge(model: Row, session: Row, params: Params, room: Room, out: Row) -> No
         unknown = 0
     new = rarity(0.0, model.taught)
     step = rarity(model.stepped + 0.5, model.judged) if session.fresh > 0 else 0.0
-    kind, out.decades = nearest(model, unknown * new * new + step * step, -1, room)
+    kind, out.counts = nearest(model, unknown * new * new, -1, room)
+    out.decades = out.counts
+    if step > 0.0:
+        kind, out.decades = nearest(model, unknown * new * new + step * step, -1, room)
     if model.taught == 0:
+        out.counts = 0.0
         out.decades = 0.0
     out.order = step > 0.0
     explain(model, session, kind, room, out)
@@ -212,12 +217,10 @@ def _times_doubted(model: Row, kind: Any) -> Any:
 def _learn(model: Row, session: Row, params: Params, room: Room, out: Row) -> None:
     model.total += 1
     model.single += session.lines == 1
-    model.judged += 1
-    model.stepped += session.fresh > 0
-    if model.judged >= ORDER_MAX:
-        model.judged >>= 1
-        model.stepped >>= 1
-    if params.teaching == VOUCHED or model.total <= params.sessions_min:
+    vouched = params.teaching == VOUCHED or model.total <= params.sessions_min
+    if vouched or out.counts < ODD:
+        _learn_order(model, session)
+    if vouched:
         teach(model, session, 1, room)
         if params.teaching == AS_FOUND and model.total == params.sessions_min:
             _trim(model, room)
@@ -230,6 +233,17 @@ def _learn(model: Row, session: Row, params: Params, room: Room, out: Row) -> No
         else:
             spread(session, model, room)
             note_counts(model, room)
+
+
+@device
+def _learn_order(model: Row, session: Row) -> None:
+    """Of a session whose counts are usual."""
+    model.judged += 1
+    model.stepped += session.fresh > 0
+    if model.judged >= ORDER_MAX:
+        model.judged >>= 1
+        model.stepped >>= 1
+    note_steps(model, session)
 
 
 @device
