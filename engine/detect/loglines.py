@@ -23,6 +23,8 @@ from engine.detect.firsts import Firsts, Found, Saved
 from engine.detect.novelty import ERROR, WARN
 from engine.detect.redact import redacted
 from engine.detect.sessions import Odd, Sessions
+from engine.detect.slots import Saved as SavedSlots
+from engine.detect.slots import Slots
 from engine.detect.watch import Step, Watch
 from engine.errors import StateError
 from engine.metrics import Metric
@@ -45,6 +47,9 @@ class LogLines:
         self._counts = Counts(config.count_bucket, config.idle_after, items_max, self.series_of, pulses=True)
         self._firsts = Firsts(int(config.warm_up * _SECOND_NS))
         self._sessions = Sessions(config.logs, config.adopt_after)
+        idle_buckets = int(config.idle_after / config.count_bucket) + 1
+        self._slots = Slots(config.logs, self._counts.bucket_ns, idle_buckets, self._named)
+        self._counts.on_close = self._slots.close
         self._odd: dict[int, Words] = {}  # of a stream: the newest session that went unlike the others
         self._ids: dict[bytes, int] = {}
         self._codes: dict[bytes, int] = {}  # of the series that are counted
@@ -78,6 +83,7 @@ class LogLines:
         self._firsts.take(template, stream, ts_ns)
         self._firsts.watch(template, severity)
         self._sessions.take(texts, stream, template, ts_ns, step.stats)
+        self._slots.take(texts, stream, template, ts_ns)
         for number, lines_of in zip(*(part.tolist() for part in np.unique(stream, return_counts=True)), strict=True):
             self._firsts.saved.streams[number].lines += lines_of
 
@@ -128,8 +134,15 @@ class LogLines:
         self._codes[series.key] = code
         return series
 
+    def _named(self, stream: int, template: int) -> tuple[Series, str]:
+        return self._firsts.saved.streams[stream].series, self._mined().describe(template).born_id
+
     def words_of(self, series: Series) -> Words:
         """What an alert on a series says: the template with a redacted line, or the newest session that was odd."""
+        number = self._slots.template_of(series.key)
+        if number is not None:
+            template = self._mined().describe(number[0])
+            return Words(f"number {number[1]} in '{template.text}'", redacted(template.example))
         code = self._codes.get(series.key)
         if code is None:
             return Words(series.text)
@@ -154,6 +167,7 @@ class LogLines:
         for found in self._firsts.judge(watermark_ns, step.stats):
             self._tell(found, watch, row, step)
         self._judge_sessions(watermark_ns, step)
+        self._slots.tick()
         if self._counts.due(watermark_ns):
             self._fold(watch, row, step)
             self._counts.close(watermark_ns, watch, row, step)
@@ -206,6 +220,7 @@ class LogLines:
             code = ordered[at]
             self._merge(code, code_of(code >> 32, TEMPLATE + int(survivor[at])), watch, row, step)
             self._firsts.merged(int(index[at]), int(survivor[at]))
+            self._slots.merged(int(index[at]), watch, row, step)
 
     def _merge(self, code: int, into: int, watch: Watch, row: int, step: Step) -> None:
         tally = self._counts.tally
@@ -229,8 +244,8 @@ class LogLines:
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
         columns: dict[str, NDArray[Any]] = {
-            "saved": np.frombuffer(msgspec.json.encode((self._firsts.saved, self._odd)), np.uint8).copy(),
-            "seen": self._firsts.seen.reshape(-1).copy(),
+            "saved": np.frombuffer(msgspec.json.encode((self._firsts.saved, self._odd, self._slots.saved)), np.uint8).copy(),
+            "seen": self._firsts.seen[: len(self)].reshape(-1).copy(),
             "counts": np.frombuffer(self._counts.snapshot(), np.uint8).copy(),
         }
         columns |= {f"sessions.{name}": column for name, column in self._sessions.snapshot().items()}
@@ -242,7 +257,9 @@ class LogLines:
         """Raises StateError. Only a side just made may be restored."""
         parts = _below("miner.", columns)
         try:
-            self._firsts.saved, self._odd = msgspec.json.decode(columns["saved"].tobytes(), type=tuple[Saved, dict[int, Words]])
+            parts_of = tuple[Saved, dict[int, Words], SavedSlots]
+            self._firsts.saved, self._odd, slots = msgspec.json.decode(columns["saved"].tobytes(), type=parts_of)
+            self._slots.restore(slots)
             self._firsts.seen = np.array(columns["seen"], np.int64).reshape(-1, 2)
             self._counts.restore(columns["counts"].tobytes())
             self._sessions.restore(_below("sessions.", columns))
