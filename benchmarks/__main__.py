@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, str] = {
     "forecasts": "coverage of intervals, false alerts a series and month, delay of leaks; on made-up series and those of --data",
     "calibration": "false alerts a series and month at a score of 1.0, on made-up months in which nothing happens",
     "made_up": "writes made-up production KPIs with known events, for `quality` (--out FOLDER)",
+    "sessions": "log sessions that went unlike the others: F1 and ranking on labelled sets (--data) and made-up ones",
     "templates": "log templates beside Drain3: accuracy by a scorer given with --scorer, lines a second, memory over long streams",
     "quality": "metric detection on labelled series in a folder (--data), by the scorers given with --scorer",
 }

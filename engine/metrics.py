@@ -18,6 +18,7 @@ class Metric(StrEnum):
     RECORDS_REJECTED = "foreshock_records_rejected_total"
     SAMPLES = "foreshock_samples_total"
     LINES = "foreshock_log_lines_total"
+    SESSIONS = "foreshock_log_sessions_total"
     EVENTS = "foreshock_events_total"
     SAMPLES_DROPPED = "foreshock_samples_dropped_total"
     SERIES_ACTIVE = "foreshock_series_active"
@@ -82,6 +83,9 @@ METRICS: dict[Metric, About] = {
     Metric.RECORDS_REJECTED: About(Kind.COUNTER, "Records or parts of them that could not be used.", ("topic", "reason")),
     Metric.SAMPLES: About(Kind.COUNTER, "Samples scored.", ("signal",)),
     Metric.LINES: About(Kind.COUNTER, "Log lines mined.", ()),
+    Metric.SESSIONS: About(
+        Kind.COUNTER, "Sessions of log lines that have ended: usual, odd, learning, or too_long to be judged.", ("verdict",)
+    ),
     Metric.EVENTS: About(Kind.COUNTER, "Discrete events read.", ("name",)),
     Metric.SAMPLES_DROPPED: About(Kind.COUNTER, "Samples that were not scored.", ("reason",)),
     Metric.SERIES_ACTIVE: About(Kind.GAUGE, "Series that have a model.", ("shard",)),

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 from engine.config.entity import Entity
 from engine.config.fleet import Fleet
 from engine.config.forecast import Forecast
+from engine.config.logs import Logs
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
 from engine.config.river import River
 from engine.config.values import Duration, Model, Size, Zone
@@ -193,6 +194,8 @@ class Detect(Model):
     """Several metrics of one entity together."""
     fleet: Fleet = Fleet()
     """The same metric of many like members."""
+    logs: Logs = Logs()
+    """Sessions of log lines, numbers within them, lines that are due."""
     river: River = River()
     """Detectors of river beside our own."""
     forecast: Forecast = Forecast()

@@ -21,7 +21,7 @@ import msgspec
 
 from engine.config.tree import Detect
 from engine.detect.drafts import Moment
-from engine.detect.episode import ERROR, WARN, Ask, Episode, Sighting
+from engine.detect.episode import ERROR, SIGHTINGS, WARN, Ask, Episode, Sighting, Words
 from engine.detect.gates import Gate, Judged, confirmed, flapping, settling
 from engine.detect.memory import Excursion, Memories, Past
 from engine.records import Alert, AlertState, AnomalyKind, ModelRef, Series, digest
@@ -65,6 +65,8 @@ class Episodes:
         self.by_key: dict[bytes, Episode] = {}
         self.memories = Memories()
         self._asks: list[tuple[bytes, int, Ask]] = []
+        self.words_of: Callable[[Series], Words] = _own_words
+        """What is said of a series whose episode has no words of its own."""
 
     # ------------------------------------------------------------------------------------------ samples
     def observe(self, series: Series, slot: int, judged: Judged, gate: Gate, moment: Moment) -> tuple[Gate, Alert | None]:
@@ -187,24 +189,31 @@ class Episodes:
         return self._fire(episode, "silent", moment)
 
     def sighted(self, series: Series, slot: int, seen: Sighting, moment: Moment) -> Alert | None:
-        """Something was seen for the first time and matters: fires at once."""
+        """Something was seen for the first time and matters, or is missing: fires at once."""
         episode = self.by_key.get(series.key)
         if episode is not None and (episode.leaving or episode.state is not AlertState.RESOLVED):
             return None
         episode = self._open(series, slot, episode)
-        episode.kind, episode.direction = seen.kind, 1
+        episode.kind, episode.direction = seen.kind, 1 if seen.value > seen.expected else -1
+        episode.expected, episode.step_seconds = seen.expected, seen.step_seconds
         episode.onset_ts_ns = episode.ts_ns = seen.ts_ns
         episode.score = episode.peak = seen.score
         episode.severity, episode.text, episode.example, episode.value = seen.severity, seen.text, seen.example, seen.value
-        return self._fire(episode, "first_sighting", moment)
+        return self._fire(episode, "overdue" if seen.kind is AnomalyKind.STOPPED else "first_sighting", moment)
 
     def counted(self, series: Series, count: int, ts_ns: int, moment: Moment) -> Alert | None:
-        """A bucket of what was sighted has closed: it lives while it is seen, and is over after `recover` empty buckets."""
+        """A bucket of what was sighted has closed: it lives while it is seen, and is over after `recover` empty buckets.
+
+        What is missing lives while it is not seen, and is over when it is back.
+        """
         episode = self.by_key.get(series.key)
         if episode is None or episode.leaving or episode.state is AlertState.RESOLVED:
             return None
         episode.ts_ns = ts_ns
-        if not count:
+        if episode.kind is AnomalyKind.STOPPED:
+            if count:
+                return self._resolve(episode, "returned", moment)
+        elif not count:
             episode.healthy += 1
             return self._resolve(episode, "recovered", moment) if episode.healthy >= self._config.recover else None
         episode.healthy = 0
@@ -218,9 +227,9 @@ class Episodes:
         return episode is not None and (episode.leaving or episode.state is not AlertState.RESOLVED)
 
     def is_sighting(self, key: bytes) -> bool:
-        """Whether the open episode of a series is a first sighting."""
+        """Whether the open episode of a series is a first sighting, or an absence that was told by itself."""
         episode = self.by_key.get(key)
-        return episode is not None and episode.kind in (AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_EVENT)
+        return episode is not None and episode.kind in SIGHTINGS and not episode.first_ns
 
     # ------------------------------------------------------------------------------------------ ticks
     def leases(self, moment: Moment) -> list[Alert]:
@@ -320,6 +329,7 @@ class Episodes:
         episode.revision += 1
         episode.told_ns, episode.told_score = moment.log_ns, episode.score
         series = episode.series
+        words = Words(episode.text, episode.example) if episode.text else self.words_of(series)
         return Alert(
             id=episode.id,
             fingerprint=digest(series.tenant, series.key),
@@ -348,8 +358,8 @@ class Episodes:
             step_seconds=episode.step_seconds,
             factors=episode.factors,
             severity=max(episode.severity, ERROR if episode.peak >= SEVERE else WARN),
-            text=episode.text or series.text,
-            example=episode.example,
+            text=words.text,
+            example=words.example,
             outlook=episode.outlook,
             reason=reason,
             model=ModelRef(kernel_id=self._kernel_id, config_id=self._config_id, epoch=episode.epoch),
@@ -366,6 +376,10 @@ class Episodes:
         episodes, self._asks, pasts = msgspec.json.decode(saved, type=parts)
         self.by_key = {episode.series.key: episode for episode in episodes}
         self.memories.restore(pasts)
+
+
+def _own_words(series: Series) -> Words:
+    return Words(series.text)
 
 
 def _key(ask: tuple[bytes, int, Ask]) -> bytes:

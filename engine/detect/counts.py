@@ -3,6 +3,8 @@
     log_lines{service="cart"}                        all lines of the stream
     log_errors{service="cart"}                       those of severity ERROR and worse
     log_lines{service="cart",template="5e0f…"}       those of one template
+    log_severe_ratio{service="cart"}                 the share of warnings and errors among all
+    log_odd_sessions{service="cart"}                 sessions that went unlike the others
     event{entity="cart",event="k8s.OOMKilling"}      events of one name on one entity
 
 A bucket closes at the first tick at which the watermark has passed its end; what comes later is counted as late. Buckets
@@ -19,9 +21,12 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from engine.detect.episode import WARN, Sighting
+from engine.detect.gates import Gate
+from engine.detect.pulses import LATE_BUCKETS, Pulse
 from engine.detect.watch import Points, Step, Watch
 from engine.metrics import Metric
-from engine.records import Labels, Series, series_key
+from engine.records import AnomalyKind, Labels, Series, ValueKind, series_key
 
 QUIET_BUCKETS_MAX: Final = 60
 """So many empty buckets in a row are zeros; more are missing data."""
@@ -30,12 +35,14 @@ BUCKETS_MIN: Final = 3
 """What is rarer gets no model of its rate."""
 OPEN_MAX: Final = 1440
 """Buckets open at a time; what is beyond is counted as late."""
-TOTAL, ERRORS, TEMPLATE = 0, 1, 2
+SHARE_LINES_MIN: Final = 20
+"""Of fewer lines in a bucket the share of severe ones says nothing."""
+TOTAL, ERRORS, SEVERE, ODD, TEMPLATE = range(5)
 _SECOND_NS: Final = 1_000_000_000
 
 
 def code_of(stream: int, what: int) -> int:
-    """The number of what is counted: TOTAL or ERRORS of a stream, or TEMPLATE + t for one of its kinds t."""
+    """The number of what is counted: TOTAL, ERRORS, SEVERE or ODD of a stream, or TEMPLATE + t for one of its kinds t."""
     return stream << 32 | what
 
 
@@ -52,7 +59,8 @@ class Item(msgspec.Struct, omit_defaults=True):
     last_bucket: int = 0
     total: int = 0
     buckets: int = 0
-    sighted: bool = False  # the open episode of its series is a first sighting
+    sighted: bool = False  # the open episode of its series is a first sighting, or one of its absence
+    pulse: Pulse | None = None  # of streams and templates
 
 
 class Tally(msgspec.Struct):
@@ -66,12 +74,24 @@ class Tally(msgspec.Struct):
 class Counts:
     """The buckets of one shard. `describe` names the series of a code. Items are few against samples: a dictionary each."""
 
-    def __init__(self, bucket_seconds: float, idle_seconds: float, items_max: int, describe: Callable[[int], Series]) -> None:
+    def __init__(
+        self,
+        bucket_seconds: float,
+        idle_seconds: float,
+        items_max: int,
+        describe: Callable[[int], Series],
+        *,
+        pulses: bool = False,
+    ) -> None:
+        """`pulses`: whether what comes regularly is missed when it does not come."""
         self.bucket_ns = int(bucket_seconds * _SECOND_NS)
         self._idle_buckets = int(idle_seconds / bucket_seconds) + 1
         self._items_max = items_max
         self._describe = describe
+        self._pulses = pulses
         self.tally = Tally()
+        self.on_close: Callable[[int, Watch, int, Step], None] | None = None
+        """What else is done when a bucket has closed: (its number, watch, row, step)."""
 
     # ------------------------------------------------------------------------------------------ counting
     def add(self, code: int, bucket: int, count: int = 1) -> bool:
@@ -131,24 +151,57 @@ class Counts:
                 item.total += counts[code]
                 item.buckets += 1
                 item.last_bucket = bucket
+                if self._pulses and _has_pulse(code) and counts[code]:
+                    item.pulse = item.pulse or Pulse()
+                    item.pulse.beat(bucket, self.bucket_ns)
                 if item.slot < 0 and _deserves(code, item):
                     item.slot = watch.admit(item.series, step.stats)
         codes = sorted(self.tally.items)
         self._sighted(codes, counts, ts_ns, watch, row, step)
         self._score([code for code in codes if self.tally.items[code].slot >= 0], counts, ts_ns, watch, row, step)
+        self._missing(codes, bucket, watch, row, step)
+        if self.on_close is not None:
+            self.on_close(bucket, watch, row, step)
         if bucket % self._idle_buckets == 0:
             watch.settle(ts_ns)
             for code in codes:
-                if self.tally.items[code].last_bucket < bucket - self._idle_buckets:
+                if self._is_idle(self.tally.items[code], bucket):
                     self.drop(code, watch, row, step)
 
+    def _is_idle(self, item: Item, bucket: int) -> bool:
+        if item.last_bucket >= bucket - self._idle_buckets:
+            return False
+        return item.pulse is None or not item.pulse.keeps(bucket, self.bucket_ns)
+
+    def _missing(self, codes: list[int], bucket: int, watch: Watch, row: int, step: Step) -> None:
+        """Tell of lines that are overdue. Where the whole stream is silent only that is told."""
+        items = self.tally.items
+        for code in codes:
+            item = items[code]
+            lateness = item.pulse.lateness(bucket, self.bucket_ns) if item.pulse is not None else 0.0
+            if item.pulse is None or not lateness:
+                continue
+            stream = items.get(code - what_of(code))
+            if what_of(code) != TOTAL and stream is not None and bucket - stream.last_bucket >= LATE_BUCKETS:
+                step.stats.count(Metric.GATED, 1, Gate.SUPERSEDED)
+                continue
+            item.pulse.told = True
+            gap = max(item.pulse.gaps) * self.bucket_ns
+            words = watch.episodes.words_of(item.series)
+            since_ns = (item.last_bucket + 1) * self.bucket_ns + gap
+            seen = Sighting(AnomalyKind.STOPPED, since_ns, lateness, WARN, *words, 0.0, 1.0, gap / _SECOND_NS)
+            if not watch.episodes.is_told(item.series.key):
+                watch.sighted(item.series, seen, row, step)
+                item.sighted = watch.episodes.is_sighting(item.series.key)
+
     def _score(self, codes: list[int], counts: dict[int, int], ts_ns: int, watch: Watch, row: int, step: Step) -> None:
+        codes = [code for code in codes if what_of(code) != SEVERE or counts.get(code - SEVERE, 0) >= SHARE_LINES_MIN]
         n = len(codes)
         if not n:
             return
         items = self.tally.items
         slots = np.array([items[code].slot for code in codes], np.int64)
-        value = np.array([counts.get(code, 0) for code in codes], np.float64)
+        value = np.array([_value(code, counts) for code in codes], np.float64)
         pace = np.full(n, self.bucket_ns / _SECOND_NS)
         step.stats.count(Metric.SAMPLES, n, items[codes[0]].series.signal)
         rows, times, never = np.full(n, row, np.int32), np.full(n, ts_ns, np.int64), np.full(n, np.inf)
@@ -183,10 +236,19 @@ def _deserves(code: int, item: Item) -> bool:
     return what_of(code) < TEMPLATE or (item.total >= LINES_MIN and item.buckets >= BUCKETS_MIN)
 
 
-def counted_series(stream: Series, name: str, template: str = "") -> Series:
-    """The series that counts lines of a stream, all or those of one template."""
+def _has_pulse(code: int) -> bool:
+    return what_of(code) == TOTAL or what_of(code) >= TEMPLATE
+
+
+def _value(code: int, counts: dict[int, int]) -> float:
+    count = counts.get(code, 0)
+    return count / counts[code - SEVERE] if what_of(code) == SEVERE else count
+
+
+def counted_series(stream: Series, name: str, template: str = "", kind: ValueKind = ValueKind.COUNT) -> Series:
+    """The series that counts lines of a stream, all or those of one template; or another series of its lines."""
     labels: Labels = tuple(sorted((*stream.labels, ("template", template)))) if template else stream.labels
-    return structs.replace(stream, key=series_key(name, labels), name=name, labels=labels)
+    return structs.replace(stream, key=series_key(name, labels), name=name, labels=labels, kind=kind)
 
 
 def runs(codes: NDArray[np.int64], buckets: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:

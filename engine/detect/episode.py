@@ -81,8 +81,27 @@ class Episode(msgspec.Struct, omit_defaults=True):
         self.step_seconds = judged.step_seconds
 
 
+SIGHTINGS: Final = frozenset(
+    {
+        AnomalyKind.NEW_TEMPLATE,
+        AnomalyKind.RARE_TEMPLATE,
+        AnomalyKind.RARE_EVENT,
+        AnomalyKind.STOPPED,
+        AnomalyKind.ERROR_BURST,
+    }
+)
+"""What is told by itself, whatever the model of its series says."""
+
+
+class Words(NamedTuple):
+    """What people read beside the numbers of an alert."""
+
+    text: str
+    example: str = ""
+
+
 class Sighting(NamedTuple):
-    """A first sighting: what was seen, and how telling it is."""
+    """A first sighting, or a line that is missing: what was seen, and how telling it is."""
 
     kind: AnomalyKind
     ts_ns: int
@@ -91,6 +110,8 @@ class Sighting(NamedTuple):
     text: str
     example: str
     value: float
+    expected: float = 0.0
+    step_seconds: float = 0.0
 
 
 def direction_of(judged: Judged) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import re2
 
 from engine.config.tree import Detect, Rule
-from engine.records import AnomalyKind, Series, ValueKind
+from engine.records import AnomalyKind, Series, Signal, ValueKind
 
 
 class Gate(StrEnum):
@@ -62,6 +62,7 @@ class Counts(StrEnum):
     NONE = "none"
     BUCKETS = "buckets"  # the value is a count
     RATES = "rates"  # the value times the series' step is a count
+    SHARES = "shares"  # of lines: they stand still when nothing happens, as counts do
 
 
 _COUNTS: Final = {ValueKind.COUNT: Counts.BUCKETS, ValueKind.COUNTER: Counts.RATES, ValueKind.DELTA: Counts.RATES}
@@ -89,6 +90,8 @@ _SETTLE_MOST: Final = 900.0
 """Seconds."""
 _COUNT_MIN: Final = 5.0
 _COUNT_SPREADS: Final = 3.0
+_UP_ONLY: Final = frozenset({"log_errors", "log_severe_ratio", "log_odd_sessions"})
+_LEAST: Final = {"log_odd_sessions": 3.0, "log_severe_ratio": 0.1}
 _RATIO: Final = re.compile(r"(?:^|[._])(?:ratio|share|fraction|utili[sz]ation)(?:$|[._])")
 _RATIO_MIN: Final = 0.01
 _PERCENT: Final = re.compile(r"(?:^|[._])(?:percent|pct|percentage|usage_\w+)(?:$|[._])")
@@ -107,11 +110,11 @@ class Policies:
         return next((rule for pattern, rule in self._rules if pattern.fullmatch(series.name)), None)
 
     def of(self, series: Series) -> Policy:
-        counts = _COUNTS.get(series.kind, Counts.NONE)
-        suggested = _COUNT_MIN if counts is Counts.BUCKETS else _least(series.name)
+        counts = _COUNTS.get(series.kind, Counts.SHARES if series.signal is Signal.LOG else Counts.NONE)
+        suggested = _LEAST.get(series.name, _COUNT_MIN if counts is Counts.BUCKETS else _least(series.name))
         rule = self.rule_of(series)
         if rule is None:
-            direction = "up" if series.name == "log_errors" else "both"
+            direction = "up" if series.name in _UP_ONLY else "both"
             return Policy(direction, suggested, self._relative_min, counts=counts)
         return Policy(
             rule.direction,
@@ -156,7 +159,7 @@ def _immaterial(policy: Policy, judged: Judged, distance: float) -> bool:
     reference = max(abs(judged.expected), judged.size_of)
     if distance < policy.deviation_min or distance < policy.relative_min * _SHARES.get(judged.kind, 1.0) * reference:
         return True
-    if policy.counts is Counts.NONE:
+    if policy.counts in (Counts.NONE, Counts.SHARES):
         return False
     scale = 1.0 if policy.counts is Counts.BUCKETS else max(judged.step_seconds, 1.0)
     return (distance * scale) ** 2 < _COUNT_SPREADS * _COUNT_SPREADS * max(judged.expected * scale, 1.0)

@@ -1,13 +1,15 @@
-"""Log lines: templates of lines, their counts, and those seen for the first time.
+"""Log lines: mined to templates, counted, put into sessions; and everything that is told of them.
 
-A template is judged at ticks only, when its words are the same however the batch was cut: for ten minutes after its birth it may
-turn out to matter (severe, or suddenly frequent), then it is one of many.
+lines ─▶ miner ─┬─▶ counts of streams and templates ──▶ watch (rates)
+                ├─▶ firsts: new templates, rare ones that are back
+                └─▶ sessions: those that went unlike the others, counted too
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from itertools import compress
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -15,28 +17,25 @@ from numpy.typing import NDArray
 
 from detectors.templates import TemplateMiner
 from engine.config.tree import Detect
-from engine.detect.counts import ERRORS, TEMPLATE, TOTAL, Counts, code_of, counted_series, runs, what_of
-from engine.detect.episode import Sighting
-from engine.detect.gates import Gate
-from engine.detect.novelty import ERROR, FRESH_SECONDS, Births, Fresh, Stream, fresh_score
+from engine.detect.counts import ERRORS, ODD, SEVERE, TEMPLATE, TOTAL, Counts, code_of, counted_series, runs, what_of
+from engine.detect.episode import Sighting, Words
+from engine.detect.firsts import Firsts, Found, Saved
+from engine.detect.novelty import ERROR, WARN
 from engine.detect.redact import redacted
+from engine.detect.sessions import Odd, Sessions
+from engine.detect.slots import Saved as SavedSlots
+from engine.detect.slots import Slots
 from engine.detect.watch import Step, Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns
-from engine.records import AnomalyKind, Lines, Series
+from engine.records import Lines, Series, ValueKind
 
 STREAMS_MAX: Final = 10_000
-FRESH_MAX: Final = 1000
+PART_CHARS: Final = 160
+"""Characters of a template that are shown as one of several."""
 _SECOND_NS: Final = 1_000_000_000
-
-
-class Saved(msgspec.Struct):
-    """What is saved beside the miner."""
-
-    streams: list[Stream] = []
-    fresh: dict[int, Fresh] = {}
-    since_ns: int | None = None  # event time from which something can be new: the end of the shard's warm-up
+_NAMES: Final = {TOTAL: "log_lines", ERRORS: "log_errors", SEVERE: "log_severe_ratio", ODD: "log_odd_sessions"}
 
 
 class LogLines:
@@ -44,17 +43,22 @@ class LogLines:
 
     def __init__(self, config: Detect) -> None:
         self._limits = (config.templates_max, config.templates_per_service_max)
-        self._warm_up_ns = int(config.warm_up * _SECOND_NS)
-        items_max = config.templates_max + 3 * STREAMS_MAX
-        self._counts = Counts(config.count_bucket, config.idle_after, items_max, self.series_of)
-        self._saved = Saved()
+        items_max = config.templates_max + len(_NAMES) * STREAMS_MAX
+        self._counts = Counts(config.count_bucket, config.idle_after, items_max, self.series_of, pulses=True)
+        self._firsts = Firsts(int(config.warm_up * _SECOND_NS))
+        self._sessions = Sessions(config.logs, config.adopt_after)
+        idle_buckets = int(config.idle_after / config.count_bucket) + 1
+        self._slots = Slots(config.logs, self._counts.bucket_ns, idle_buckets, self._named)
+        self._counts.on_close = self._slots.close
+        self._odd: dict[int, Words] = {}  # of a stream: the newest session that went unlike the others
         self._ids: dict[bytes, int] = {}
+        self._codes: dict[bytes, int] = {}  # of the series that are counted
         self._miner: TemplateMiner | None = None
 
     @property
     def seen(self) -> bool:
         """Whether this shard has ever had a line."""
-        return bool(self._saved.streams)
+        return bool(self._firsts.saved.streams)
 
     # ------------------------------------------------------------------------------------------ lines
     def take(self, lines: Lines, describe: Callable[[bytes], Series], step: Step) -> None:
@@ -63,26 +67,25 @@ class LogLines:
         kept = stream >= 0
         texts, ts_ns, severity = lines.text, lines.ts_ns, lines.severity
         if not kept.all():
-            texts = [text for text, keep in zip(texts, kept.tolist(), strict=True) if keep]
+            texts = list(compress(texts, kept.tolist()))
             stream, ts_ns, severity = stream[kept], ts_ns[kept], severity[kept]
         if not texts:
             return
         step.stats.count(Metric.LINES, len(texts))
         miner = self._miner = self._miner or TemplateMiner(*self._limits)
-        known, overflowed = len(miner), miner.overflowed
+        overflowed = miner.overflowed
         template = miner.mine(texts, stream)
         if miner.overflowed > overflowed:
             step.stats.count(Metric.LIMITS_REACHED, miner.overflowed - overflowed, "templates_max")
-        bucket = ts_ns // self._counts.bucket_ns
-        late = self._count(stream, template, bucket, severity)
+        late = self._count(stream, template, ts_ns // self._counts.bucket_ns, severity)
         if late:
             step.stats.count(Metric.SAMPLES_DROPPED, late, "late")
-        if len(miner) > known:
-            self._births(known, template, stream, ts_ns)
-        if self._saved.fresh:
-            self._watch_fresh(template, severity)
+        self._firsts.take(template, stream, ts_ns)
+        self._firsts.watch(template, severity)
+        self._sessions.take(texts, stream, template, ts_ns, step.stats)
+        self._slots.take(texts, stream, template, ts_ns)
         for number, lines_of in zip(*(part.tolist() for part in np.unique(stream, return_counts=True)), strict=True):
-            self._saved.streams[number].lines += lines_of
+            self._firsts.saved.streams[number].lines += lines_of
 
     def _streams(self, lines: Lines, describe: Callable[[bytes], Series], step: Step) -> NDArray[np.int64]:
         """The number of each line's stream; -1 when there are too many streams."""
@@ -98,13 +101,10 @@ class LogLines:
         known = self._ids.get(key)
         if known is not None:
             return known
-        if len(self._saved.streams) >= STREAMS_MAX:
+        if len(self._firsts.saved.streams) >= STREAMS_MAX:
             step.stats.count(Metric.LIMITS_REACHED, 1, "streams_max")
             return -1
-        if self._saved.since_ns is None:
-            self._saved.since_ns = ts_ns + self._warm_up_ns
-        number = self._ids[key] = len(self._saved.streams)
-        self._saved.streams.append(Stream(describe(key), ts_ns + self._warm_up_ns, Births(self._saved.since_ns)))
+        number = self._ids[key] = self._firsts.add_stream(describe(key), ts_ns)
         return number
 
     def _count(
@@ -112,101 +112,102 @@ class LogLines:
     ) -> int:
         """Put all into buckets; returns how many lines came after theirs had closed."""
         total = stream << 32
-        errors, mined = severity >= ERROR, template >= 0
-        codes = (total, total[errors] | ERRORS, total[mined] | (TEMPLATE + template[mined].astype(np.int64)))
-        buckets = (bucket, bucket[errors], bucket[mined])
+        errors, severe, mined = severity >= ERROR, severity >= WARN, template >= 0
+        templates = total[mined] | (TEMPLATE + template[mined].astype(np.int64))
+        codes = (total, total[errors] | ERRORS, total[severe] | SEVERE, templates)
+        buckets = (bucket, bucket[errors], bucket[severe], bucket[mined])
         late = 0
         for at, code, count in runs(np.concatenate(codes), np.concatenate(buckets)):
             if not self._counts.add(code, at, count) and what_of(code) == TOTAL:
                 late += count
         return late
 
+    # ------------------------------------------------------------------------------------------ words
     def series_of(self, code: int) -> Series:
         """What a code counts. Templates are named by the id they were born with, so that their series never changes."""
-        stream = self._saved.streams[code >> 32].series
+        stream = self._firsts.saved.streams[code >> 32].series
         what = what_of(code)
-        if what < TEMPLATE:
-            return counted_series(stream, "log_errors" if what == ERRORS else "log_lines")
-        return counted_series(stream, "log_lines", self._mined().describe(what - TEMPLATE).born_id)
+        if what >= TEMPLATE:
+            series = counted_series(stream, "log_lines", self._mined().describe(what - TEMPLATE).born_id)
+        else:
+            series = counted_series(stream, _NAMES[what], kind=ValueKind.GAUGE if what == SEVERE else ValueKind.COUNT)
+        self._codes[series.key] = code
+        return series
+
+    def _named(self, stream: int, template: int) -> tuple[Series, str]:
+        return self._firsts.saved.streams[stream].series, self._mined().describe(template).born_id
+
+    def words_of(self, series: Series) -> Words:
+        """What an alert on a series says: the template with a redacted line, or the newest session that was odd."""
+        number = self._slots.template_of(series.key)
+        if number is not None:
+            template = self._mined().describe(number[0])
+            return Words(f"number {number[1]} in '{template.text}'", redacted(template.example))
+        code = self._codes.get(series.key)
+        if code is None:
+            return Words(series.text)
+        if what_of(code) == ODD:
+            return self._odd.get(code >> 32, Words(series.text))
+        if what_of(code) < TEMPLATE:
+            return Words(series.text)
+        template = self._mined().describe(what_of(code) - TEMPLATE)
+        return Words(template.text, redacted(template.example))
 
     def _mined(self) -> TemplateMiner:
         if self._miner is None:
             raise ValueError("no line was ever mined")
         return self._miner
 
-    # ------------------------------------------------------------------------------------------ births
-    def _births(self, known: int, template: NDArray[np.int32], stream: NDArray[np.int64], ts_ns: NDArray[np.int64]) -> None:
-        """Remember the templates that were born in this run, in the order of their first lines."""
-        first: dict[int, int] = {}
-        for i in np.flatnonzero(template >= known).tolist():
-            first.setdefault(int(template[i]), i)
-        for index, i in first.items():
-            self._born(index, int(stream[i]), int(ts_ns[i]), int(np.count_nonzero(stream[:i] == stream[i])))
-
-    def _born(self, index: int, number: int, ts_ns: int, lines_before: int) -> None:
-        stream = self._saved.streams[number]
-        interval = stream.births.interval_seconds(ts_ns)
-        if len(self._saved.fresh) < FRESH_MAX:
-            self._saved.fresh[index] = Fresh(number, ts_ns, interval, stream.lines + lines_before)
-        if ts_ns >= stream.warm_ns:
-            stream.births.born(ts_ns)
-
-    def _watch_fresh(self, template: NDArray[np.int32], severity: NDArray[np.int8]) -> None:
-        for index, fresh in self._saved.fresh.items():
-            mine = template == index
-            lines = int(np.count_nonzero(mine))
-            if lines:
-                fresh.lines += lines
-                fresh.severity = max(fresh.severity, int(severity[mine].max()))
-
     # ------------------------------------------------------------------------------------------ ticks
-    def _judge(self, watermark_ns: int, watch: Watch, row: int, step: Step) -> None:
-        """Tell of young templates that matter, and let the others grow old."""
-        saved = self._saved
-        for index in sorted(saved.fresh):
-            fresh = saved.fresh[index]
-            score = fresh_score(fresh, saved.streams[fresh.stream].lines)
-            old = watermark_ns - fresh.born_ns > int(FRESH_SECONDS * _SECOND_NS)
-            if (old or score >= 1.0) and not self._is_warm(fresh):
-                step.stats.count(Metric.GATED, 1, Gate.WARMING_UP)
-            elif score >= 1.0:
-                self._tell(index, fresh, score, watch, row, step)
-            elif old:
-                step.stats.count(Metric.GATED, 1, Gate.ORDINARY if fresh.lines > 1 else Gate.UNCONFIRMED)
-            if old or score >= 1.0:
-                del saved.fresh[index]
+    def tick(self, watermark_ns: int, watch: Watch, row: int, step: Step) -> None:
+        """Judge what is new, and close the buckets that are complete. Directly after `watch.settle`."""
+        watch.episodes.words_of = self.words_of
+        if self._miner is None:
+            return
+        for found in self._firsts.judge(watermark_ns, step.stats):
+            self._tell(found, watch, row, step)
+        self._judge_sessions(watermark_ns, step)
+        self._slots.tick()
+        if self._counts.due(watermark_ns):
+            self._fold(watch, row, step)
+            self._counts.close(watermark_ns, watch, row, step)
 
-    def _is_warm(self, fresh: Fresh) -> bool:
-        """A new stream brings many new templates: only its errors are told from the beginning."""
-        stream = self._saved.streams[fresh.stream]
-        return fresh.born_ns >= (stream.births.since_ns if fresh.severity >= ERROR else stream.warm_ns)
-
-    def _tell(self, index: int, fresh: Fresh, score: float, watch: Watch, row: int, step: Step) -> None:
-        miner = self._mined()
+    def _tell(self, found: Found, watch: Watch, row: int, step: Step) -> None:
+        miner, index, fresh = self._mined(), found.template, found.fresh
         if int(miner.resolve(np.array([index], np.int32))[0]) != index:  # it turned out to be a known one
             return
         item = self._counts.item(code_of(fresh.stream, TEMPLATE + index), step)
         if item is None:
             return
         template = miner.describe(index)
-        seen = Sighting(
-            AnomalyKind.NEW_TEMPLATE,
-            fresh.born_ns,
-            score,
-            max(fresh.severity, 9),
-            template.text,
-            redacted(template.example),
-            float(fresh.lines),
-        )
+        words = template.text, redacted(template.example)
+        seen = Sighting(found.kind, fresh.born_ns, found.score, max(fresh.severity, 9), *words, float(fresh.lines))
         watch.sighted(item.series, seen, row, step)
         item.sighted = True
 
-    def tick(self, watermark_ns: int, watch: Watch, row: int, step: Step) -> None:
-        """Judge what is new, and close the buckets that are complete. Directly after `watch.settle`."""
-        self._judge(watermark_ns, watch, row, step)
-        if self._counts.due(watermark_ns):
-            self._fold(watch, row, step)
-            self._counts.close(watermark_ns, watch, row, step)
+    def _judge_sessions(self, watermark_ns: int, step: Step) -> None:
+        """Count the sessions that went unlike the others, from when there is an opinion of their stream."""
+        if not len(self._sessions):
+            return
+        bucket = watermark_ns // self._counts.bucket_ns
+        for odd in self._sessions.tick(watermark_ns, self._mined().resolve, step.stats):
+            self._counts.add(code_of(odd.stream, ODD), bucket)
+            self._odd[odd.stream] = self._in_words(odd)
+        for stream in self._sessions.judged():
+            if code_of(stream, ODD) not in self._counts.tally.items:
+                self._counts.add(code_of(stream, ODD), bucket, 0)
+
+    def _in_words(self, odd: Odd) -> Words:
+        describe = self._mined().describe
+        parts = []
+        for template, count, usual in odd.differs:
+            text = describe(template).text[:PART_CHARS] if template < len(self) else "other lines"
+            parts.append(f"'{text}' {_times(count)}, usually {_times(usual)}")
+        if odd.order:
+            parts.append("lines in an order never seen")
+        return Words(
+            f"sessions unlike the others: {'; '.join(parts) or 'a rare kind'}", redacted(odd.example.decode("utf-8", "replace"))
+        )
 
     def _fold(self, watch: Watch, row: int, step: Step) -> None:
         """Counts of templates that were merged go to those that stand for them."""
@@ -218,7 +219,8 @@ class LogLines:
         for at in np.flatnonzero(survivor != index).tolist():
             code = ordered[at]
             self._merge(code, code_of(code >> 32, TEMPLATE + int(survivor[at])), watch, row, step)
-            self._saved.fresh.pop(int(index[at]), None)
+            self._firsts.merged(int(index[at]), int(survivor[at]))
+            self._slots.merged(int(index[at]), watch, row, step)
 
     def _merge(self, code: int, into: int, watch: Watch, row: int, step: Step) -> None:
         tally = self._counts.tally
@@ -241,23 +243,38 @@ class LogLines:
 
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
-        columns = {
-            "saved": np.frombuffer(msgspec.json.encode(self._saved), np.uint8).copy(),
+        columns: dict[str, NDArray[Any]] = {
+            "saved": np.frombuffer(msgspec.json.encode((self._firsts.saved, self._odd, self._slots.saved)), np.uint8).copy(),
+            "seen": self._firsts.seen[: len(self)].reshape(-1).copy(),
             "counts": np.frombuffer(self._counts.snapshot(), np.uint8).copy(),
         }
+        columns |= {f"sessions.{name}": column for name, column in self._sessions.snapshot().items()}
         if self._miner is not None:
             columns |= {f"miner.{name}": column for name, column in self._miner.snapshot().items()}
         return columns
 
     def restore(self, columns: Columns) -> None:
         """Raises StateError. Only a side just made may be restored."""
-        parts = {name.removeprefix("miner."): column for name, column in columns.items() if name.startswith("miner.")}
+        parts = _below("miner.", columns)
         try:
-            self._saved = msgspec.json.decode(columns["saved"].tobytes(), type=Saved)
+            parts_of = tuple[Saved, dict[int, Words], SavedSlots]
+            self._firsts.saved, self._odd, slots = msgspec.json.decode(columns["saved"].tobytes(), type=parts_of)
+            self._slots.restore(slots)
+            self._firsts.seen = np.array(columns["seen"], np.int64).reshape(-1, 2)
             self._counts.restore(columns["counts"].tobytes())
+            self._sessions.restore(_below("sessions.", columns))
             if parts:
                 self._miner = TemplateMiner(*self._limits)
                 self._miner.restore(parts)
         except (msgspec.DecodeError, ValueError) as error:
             raise StateError(f"the log templates cannot be read back: {error}") from error
-        self._ids = {stream.series.key: number for number, stream in enumerate(self._saved.streams)}
+        self._ids = {stream.series.key: number for number, stream in enumerate(self._firsts.saved.streams)}
+        self._codes = {item.series.key: code for code, item in self._counts.tally.items.items()}
+
+
+def _below(prefix: str, columns: Columns) -> Columns:
+    return {name.removeprefix(prefix): column for name, column in columns.items() if name.startswith(prefix)}
+
+
+def _times(count: int) -> str:
+    return "never" if not count else "once" if count == 1 else f"{count} times"

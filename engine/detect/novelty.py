@@ -61,6 +61,7 @@ class Fresh(msgspec.Struct):
     stream_lines: int  # of its stream, at its birth
     lines: int = 0
     severity: int = 0
+    quiet_seconds: float = 0.0  # for how long it had not been seen; 0: it never was
 
 
 def line_score(severity: int, interval_seconds: float) -> float:

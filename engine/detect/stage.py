@@ -31,7 +31,7 @@ from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
 from engine.records import Lines, Record, Shard, Watermark, digest
 
-VERSION: Final = 1
+VERSION: Final = 2
 _SECOND_NS: Final = 1_000_000_000
 
 

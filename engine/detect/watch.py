@@ -36,6 +36,12 @@ _RATES: Final = {
     AnomalyKind.DIP: AnomalyKind.RATE_DOWN,
     AnomalyKind.LEVEL_DOWN: AnomalyKind.RATE_DOWN,
 }
+_NAMED: Final = {
+    "log_odd_sessions": AnomalyKind.BROKEN_SEQUENCE,
+    "log_severe_ratio": AnomalyKind.SEVERITY_MIX,
+    "log_value": AnomalyKind.LINE_VALUE,
+}
+"""Series of which any anomaly has a word of its own."""
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -195,7 +201,7 @@ class Watch:
             lower=band[0],
             upper=band[1],
             deviation=float(scored.deviation[i]),
-            kind=_RATES.get(kind, kind) if series.kind is ValueKind.COUNT else kind,
+            kind=_word_for(series, kind, float(points.value[i])),
             onset_ts_ns=int(scored.onset_ts_ns[i]),
             factors={name: decades for name, decades in zip(self.bank.detectors, factors, strict=True) if decades > 0.0}
             | self._usual(scored, points, i)
@@ -318,3 +324,13 @@ class Watch:
         self.groups.remove(slot)
         self.forecasts.release(slot)
         self.table.release(slot)
+
+
+def _word_for(series: Series, kind: AnomalyKind, value: float) -> AnomalyKind:
+    """What a kind of anomaly is called on this series."""
+    if series.signal is Signal.LOG and kind is not AnomalyKind.FLAT and series.name in _NAMED:
+        return _NAMED[series.name]
+    if series.kind is not ValueKind.COUNT:
+        return kind
+    rate = _RATES.get(kind, kind)
+    return AnomalyKind.STOPPED if rate is AnomalyKind.RATE_DOWN and value == 0.0 and series.signal is Signal.LOG else rate

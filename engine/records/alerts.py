@@ -37,6 +37,12 @@ class AnomalyKind(StrEnum):
     RATE_DOWN = "rate_down"
     OUTLIER = "outlier"  # unlike the other members of its fleet at the same time
     JOINT = "joint"  # several metrics of one entity are off together, none of them enough by itself
+    RARE_TEMPLATE = "rare_template"  # a log template that is seldom seen is back
+    STOPPED = "stopped"  # a log line that comes regularly did not come
+    SEVERITY_MIX = "severity_mix"  # a larger share of a stream's lines are warnings and errors
+    LINE_VALUE = "line_value"  # a number within a log line is not what it usually is
+    BROKEN_SEQUENCE = "broken_sequence"  # sessions (the lines of one trace, request or block) went unlike the others
+    ERROR_BURST = "error_burst"  # many services write errors at the same time
 
 
 class ModelRef(msgspec.Struct, frozen=True, kw_only=True):

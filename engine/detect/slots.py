@@ -1,0 +1,204 @@
+"""Numbers within log lines as series: `request took <*> ms` has a usual size, and a slow hour is seen in it.
+
+    log_value{service="cart",template="5e0f…",slot="1"}     the mean of the first number of such lines, a bucket
+
+What is read from a line is `detectors.line_numbers`' business; here it becomes one value a bucket. Sums are of whole thousandths, so that
+they are the same however the log is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import compress
+from typing import Final
+
+import msgspec
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from detectors.line_numbers import NUMBERS_MAX, read_numbers
+from engine.config.logs import Logs
+from engine.detect.watch import Points, Step, Watch
+from engine.metrics import Metric
+from engine.records import Series, ValueKind, series_key
+
+VALUE_MAX: Final = 1e11
+"""Larger numbers count as this: sums of thousandths of a whole batch fit 64 bits."""
+LOOK_LINES: Final = 20
+"""Lines of a template after which it is known whether it has numbers."""
+LINES_MIN: Final = 20
+BUCKETS_MIN: Final = 3
+"""What is rarer gets no model of its numbers."""
+UNKNOWN, NUMBERS, NONE = 0, 1, 2
+_THOUSANDTHS: Final = 1000.0
+_SECOND_NS: Final = 1_000_000_000
+Ints = NDArray[np.int64]
+
+
+class Slot(msgspec.Struct, omit_defaults=True):
+    """One number of one template."""
+
+    stream: int
+    series: Series
+    slot: int = -1
+    lines: int = 0
+    buckets: int = 0
+    last_bucket: int = 0
+
+
+class Saved(msgspec.Struct):
+    """What is saved."""
+
+    slots: dict[int, Slot] = {}  # by template * NUMBERS_MAX + place in the line
+    open: dict[int, dict[int, tuple[int, int, int]]] = {}  # bucket → code → (lines, sum of thousandths, stream)
+    closed: int | None = None  # buckets before this one are closed
+    verdict: dict[int, int] = {}  # of a template: UNKNOWN, NUMBERS, NONE
+    looked: dict[int, int] = {}  # lines of those still unknown
+
+
+class Slots:
+    """The numbers of one shard's lines."""
+
+    def __init__(
+        self, config: Logs, bucket_ns: int, idle_buckets: int, describe: Callable[[int, int], tuple[Series, str]]
+    ) -> None:
+        """`describe` gives the series of a stream and the name of a template, by their numbers."""
+        self._config, self._bucket_ns, self._idle_buckets, self._describe = config, bucket_ns, idle_buckets, describe
+        self.saved = Saved()
+        self._none: Ints = np.zeros(0, np.int64)  # templates without numbers
+        self._of_stream: dict[int, int] = {}
+        self._codes: dict[bytes, int] = {}
+
+    # ------------------------------------------------------------------------------------------ lines
+    def take(self, texts: list[bytes], stream: Ints, template: NDArray[np.int32], ts_ns: Ints) -> None:
+        """Add up the numbers of some lines. All of one length."""
+        if not self._config.numbers:
+            return
+        index = template.astype(np.int64)
+        wanted = (index >= 0) & ~np.isin(index, self._none)
+        if not wanted.any():
+            return
+        texts = list(compress(texts, wanted.tolist()))
+        index, stream, bucket = index[wanted], stream[wanted], ts_ns[wanted] // self._bucket_ns
+        value = np.empty((len(texts), NUMBERS_MAX))
+        offset = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offset[1:])
+        read_numbers(np.frombuffer(b"".join(texts), np.uint8), offset, value)
+        has = ~np.isnan(value)
+        self._look(index, has.any(axis=1))
+        line, place = np.nonzero(has)
+        if len(line):
+            thousandths = np.rint(np.minimum(value[line, place], VALUE_MAX) * _THOUSANDTHS).astype(np.int64)
+            self._add(index[line] * NUMBERS_MAX + place, stream[line], bucket[line], thousandths)
+
+    def _look(self, index: Ints, has: NDArray[np.bool_]) -> None:
+        saved = self.saved
+        for template, lines in zip(*(part.tolist() for part in np.unique(index, return_counts=True)), strict=True):
+            if saved.verdict.get(template, UNKNOWN) == UNKNOWN:
+                saved.looked[template] = saved.looked.get(template, 0) + lines
+        for template in np.unique(index[has]).tolist():
+            saved.verdict[template] = NUMBERS
+            saved.looked.pop(template, None)
+
+    def _add(self, code: Ints, stream: Ints, bucket: Ints, thousandths: Ints) -> None:
+        pairs, which = np.unique(np.stack((bucket, code)), axis=1, return_inverse=True)
+        lines, total = np.bincount(which, minlength=pairs.shape[1]), np.zeros(pairs.shape[1], np.int64)
+        np.add.at(total, which, thousandths)
+        first = np.zeros(pairs.shape[1], np.int64)
+        first[which[::-1]] = stream[::-1]
+        saved = self.saved
+        for at, code_, count, amount, number in zip(*(part.tolist() for part in (*pairs, lines, total, first)), strict=True):
+            if saved.closed is not None and at < saved.closed:
+                continue
+            of_bucket = saved.open.setdefault(at, {})
+            before = of_bucket.get(code_, (0, 0, number))
+            of_bucket[code_] = before[0] + count, before[1] + amount, number
+
+    def _new(self, code: int, stream: int) -> Slot | None:
+        if self._of_stream.get(stream, 0) >= self._config.numbers_max:
+            return None
+        self._of_stream[stream] = self._of_stream.get(stream, 0) + 1
+        source, name = self._describe(stream, code // NUMBERS_MAX)
+        labels = tuple(sorted((*source.labels, ("template", name), ("slot", str(code % NUMBERS_MAX + 1)))))
+        series = structs.replace(
+            source, key=series_key("log_value", labels), name="log_value", labels=labels, kind=ValueKind.GAUGE
+        )
+        slot = self.saved.slots[code] = Slot(stream, series)
+        self._codes[series.key] = code
+        return slot
+
+    # ------------------------------------------------------------------------------------------ ticks
+    def tick(self) -> None:
+        """Decide which templates have no numbers."""
+        saved = self.saved
+        none = [template for template, lines in saved.looked.items() if lines >= LOOK_LINES]
+        for template in none:
+            saved.verdict[template] = NONE
+            del saved.looked[template]
+        if none:
+            self._none = np.union1d(self._none, np.array(none, np.int64))
+
+    def close(self, bucket: int, watch: Watch, row: int, step: Step) -> None:
+        """The bucket has ended: the mean of each number in it is a sample."""
+        saved = self.saved
+        saved.closed = bucket + 1
+        counts = saved.open.pop(bucket, {})
+        for code in sorted(counts):
+            slot = saved.slots.get(code) or self._new(code, counts[code][2])
+            if slot is None:
+                step.stats.count(Metric.LIMITS_REACHED, 1, "numbers_max")
+                continue
+            slot.lines += counts[code][0]
+            slot.buckets += 1
+            slot.last_bucket = bucket
+            if slot.slot < 0 and slot.lines >= LINES_MIN and slot.buckets >= BUCKETS_MIN:
+                slot.slot = watch.admit(slot.series, step.stats)
+        codes = [code for code in sorted(counts) if code in saved.slots and saved.slots[code].slot >= 0]
+        if codes:
+            self._score(codes, counts, (bucket + 1) * self._bucket_ns, watch, row, step)
+        if bucket % self._idle_buckets == 0:
+            watch.settle((bucket + 1) * self._bucket_ns)
+            for code in [code for code, slot in saved.slots.items() if slot.last_bucket < bucket - self._idle_buckets]:
+                self._drop(code, watch, row, step)
+
+    def _score(
+        self, codes: list[int], counts: dict[int, tuple[int, int, int]], ts_ns: int, watch: Watch, row: int, step: Step
+    ) -> None:
+        n = len(codes)
+        slots = np.array([self.saved.slots[code].slot for code in codes], np.int64)
+        value = np.array([counts[code][1] / counts[code][0] / _THOUSANDTHS for code in codes], np.float64)
+        pace = np.full(n, self._bucket_ns / _SECOND_NS)
+        step.stats.count(Metric.SAMPLES, n, self.saved.slots[codes[0]].series.signal)
+        rows, times, never = np.full(n, row, np.int32), np.full(n, ts_ns, np.int64), np.full(n, np.inf)
+        watch.score(Points(rows, slots, times, value, pace, np.abs(value), never), step)
+
+    def merged(self, template: int, watch: Watch, row: int, step: Step) -> None:
+        """A template has become another one, which has numbers of its own. Only directly after `watch.settle`."""
+        for code in range(template * NUMBERS_MAX, (template + 1) * NUMBERS_MAX):
+            for counts in self.saved.open.values():
+                counts.pop(code, None)
+            if code in self.saved.slots:
+                self._drop(code, watch, row, step)
+
+    def _drop(self, code: int, watch: Watch, row: int, step: Step) -> None:
+        slot = self.saved.slots.pop(code)
+        self._of_stream[slot.stream] -= 1
+        self._codes.pop(slot.series.key, None)
+        watch.tell(watch.episodes.retire(slot.series.key, step.moment(row)), step, row)
+        if slot.slot >= 0:
+            watch.release(slot.slot)
+
+    def template_of(self, key: bytes) -> tuple[int, int] | None:
+        """The template and the place in its lines, counted from one, of a series; None when it is no number's."""
+        code = self._codes.get(key)
+        return None if code is None else (code // NUMBERS_MAX, code % NUMBERS_MAX + 1)
+
+    # ------------------------------------------------------------------------------------------ snapshots
+    def restore(self, saved: Saved) -> None:
+        self.saved = saved
+        self._none = np.array(sorted(template for template, verdict in saved.verdict.items() if verdict == NONE), np.int64)
+        self._codes = {slot.series.key: code for code, slot in saved.slots.items()}
+        self._of_stream = {}
+        for slot in saved.slots.values():
+            self._of_stream[slot.stream] = self._of_stream.get(slot.stream, 0) + 1

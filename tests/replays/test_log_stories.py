@@ -1,0 +1,224 @@
+"""Stories told by logs: what was new, what came back, what stopped, what went in the wrong order, and the one alert that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from log_stories import Line, LogStory, each, often
+from stories import hour_of
+
+from detectors.kernel import JIT
+from engine.detect.gates import Gate
+from engine.records import Alert, AlertState, AnomalyKind
+
+pytestmark = pytest.mark.skipif(not JIT, reason="days of lines take their time when nothing is compiled")
+
+FIRING, RESOLVED = AlertState.FIRING, AlertState.RESOLVED
+END = 30.0
+
+
+def usual(end: float = END) -> list[Iterator[Line]]:
+    """A shop that nothing happens in."""
+    return [often("GET /item/{n} 200 in {n} ms", 30, (0, end)), often("cart {h} now has {n} items", 10, (0, end), 2)]
+
+
+def the_only(story: LogStory, kind: AnomalyKind) -> Alert:
+    """The one alert that fired, which is of this kind, has a beginning and an end."""
+    assert [alert.kind for alert in story.says(state=FIRING)] == [kind], story.summary()
+    assert [alert.state for alert in story.told] == [FIRING, RESOLVED], story.summary()
+    return story.told[0]
+
+
+# ------------------------------------------------------------------------------------------------ new, and back
+def test_a_day_and_a_half_in_which_nothing_happens_is_silent():
+    story = LogStory(*usual(36.0))
+    assert story.told == [], story.summary()
+
+
+def test_not_everything_is_new_in_the_first_hour():
+    """A service comes up with thirty kinds of lines: none of them is news, for there was nothing before."""
+    kinds = [
+        often(f"{word} handled request {{h}}", 1, (0, 3), seed) for seed, word in enumerate("abcdefghijklmnopqrstuvwxyzäöüß")
+    ]
+    story = LogStory(*kinds)
+    assert story.told == [], story.summary()
+    assert story.gated(Gate.WARMING_UP) >= 30
+
+
+def test_a_new_error_after_a_deploy_is_told_at_its_third_line():
+    story = LogStory(*usual(), often("Price.discount() failed for order {h}: null", 3, (26, 27), severity=17))
+    told = the_only(story, AnomalyKind.NEW_TEMPLATE)
+    assert 26.0 < hour_of(told) < 26.05
+    assert told.text == "Price.discount() failed for order <*>: null"
+    assert told.example.startswith("Price.discount() failed for order ")
+    assert (told.value, told.expected, told.severity) == (3.0, 0.0, 17)
+
+
+def test_secrets_are_not_shown():
+    story = LogStory(*usual(), often("login of {h} failed: password=hunter2 token={h}", 3, (26, 27), severity=17))
+    assert "hunter2" not in str(story.told)
+    assert "password=***" in story.told[0].example
+
+
+def test_where_new_lines_are_usual_one_more_is_no_news():
+    """A job that logs a new word each twenty minutes, one of a thousand errors that each are different."""
+    words = ["".join(chr(97 + (seed * k) % 26) for k in (3, 5, 7, 11, 17)) for seed in range(1, 80)]
+    every = [often(f"module {word} reported failure", 1, (k / 3, k / 3 + 0.2), k, severity=13) for k, word in enumerate(words)]
+    story = LogStory(*usual(), *every)
+    assert story.says(since=6.0, kind=AnomalyKind.NEW_TEMPLATE) == [], story.summary()
+    assert story.gated(Gate.ORDINARY) > 20
+
+
+def test_an_old_error_that_is_back_is_told_again():
+    """The disk failed on the first day and was changed; two days later it fails again."""
+    failing = "disk failing on sector {n}"
+    story = LogStory(*usual(56.0), often(failing, 1, (2, 2.2), severity=17), often(failing, 1, (55, 55.3), severity=17))
+    (told,) = story.says(54.0, state=FIRING)
+    assert told.kind is AnomalyKind.RARE_TEMPLATE
+    assert 55.0 < hour_of(told) < 55.1
+    assert told.text == "disk failing on sector <*>"
+
+
+# ------------------------------------------------------------------------------------------------ rates
+def test_a_line_that_comes_more_often_says_its_usual_and_its_present_rate():
+    retry = "retry {n} of upstream"
+    story = LogStory(*usual(), often(retry, 1, (0, END), severity=13), often(retry, 15, (27, 28), severity=13))
+    told = next(alert for alert in story.says(state=FIRING) if alert.text)
+    assert told.kind is AnomalyKind.RATE_UP
+    assert told.text == "retry <*> of upstream"
+    assert told.example
+    assert told.expected == pytest.approx(1.0, abs=0.5)
+    assert told.value > 10.0
+    assert told.step_seconds == 60.0
+
+
+def test_a_line_that_comes_less_often():
+    read = "consumed offset {n}"
+    story = LogStory(*usual(), often(read, 60, (0, 27)), often(read, 12, (27, 28)), often(read, 60, (28, END)))
+    told = [alert for alert in story.says(state=FIRING) if alert.text]
+    assert [alert.kind for alert in told] == [AnomalyKind.RATE_DOWN], story.summary()
+    assert 27.0 < hour_of(told[0]) < 27.4
+
+
+def test_a_cron_job_that_stops_writing_is_missed():
+    """One line an hour for thirty hours, then none: told half an hour after the next but one was due, adopted in the end."""
+    story = LogStory(*usual(40.0), each("export wrote {n} rows", 60, (0, 30)))
+    told = the_only(story, AnomalyKind.STOPPED)
+    assert 30.5 < hour_of(told) < 31.6, story.summary()
+    assert told.text == "export wrote <*> rows"
+    assert told.example == "export wrote 100 rows"
+    assert (told.value, told.expected, told.step_seconds) == (0.0, 1.0, 3600.0)
+    assert told.reason == "overdue"
+    assert story.told[1].reason == "adopted"
+
+
+def test_a_heartbeat_that_stops_is_missed_within_minutes_and_is_back():
+    story = LogStory(*usual(), each("heartbeat {n}", 1, (0, 27)), each("heartbeat {n}", 1, (28, END)))
+    told = the_only(story, AnomalyKind.STOPPED)
+    assert 27.0 < hour_of(told) < 27.1
+    assert story.told[1].reason == "returned"
+    assert 28.0 < hour_of(story.told[1]) < 28.1
+
+
+def test_a_line_by_chance_is_not_missed():
+    """Now and then for a day and a half; then never again. Nobody can say when it was due."""
+    story = LogStory(*usual(36.0), often("user {n} changed the language", 0.05, (0, 30)))
+    assert story.told == [], story.summary()
+
+
+def test_a_service_that_falls_silent_is_one_alert_and_not_one_for_each_of_its_lines():
+    kinds = [(text, k) for k, text in enumerate(("paid {n}", "refund {h} of {n}", "card {h} is good"))]
+    parts = [often(text, 6, span, k, service="pay") for text, k in kinds for span in ((0.0, 27.0), (27.5, END))]
+    story = LogStory(*usual(), *parts)
+    told = story.says(state=FIRING)
+    assert [(alert.kind, alert.name) for alert in told] == [(AnomalyKind.STOPPED, "log_lines")], story.summary()
+    assert "template" not in told[0].labels
+    assert story.gated(Gate.SUPERSEDED) > 0
+
+
+def test_a_larger_share_of_warnings_is_told_when_there_are_no_more_of_them():
+    """Half of the traffic is lost, and what is left is in trouble: no rate is up by much."""
+    at, slow = "GET /item/{n} 200 in {n} ms", "slow answer from {h}"
+    lines = [often(at, rate, span) for rate, span in ((30, (0, 27)), (10, (27, 28)), (30, (28, END)))]
+    warnings = [often(slow, rate, span, severity=13) for rate, span in ((5, (0, 27)), (12, (27, 28)), (5, (28, END)))]
+    told = the_only(LogStory(*lines, *warnings), AnomalyKind.SEVERITY_MIX)
+    assert told.name == "log_severe_ratio"
+    assert told.value > 0.4
+    assert told.expected == pytest.approx(0.15, abs=0.05)
+
+
+# ------------------------------------------------------------------------------------------------ numbers
+def queries(start: float, end: float, a_minute: float, mean_ms: float, seed: int = 5) -> Iterator[Line]:
+    rng = np.random.default_rng(seed)
+    while start < end:
+        start += rng.exponential(1.0 / a_minute / 60.0)
+        rows = int(rng.gamma(3.0, 40.0))
+        yield Line(start, f"query of shard {int(rng.integers(9))} took {rng.gamma(4.0, mean_ms / 4.0):.0f} ms, rows={rows}")
+
+
+def test_a_slow_request_is_seen_in_the_number_within_its_line():
+    story = LogStory(queries(0, 27, 10, 50.0), queries(27, 27.5, 10, 400.0), queries(27.5, END, 10, 50.0))
+    told = the_only(story, AnomalyKind.LINE_VALUE)
+    assert 27.0 < hour_of(told) < 27.1
+    assert told.text == "number 1 in 'query of shard <*> took <*> ms, rows=<*>'"
+    assert told.labels["slot"] == "1"
+    assert told.value > 200.0
+    assert told.expected == pytest.approx(50.0, rel=0.1)
+
+
+def test_numbers_that_scatter_are_nothing():
+    story = LogStory(queries(0, 60, 10, 50.0))
+    assert story.told == [], story.summary()
+
+
+# ------------------------------------------------------------------------------------------------ sessions
+def orders(
+    start: float, end: float, a_minute: float, broken: tuple[float, float] = (99.0, 99.0), order: tuple[int, ...] = ()
+) -> list[Line]:
+    """Each order writes four or five lines with its key; within `broken` the last two never come, or all come in another order."""
+    rng, lines = np.random.default_rng(1), []
+    while start < end:
+        start += rng.exponential(1.0 / a_minute / 60.0)
+        steps = ["accepted order", "reserved stock", "charged card", "order complete"]
+        if broken[0] <= start < broken[1]:
+            steps = [steps[k] for k in order] or [*steps[:2], "gave up on the card"]
+        elif rng.random() < 0.3:
+            steps.insert(1, "voucher applied")
+        key = f"req-{int(rng.integers(2**40)):010x}"
+        lines += [Line(start + k * 2.0 / 3600.0, f"{key} {step}") for k, step in enumerate(steps)]
+    return lines
+
+
+def test_orders_that_are_never_completed_are_told_with_what_is_missing():
+    """One in five, so that no line comes notably less often."""
+    good, bad = orders(0, END, 6), orders(27, 27.5, 1.5, (27, 28))
+    story = LogStory(good, bad)
+    (told,) = story.says(state=FIRING, kind=AnomalyKind.BROKEN_SEQUENCE)
+    assert 27.1 < hour_of(told) < 27.4, story.summary()
+    assert told.name == "log_odd_sessions"
+    assert "gave up on the card' once, usually never" in told.text
+    assert "order complete' never, usually once" in told.text
+    assert told.example.startswith("req-")
+    assert told.value >= 3.0
+    assert told.expected < 0.5
+    assert story.says(27.5, state=RESOLVED, kind=AnomalyKind.BROKEN_SEQUENCE)
+
+
+def test_steps_in_an_order_that_never_was():
+    """Nothing is new, nothing is missing: the card is charged before there is an order."""
+    story = LogStory(orders(0, END, 6), orders(27, 27.2, 4, (27, 28), (2, 0, 1, 3)))
+    assert story.sessions("odd") >= 1, story.summary()
+
+
+def test_two_days_of_orders_are_silent():
+    story = LogStory(orders(0, 48, 6))
+    assert story.told == [], story.summary()
+    assert story.sessions("odd") <= 0.001 * story.sessions("usual")
+
+
+def test_a_key_of_its_own_on_each_line_makes_no_sessions():
+    story = LogStory(often("trace_id={h} GET /item/{n}", 20, (0, END)), often("trace_id={h} failed with {n}", 0.02, (0, END)))
+    assert story.says(kind=AnomalyKind.BROKEN_SEQUENCE) == []
+    assert story.sessions("odd") == 0
