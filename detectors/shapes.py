@@ -68,11 +68,13 @@ def block_ends(row: Row, span: float, value: float) -> bool:
 
 
 @device
-def outside(row: Row, box: int) -> float:
-    """The sum over all sides of how far a point is outside a box."""
+def outside(row: Row, box: int, best: float) -> float:
+    """The sum over all sides of how far the point is outside a box, or over so many that it is no less than `best`."""
     distance = 0.0
     for side in range(SIDES):
         distance += max(row.low[box, side] - row.point[side], row.point[side] - row.high[box, side], 0.0)
+        if distance >= best:
+            break
     return distance
 
 
@@ -111,7 +113,7 @@ def newness(row: Row, span: float, value: float) -> float:
             oldest = box  # a box that is free was never of use
         if row.used[box] == 0:
             continue
-        distance = outside(row, box)
+        distance = outside(row, box, best)
         nearest = min(nearest, distance)
         if distance < best and grown(row, box) <= RADIUS * span * SIDES:
             best, fits = distance, box
