@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from detectors import tails, usual
 from detectors.contract import Row
-from detectors.kernel import inlined, kernel
+from detectors.kernel import inlined as device
+from detectors.kernel import kernel
 from detectors.portable import log10, tail_distance
 
 STATE: Final = np.dtype(
@@ -108,14 +109,14 @@ class Params(NamedTuple):
     tail_seconds: Annotated[float, Gt(0)] = 2_592_000.0
 
 
-@inlined
+@device
 def needed_decades(step: float, params: Params) -> float:
     """Decades of the sum that make a score of 1.0."""
     budget = BUDGET_SHARE * log10(params.budget_seconds / MONTH_SECONDS)
     return max(NEEDED_BASE + NEEDED_SHARE * log10(MONTH_SECONDS / max(step, 1e-3)) + budget, NEEDED_MIN)
 
 
-@inlined
+@device
 def learn(row: Row, sample: Row, y: float, params: Params) -> None:
     if sample.seen == 0.0:
         row.threshold = PRIOR_THRESHOLD
@@ -133,7 +134,7 @@ def learn(row: Row, sample: Row, y: float, params: Params) -> None:
     row.threshold = tails.learned_quantile(row.threshold, y, EXCEEDED, alpha * EXCESS)
 
 
-@inlined
+@device
 def date_back(row: Row, time: Row, sample: Row, decades: float, since: float) -> int:
     """Keep the excursion's beginning, and give the onset that people are told."""
     if decades >= SURPRISING:
@@ -150,7 +151,7 @@ def date_back(row: Row, time: Row, sample: Row, decades: float, since: float) ->
     return int(max(min(row.onset_ns, own), time.first_ns))
 
 
-@inlined
+@device
 def needs(feed: NDArray[np.void], params: Params, result: NDArray[np.void]) -> None:
     """Write the needed decades into `edge`. Skipped rows are not looked at; what is sampled alike needs alike, and one logarithm."""
     step = -1.0
@@ -163,7 +164,7 @@ def needs(feed: NDArray[np.void], params: Params, result: NDArray[np.void]) -> N
             result[i].edge = needed
 
 
-@inlined
+@device
 def no_opinion(out: Row, sample: Row) -> None:
     out.score = np.nan
     out.usual = 0.0
@@ -175,7 +176,7 @@ def no_opinion(out: Row, sample: Row) -> None:
     out.onset_ns = sample.ts_ns
 
 
-@inlined
+@device
 def sums_of(out: Row) -> tuple[float, float, float, float, float, int, float]:
     """What `sum_up` and `needs` left of one sample: the sum, the sum with what is usual of it, the threshold before it taught, what is
     usual, the most of one detector alone, after which it is named, and the decades that are needed.
@@ -183,7 +184,7 @@ def sums_of(out: Row) -> tuple[float, float, float, float, float, int, float]:
     return out.score, out.usual, out.scale, out.deviation, out.expected, out.kind, out.edge
 
 
-@inlined
+@device
 def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArray[np.float64]) -> tuple[float, float, int]:
     """The sum of the clipped surprises of one sample, the most that one detector says alone, and after which it is named."""
     y = 0.0
@@ -202,7 +203,7 @@ def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArra
     return y, alone, top
 
 
-@inlined
+@device
 def take_usual(row: Row, usuals: NDArray[np.uint32], sample: Row, y: float) -> float:
     """What of the sum is usual at this minute of the day; the minute learns, but not from the whole of a long fault."""
     if sample.step >= usual.STEP_MAX:
@@ -214,7 +215,7 @@ def take_usual(row: Row, usuals: NDArray[np.uint32], sample: Row, y: float) -> f
     return known
 
 
-@inlined
+@device
 def warmed(heat: float, sample: Row, y: float) -> tuple[float, float]:
     """The sum and the last few samples' average as the two legs of a right angle: a lone surprise keeps its height, a lasting one grows.
 
@@ -225,7 +226,7 @@ def warmed(heat: float, sample: Row, y: float) -> tuple[float, float]:
     return math.sqrt(y * y + HEAT_SHARE * HEAT_SHARE * now * now), now
 
 
-@inlined
+@device
 def expectation(out: Row, verdicts: NDArray[np.void], table: NDArray[np.void]) -> int:
     """Take over one detector's expectation; returns its place, -1 when there is none.
 
@@ -239,7 +240,7 @@ def expectation(out: Row, verdicts: NDArray[np.void], table: NDArray[np.void]) -
     return by
 
 
-@inlined
+@device
 def leaning(row: Row, off: float) -> float:
     """The lean after one more sample that is `off` its expectation; nothing leans outside an excursion."""
     if row.onset_ns == 0:
@@ -251,7 +252,7 @@ def leaning(row: Row, off: float) -> float:
     return lean
 
 
-@inlined
+@device
 def first_kind(table: NDArray[np.void], top: int, by: int, sample: Row, off: float, toward: int) -> int:
     """What an excursion is called that has not lasted: the word of whom explains it (`lasting_kind`), where that is one word for both."""
     if by >= 0 and table[by].kinds[toward] == table[by].lasting[toward] and abs(off + sample.seasonal) < 0.5 * abs(off):
@@ -259,7 +260,7 @@ def first_kind(table: NDArray[np.void], top: int, by: int, sample: Row, off: flo
     return int(table[top].kinds[toward])
 
 
-@inlined
+@device
 def lasting_kind(table: NDArray[np.void], top: int, by: int, sample: Row, off: float, toward: int, lean: float) -> int:
     """What an excursion is called that has lasted; `off` is how far the sample is from what the detector `by` expects.
 
@@ -271,13 +272,13 @@ def lasting_kind(table: NDArray[np.void], top: int, by: int, sample: Row, off: f
     return int(table[top].lasting[1 if abs(lean) < SWINGS else toward])
 
 
-@inlined
+@device
 def is_warm(time: Row, sample: Row, params: Params) -> bool:
     lived = (sample.ts_ns - time.first_ns) * 1e-9
     return bool(sample.seen >= params.samples_min and lived >= params.warm_up_seconds)
 
 
-@inlined
+@device
 def sum_up(
     rows: NDArray[np.void],
     usuals: NDArray[np.uint32],
@@ -312,7 +313,7 @@ def sum_up(
             learn(row, sample, y, params)
 
 
-@inlined
+@device
 def judge(
     rows: NDArray[np.void],
     feed: NDArray[np.void],

@@ -178,10 +178,8 @@ def weigh(
             for age in range(AGES):
                 apart[age * BLOCK + i] = abs(value - row.level[age])
                 size[age * BLOCK + i] = 1.25 * row.scale[age] + floor_of(row, age)
-        if sample.write == sample.read:
-            learn(row, sample, i, params, teach, move)
-            continue
-        row.level[0] = value  # the present; the model stays
+        if sample.write != sample.read:
+            row.level[0] = value  # the present; the model stays
         if sample.write >= 0:
             learn(state[sample.write], sample, i, params, teach, move)
 

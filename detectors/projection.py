@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from detectors.ahead import ask_for
 from detectors.blocks import BLOCK, room
 from detectors.contract import Row
-from detectors.kernel import inlined, kernel
+from detectors.kernel import device, inlined, kernel
 from detectors.portable import log10, tail_decades
 
 LAGS: Final = 4
@@ -238,7 +238,7 @@ def place_all(
             observe(row, value)
 
 
-@inlined
+@device
 def learn_aside(
     row: Row,
     sample: Row,

@@ -108,10 +108,9 @@ def follow(
             if sample.seen > 30.0:
                 distance = abs(row.fast - row.slow)
             size = 1.25 * row.scale + 1e-6 * abs(row.slow) + 1e-12
-            if sample.write == sample.read:
-                learn(row, sample.seen, pace)
-            elif sample.write >= 0:
+            if sample.write >= 0 and sample.write != sample.read:
                 observe(state[sample.write], sample, fast[i], slow[i])
+            if sample.write >= 0:
                 learn(state[sample.write], sample.seen, pace)
         fast[i], slow[i], scale[i] = distance, size, run
 

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from detectors import profile, usual
 from detectors.ahead import LINE_BYTES, ask
 from detectors.contract import Row
-from detectors.kernel import inlined, kernel
+from detectors.kernel import inlined as device
+from detectors.kernel import kernel
 from detectors.portable import tail_decades
 
 SLOTS: Final = profile.SLOTS
@@ -83,12 +84,12 @@ class Params(NamedTuple):
     """How long it takes to believe, or to stop."""
 
 
-@inlined
+@device
 def slot_of(civil_ns: int) -> int:
     return int((civil_ns % DAY_NS) // (DAY_NS // SLOTS))
 
 
-@inlined
+@device
 def daily_of(row: Row, slot: int) -> float:
     """The daily profile in a slot; that of the nearest earlier one where it was never seen."""
     for back in range(GAP_SLOTS):
@@ -97,20 +98,20 @@ def daily_of(row: Row, slot: int) -> float:
     return 0.0
 
 
-@inlined
+@device
 def weekday_of(civil_ns: int) -> int:
     """0 is Monday."""
     return int((civil_ns - MONDAY_NS) // DAY_NS % WEEKDAYS)
 
 
-@inlined
+@device
 def weekly_of(row: Row, civil_ns: int, daily: float) -> float:
     """What the weekday adds to the daily profile."""
     day = weekday_of(civil_ns)
     return float(row.shift[day]) + float(row.stretch[day]) * daily
 
 
-@inlined
+@device
 def shape_of(row: Row, civil_ns: int) -> float:
     """What is believed of both profiles at a time."""
     if row.trust <= 0.0:
@@ -122,40 +123,40 @@ def shape_of(row: Row, civil_ns: int) -> float:
     return shape
 
 
-@inlined
+@device
 def floor_of(row: Row) -> float:
     return 0.05 * float(row.plain_scale) + 1e-9 * abs(float(row.plain)) + 1e-12
 
 
-@inlined
+@device
 def size_of(row: Row) -> float:
     """A usual error of what is believed."""
     scale = float(row.week_scale) if row.week_trust > 0.0 else float(row.scale)
     return 1.25 * scale + floor_of(row)
 
 
-@inlined
+@device
 def tiny_as_zero(x: float) -> float:
     """Small magnitudes are zero: denormals are slow."""
     return x if abs(x) >= 1e-30 else 0.0
 
 
-@inlined
+@device
 def averaged(scale: float, error: float, memory: float) -> float:
     return tiny_as_zero(scale + memory * (error - scale))
 
 
-@inlined
+@device
 def held(x: float, limit: float) -> float:
     return min(max(x, -limit), limit)
 
 
-@inlined
+@device
 def moved(trust: float, pace: float, proven: bool) -> float:
     return min(trust + pace, 1.0) if proven else max(trust - pace, 0.0)
 
 
-@inlined
+@device
 def believe(row: Row, dt: float, params: Params) -> None:
     """Move both beliefs towards what the errors say."""
     age, scale, week_scale = row.age, float(row.scale), float(row.week_scale)
@@ -168,7 +169,7 @@ def believe(row: Row, dt: float, params: Params) -> None:
     row.week_trust = moved(float(row.week_trust), pace, proven)
 
 
-@inlined
+@device
 def learn_week(row: Row, sample: Row, daily: float, week_error: float, params: Params) -> None:
     """The weekday's shift and stretch follow what it leaves, by normalised least mean squares."""
     spent = min(sample.dt, DAY_SECONDS)
@@ -186,7 +187,7 @@ def learn_week(row: Row, sample: Row, daily: float, week_error: float, params: P
         row.stretch[day] = tiny_as_zero(held(stretch, STRETCH_MAX))
 
 
-@inlined
+@device
 def learn_day(row: Row, sample: Row, error: float, params: Params) -> None:
     """One slot moves: as far as an average over all its samples would at first, then over some days. A flat weekday teaches no shape."""
     spent = min(sample.dt, SLOT_SECONDS)
@@ -200,7 +201,7 @@ def learn_day(row: Row, sample: Row, error: float, params: Params) -> None:
     profile.write(row, slot, tiny_as_zero(daily_of(row, slot) + pace * error))
 
 
-@inlined
+@device
 def learn(row: Row, sample: Row, params: Params) -> None:
     value, dt, seen = sample.value, sample.dt, sample.seen
     if seen == 0.0:
@@ -234,7 +235,7 @@ def learn(row: Row, sample: Row, params: Params) -> None:
     believe(row, dt, params)
 
 
-@inlined
+@device
 def look_ahead(row: Row, civil_ns: int, step: float) -> None:
     """Ask for what will be needed of a row, if that will be at about the same time."""
     for at in range(0, _DAILY, LINE_BYTES):

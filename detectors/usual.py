@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernel import inlined
+from detectors.kernel import inlined as device
 
 MINUTES: Final = 1440
 MINUTE_NS: Final = 60_000_000_000
@@ -34,7 +34,7 @@ DAYS: Final = 4.0
 _ALL: Final = 0xFFFF_FFFF
 
 
-@inlined
+@device
 def width_of(step: float) -> int:
     """The minutes that share a slot."""
     if step < 250.0:
@@ -44,13 +44,13 @@ def width_of(step: float) -> int:
     return 15
 
 
-@inlined
+@device
 def minute_of(civil_ns: int, step: float) -> int:
     minute = int((civil_ns % DAY_NS) // MINUTE_NS)
     return minute - minute % width_of(step)
 
 
-@inlined
+@device
 def chance(second: int) -> float:
     """0 … 1, evenly: the second's bits, mixed (Wellons' low-bias multiplications)."""
     x = second & 0x7FFF_FFFF
@@ -59,7 +59,7 @@ def chance(second: int) -> float:
     return (x ^ (x >> 15)) / (_ALL + 1)
 
 
-@inlined
+@device
 def usual_at(words: NDArray[np.uint32], civil_ns: int, step: float) -> float:
     """Decades of the sum that are usual at this minute of the day."""
     minute = minute_of(civil_ns, step)
@@ -67,7 +67,7 @@ def usual_at(words: NDArray[np.uint32], civil_ns: int, step: float) -> float:
     return LEVEL * ((word >> (3 * (minute % IN_A_WORD))) & LEVELS)
 
 
-@inlined
+@device
 def remember(words: NDArray[np.uint32], civil_ns: int, step: float, surprise: float) -> None:
     """Move the level of a minute towards the surprise that it brought."""
     minute = minute_of(civil_ns, step)

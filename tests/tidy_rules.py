@@ -122,7 +122,7 @@ def _depth(node: ast.AST, depth: int) -> int:
 
 
 def _is_compiled(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any(ast.unparse(d) in ("kernel", "device") for d in node.decorator_list)
+    return any(ast.unparse(d) in ("kernel", "device", "inlined") for d in node.decorator_list)
 
 
 def _is_command(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

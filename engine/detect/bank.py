@@ -86,7 +86,8 @@ class Bank:
         """What the bytes of a row mean: the sources of just these kernels, their parameters, their shares and words."""
         modules = {absence.__name__, calibration.__name__, clock.__name__, *(d.kernel.__module__ for d in self._chosen)}
         described = [repr((d.name, d.params, d.state.descr)) for d in self._chosen]
-        return digest(lineage_hash(tuple(sorted(modules))), repr(self._params), *described, repr(self._table.tolist()))[:16]
+        row = repr(self._dtype.descr)
+        return digest(lineage_hash(tuple(sorted(modules))), repr(self._params), row, *described, repr(self._table.tolist()))[:16]
 
     # ---------------------------------------------------------------------------------------------- slots
     def admit(self, slot: int, series: Series) -> None:  # noqa: ARG002  # what its kind has taught comes later, by `inherit`

@@ -7,8 +7,8 @@ import pytest
 from metric_corpus import noise
 from numpy.typing import NDArray
 
+from detectors import chain
 from engine.config.tree import Detect
-from engine.detect import passes
 from engine.detect.bank import Bank, Scored
 from engine.records import Series
 
@@ -51,7 +51,7 @@ def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch, quarantined: b
 def test_fetching_rows_beforehand_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     near = bank_of(1)
     told = feed(near, *noise(600))
-    monkeypatch.setattr(passes, "NEAR_BYTES", -1)
+    monkeypatch.setattr(chain, "NEAR_BYTES", -1)
     far = bank_of(1)
     assert same(told, feed(far, *noise(600)))
     assert near.snapshot()["rows"].tobytes() == far.snapshot()["rows"].tobytes()
