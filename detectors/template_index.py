@@ -119,7 +119,7 @@ class Sizes(NamedTuple):
     values: int
 
 
-FIRST_SIZES: Final = Sizes(templates=256, cache=4096, holes=2048, fans=2048, values=1024)
+FIRST_SIZES: Final = Sizes(templates=256, cache=4096, holes=8192, fans=4096, values=1024)
 
 
 def sizes_max(templates_max: int) -> Sizes:

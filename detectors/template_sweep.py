@@ -7,7 +7,7 @@ those that hold more than an equal share. A template keeps its number for life, 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,9 @@ IDLE_TIMES_MAX: Final = 16
 SWEEP_LINES: Final = 1 << 16
 """Lines between two sweeps at least: a sweep takes some milliseconds and forgets what the cache knew."""
 
+# What a service has taught, by the count of its entries.
+LEARNED: Final[dict[int, tuple[str, ...]]] = {FANS: ("fan_key", "fan_size", "fan_token"), VALUES: ("value_word",)}
+
 Rows = NDArray[np.int64]
 
 
@@ -50,14 +53,12 @@ def swept(index: Index) -> tuple[Index, Rows]:
     smaller = make_index(sizes_of(index))
     smaller.counts[:] = index.counts
     smaller.counts[[CACHED, HOLES, PROBES]] = 0
-    for count, name, values in ((FANS, "fan", ("size", "token")), (VALUES, "value", ())):
-        keys: NDArray[Any] = getattr(index, f"{name}_key" if values else f"{name}_word")
-        if 4 * index.counts[count] >= keys.size:  # it soon learns no more
+    for count, columns in LEARNED.items():
+        if 4 * index.counts[count] >= getattr(index, columns[0]).size:  # it soon learns no more
             smaller.counts[count] = 0
             continue
-        getattr(smaller, f"{name}_key" if values else f"{name}_word")[:] = keys
-        for part in values:
-            getattr(smaller, f"{name}_{part}")[:] = getattr(index, f"{name}_{part}")
+        for column in columns:
+            getattr(smaller, column)[:] = getattr(index, column)
     _move(index, kept, smaller)
     enlist(smaller)
     smaller.counts[SWEPT] = index.counts[LINES]

@@ -230,14 +230,14 @@ FORGOTTEN: Final = Template("", "", -1, 0, "", "")
 
 def _joined(lines: Sequence[bytes]) -> tuple[Sequence[bytes], NDArray[np.uint8], NDArray[np.int64]]:
     """The lines as they are mined, one after the other, and where each begins."""
-    if any(len(line) > LINE_BYTES_MAX for line in lines):
-        lines = [line[:LINE_BYTES_MAX] for line in lines]
+    length = np.fromiter(map(len, lines), np.int64, len(lines))
     joined = b"".join(lines)
-    if b"\n" in joined:
-        lines = [one_line(line) if b"\n" in line else line for line in lines]
+    if b"\n" in joined or length.max(initial=0) > LINE_BYTES_MAX:
+        lines = [one_line(line[:LINE_BYTES_MAX]) if b"\n" in line else line[:LINE_BYTES_MAX] for line in lines]
+        length = np.fromiter(map(len, lines), np.int64, len(lines))
         joined = b"".join(lines)
     offset = np.zeros(len(lines) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)), out=offset[1:])
+    np.cumsum(length, out=offset[1:])
     return lines, np.frombuffer(joined, np.uint8), offset
 
 
@@ -261,6 +261,11 @@ class TemplateMiner:
     def __len__(self) -> int:
         """Templates ever born, merged and forgotten ones too."""
         return int(self._index.counts[BORN])
+
+    @property
+    def held(self) -> int:
+        """Templates that there are now, merged ones too: what counts against the limits."""
+        return int(self._index.counts[TEMPLATES])
 
     @property
     def overflowed(self) -> int:

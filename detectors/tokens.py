@@ -264,7 +264,9 @@ def _flags(masked: bool, small: bool, odd: bool, letters: U64) -> I64:
 
 
 @device
-def _token(buffer: NDArray[np.uint8], i: U64, end: U64, values: int, tokens: Tokens) -> tuple[U64, U64, U64, U64, int, int]:
+def _token(
+    buffer: NDArray[np.uint8], i: U64, end: U64, values: int, value: NDArray[np.int64]
+) -> tuple[U64, U64, U64, U64, int, int]:
     """One token from `i`: (where it ends, raw hash, key, digits if small, flags, masked spans of the line so far)."""
     joined: Flag
     host: Flag
@@ -301,21 +303,21 @@ def _token(buffer: NDArray[np.uint8], i: U64, end: U64, values: int, tokens: Tok
         if not last_is_value:
             h, letters, after_value = spelled, letters + more, digit_last
             if runs:
-                values, spelled = _cut_digits(buffer, at, i, tokens.value, values)
+                values, spelled = _cut_digits(buffer, at, i, value, values)
                 digits = fold(digits, spelled)
                 large |= count > 1
         elif joined:
             h, after_value, large = before_join, True, True
             if values <= VALUES_MAX:
-                tokens.value[2 * values - 1] = i
+                value[2 * values - 1] = i
         else:
             if last < 0 and SIGNS[-last]:
                 h, at = before_sign, sign_at
             h = (h ^ VALUE_BYTE) * PRIME
-            values, after_value, large = _cut(tokens.value, values, at, i), True, True
+            values, after_value, large = _cut(value, values, at, i), True, True
         joined, after_word = False, True
     if host and dots >= 2 and last == 58 and last_is_value:
-        h, letters, values = VALUE, ZERO, _cut(tokens.value, first_value, first, i)
+        h, letters, values = VALUE, ZERO, _cut(value, first_value, first, i)
     small = digits != ZERO and not large
     odd |= dots >= 2 or (slash and letters > ZERO)
     return i, h, key, (digits | ONE) if small else ZERO, _flags(values > first_value, small, odd, letters), values
@@ -361,7 +363,7 @@ def tokenise(buffer: NDArray[np.uint8], begin: int, finish_at: int, tokens: Toke
         if i >= end:
             break
         start = i
-        i, h, key, digits, flags, values = _token(buffer, i, end, values, tokens)
+        i, h, key, digits, flags, values = _token(buffer, i, end, values, tokens.value)
         if i - start == THREE and flags == LETTERS and _is_date(buffer, i, end, h, dated):
             h, flags = VALUE, MASKED | DATE
         elif previous == OPENED and told_bytes and _holds(SIZE_ENDS, h):

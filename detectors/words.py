@@ -44,10 +44,10 @@ NAMING_WORDS: Final = """
 
 FUNCTION_WORDS: Final = """
     a an the and or nor but not is are was were be been being has have had do does did can cannot could will would shall should
-    may might must of in on at by to from for with without into onto as than then that this these those it its if when while
-    during after before because via per against about between through over under
+    may might must of in at by to from for with without into onto as than then that this these those it its if when while
+    during after before because per against about between through
     name names id ids info data mode space level agent process request requests session sessions list count limit key keys
-    interface table group groups input space program adapter controller bus bridge port ports address addresses file files
+    table groups input space program adapter controller bus bridge port ports address addresses file files
 """
 
 NEITHER, IS_POLAR, IS_NAMING, IS_FUNCTION, IS_UNIT, IS_BOOLEAN, IS_RECORD = range(7)
