@@ -37,6 +37,7 @@ from detectors.session_model import (
     OTHERS,
     Room,
     forget,
+    fresh_steps,
     hash_of,
     note_counts,
     note_steps,
@@ -186,6 +187,7 @@ def _judge(model: Row, session: Row, params: Params, room: Room, out: Row) -> No
     if model.events == EVENTS:
         unknown = 0
     new = rarity(0.0, model.taught)
+    session.fresh = fresh_steps(model, session)
     step = rarity(model.stepped + 0.5, model.judged) if session.fresh > 0 else 0.0
     kind, out.counts = nearest(model, unknown * new * new, -1, room)
     out.decades = out.counts

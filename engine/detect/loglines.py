@@ -141,8 +141,8 @@ class LogLines:
         """What an alert on a series says: the template with a redacted line, or the newest session that was odd."""
         number = self._slots.template_of(series.key)
         if number is not None:
-            template = self._mined().describe(number[0])
-            return Words(f"number {number[1]} in '{template.text}'", redacted(template.example))
+            words = self._shown(number[0])
+            return words._replace(text=f"number {number[1]} in '{words.text}'")
         code = self._codes.get(series.key)
         if code is None:
             return Words(series.text)
@@ -150,8 +150,12 @@ class LogLines:
             return self._odd.get(code >> 32, Words(series.text))
         if what_of(code) < TEMPLATE:
             return Words(series.text)
-        template = self._mined().describe(what_of(code) - TEMPLATE)
-        return Words(template.text, redacted(template.example))
+        return self._shown(what_of(code) - TEMPLATE)
+
+    def _shown(self, template: int) -> Words:
+        """A constant may be a secret too."""
+        described = self._mined().describe(template)
+        return Words(redacted(described.text), redacted(described.example))
 
     def _mined(self) -> TemplateMiner:
         if self._miner is None:
@@ -179,9 +183,7 @@ class LogLines:
         item = self._counts.item(code_of(fresh.stream, TEMPLATE + index), step)
         if item is None:
             return
-        template = miner.describe(index)
-        words = template.text, redacted(template.example)
-        seen = Sighting(found.kind, fresh.born_ns, found.score, max(fresh.severity, 9), *words, float(fresh.lines))
+        seen = Sighting(found.kind, fresh.born_ns, found.score, max(fresh.severity, 9), *self._shown(index), float(fresh.lines))
         watch.sighted(item.series, seen, row, step)
         item.sighted = True
 
@@ -198,10 +200,9 @@ class LogLines:
                 self._counts.add(code_of(stream, ODD), bucket, 0)
 
     def _in_words(self, odd: Odd) -> Words:
-        describe = self._mined().describe
         parts = []
         for template, count, usual in odd.differs:
-            text = describe(template).text[:PART_CHARS] if template < len(self) else "other lines"
+            text = self._shown(template).text[:PART_CHARS] if template < len(self) else "other lines"
             parts.append(f"'{text}' {_times(count)}, usually {_times(usual)}")
         if odd.order:
             parts.append("lines in an order never seen")
