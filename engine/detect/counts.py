@@ -90,8 +90,8 @@ class Counts:
         self._describe = describe
         self._pulses = pulses
         self.tally = Tally()
-        self.on_close: Callable[[int, Watch, int, Step], None] | None = None
-        """What else is done when a bucket has closed: (its number, watch, row, step)."""
+        self.on_close: Callable[[int, dict[int, int], Watch, int, Step], None] | None = None
+        """What else is done when a bucket has closed: (its number, its counts, watch, row, step)."""
 
     # ------------------------------------------------------------------------------------------ counting
     def add(self, code: int, bucket: int, count: int = 1) -> bool:
@@ -161,7 +161,7 @@ class Counts:
         self._score([code for code in codes if self.tally.items[code].slot >= 0], counts, ts_ns, watch, row, step)
         self._missing(codes, bucket, watch, row, step)
         if self.on_close is not None:
-            self.on_close(bucket, watch, row, step)
+            self.on_close(bucket, counts, watch, row, step)
         if bucket % self._idle_buckets == 0:
             watch.settle(ts_ns)
             for code in codes:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from detectors.templates import TemplateMiner
 from engine.config.tree import Detect
+from engine.detect.bursts import Bursts
+from engine.detect.bursts import Saved as SavedBursts
 from engine.detect.counts import ERRORS, ODD, SEVERE, TEMPLATE, TOTAL, Counts, code_of, counted_series, runs, what_of
 from engine.detect.episode import Sighting, Words
 from engine.detect.firsts import Firsts, Found, Saved
@@ -49,7 +51,8 @@ class LogLines:
         self._sessions = Sessions(config.logs, config.adopt_after)
         idle_buckets = int(config.idle_after / config.count_bucket) + 1
         self._slots = Slots(config.logs, self._counts.bucket_ns, idle_buckets, self._named)
-        self._counts.on_close = self._slots.close
+        self._bursts = Bursts(self._counts.bucket_ns, int(config.warm_up * _SECOND_NS))
+        self._counts.on_close = self._closed
         self._odd: dict[int, Words] = {}  # of a stream: the newest session that went unlike the others
         self._ids: dict[bytes, int] = {}
         self._codes: dict[bytes, int] = {}  # of the series that are counted
@@ -176,6 +179,12 @@ class LogLines:
             self._fold(watch, row, step)
             self._counts.close(watermark_ns, watch, row, step)
 
+    def _closed(self, bucket: int, counts: dict[int, int], watch: Watch, row: int, step: Step) -> None:
+        """What else is done when a bucket of counts has closed."""
+        self._slots.close(bucket, watch, row, step)
+        streams = [stream.series for stream in self._firsts.saved.streams]
+        self._bursts.close(bucket, counts, streams, (watch, row, step))
+
     def _tell(self, found: Found, watch: Watch, row: int, step: Step) -> None:
         miner, index, fresh = self._mined(), found.template, found.fresh
         if int(miner.resolve(np.array([index], np.int32))[0]) != index:  # it turned out to be a known one
@@ -204,7 +213,7 @@ class LogLines:
         for template, count, usual in odd.differs:
             text = self._shown(template).text[:PART_CHARS] if template < len(self) else "other lines"
             parts.append(f"'{text}' {_times(count)}, usually {_times(usual)}")
-        if odd.order:
+        if odd.order and not parts:
             parts.append("lines in an order never seen")
         return Words(
             f"sessions unlike the others: {'; '.join(parts) or 'a rare kind'}", redacted(odd.example.decode("utf-8", "replace"))
@@ -245,7 +254,9 @@ class LogLines:
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
         columns: dict[str, NDArray[Any]] = {
-            "saved": np.frombuffer(msgspec.json.encode((self._firsts.saved, self._odd, self._slots.saved)), np.uint8).copy(),
+            "saved": np.frombuffer(
+                msgspec.json.encode((self._firsts.saved, self._odd, self._slots.saved, self._bursts.saved)), np.uint8
+            ).copy(),
             "seen": self._firsts.seen[: len(self)].reshape(-1).copy(),
             "counts": np.frombuffer(self._counts.snapshot(), np.uint8).copy(),
         }
@@ -258,8 +269,10 @@ class LogLines:
         """Raises StateError. Only a side just made may be restored."""
         parts = _below("miner.", columns)
         try:
-            parts_of = tuple[Saved, dict[int, Words], SavedSlots]
-            self._firsts.saved, self._odd, slots = msgspec.json.decode(columns["saved"].tobytes(), type=parts_of)
+            parts_of = tuple[Saved, dict[int, Words], SavedSlots, SavedBursts]
+            self._firsts.saved, self._odd, slots, self._bursts.saved = msgspec.json.decode(
+                columns["saved"].tobytes(), type=parts_of
+            )
             self._slots.restore(slots)
             self._firsts.seen = np.array(columns["seen"], np.int64).reshape(-1, 2)
             self._counts.restore(columns["counts"].tobytes())

@@ -224,3 +224,25 @@ def test_a_key_of_its_own_on_each_line_makes_no_sessions():
     story = LogStory(often("trace_id={h} GET /item/{n}", 20, (0, END)), often("trace_id={h} failed with {n}", 0.02, (0, END)))
     assert story.says(kind=AnomalyKind.BROKEN_SEQUENCE) == []
     assert story.sessions("odd") == 0
+
+
+# ------------------------------------------------------------------------------------------------ many services
+def errors_of(services: int, a_minute: float, hours: tuple[float, float]) -> list[Iterator[Line]]:
+    return [often("lost the connection to db {h}", a_minute, hours, k, severity=17, service=f"s{k}") for k in range(services)]
+
+
+def test_errors_in_many_services_at_once_are_told_as_one_burst_with_their_names():
+    story = LogStory(*usual(), *errors_of(5, 0.2, (0, END)), *errors_of(5, 12, (10, 10.3)))
+    (told,) = story.says(state=FIRING, kind=AnomalyKind.ERROR_BURST)
+    assert 10.0 < hour_of(told) < 10.1
+    assert told.text.startswith("errors in ")
+    assert "services at once: s" in told.text
+    assert told.value >= 4.0
+    assert told.expected < 0.5
+    assert told.entity in {f"s{k}" for k in range(5)}
+    assert story.says(10.3, 10.6, state=RESOLVED, kind=AnomalyKind.ERROR_BURST)
+
+
+def test_errors_of_one_service_or_of_all_all_the_time_are_no_burst():
+    story = LogStory(*usual(), *errors_of(1, 12, (10, 10.3)), *errors_of(6, 4, (0, END)))
+    assert story.says(kind=AnomalyKind.ERROR_BURST) == [], story.summary()
