@@ -87,8 +87,8 @@ class Slots:
         offset = np.zeros(len(texts) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offset[1:])
         read_numbers(np.frombuffer(b"".join(texts), np.uint8), offset, value)
-        has = ~np.isnan(value)
-        self._look(index, has.any(axis=1))
+        has: NDArray[np.bool_] = ~np.isnan(value)
+        self._look(index, np.asarray(has.any(axis=1), np.bool_))
         line, place = np.nonzero(has)
         if len(line):
             thousandths = np.rint(np.minimum(value[line, place], VALUE_MAX) * _THOUSANDTHS).astype(np.int64)
