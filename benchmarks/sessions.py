@@ -69,7 +69,7 @@ class Stream:
         n, counts = len(session), np.zeros(3, np.int64)
         self._places[:] = 0
         lines = np.full(n, 7, np.uint64), np.zeros(n, np.int64), np.array(session, np.int64), np.full(n, self._ns, np.int64)
-        sessions.follow_lines(self._open, self._places, self.models, *lines, counts)
+        sessions.follow_lines(self._open, self._places, self.models, *lines, counts, np.empty(n, np.bool_))
         sessions.judge_sessions(self.models, self._open, np.zeros(1, np.int64), self.params, self._room, out)
 
 
@@ -201,7 +201,7 @@ def speed(count: int) -> dict[str, float]:
     event = rng.integers(0, 12, len(key))
     lines = key, np.zeros(len(key), np.int64), event, np.zeros(len(key), np.int64)
     began = time.thread_time()
-    sessions.follow_lines(open_, places, models, *lines, np.zeros(3, np.int64))
+    sessions.follow_lines(open_, places, models, *lines, np.zeros(3, np.int64), np.empty(len(key), np.bool_))
     followed = time.thread_time()
     told = as_state(np.zeros(count, OPINION))
     sessions.judge_sessions(models, open_, np.arange(count), sessions.Params(), room, told)

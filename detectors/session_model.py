@@ -237,6 +237,17 @@ def _varies(model: Row, d: int) -> Any:
 
 
 @device
+def fresh_steps(model: Row, session: Row) -> Any:
+    """How many of the steps that were new when they came still are: sessions beside it have ended since."""
+    fresh = 0
+    for k in range(min(session.fresh, FRESH)):
+        if not model.steps[session.step[k] >> 3] & np.uint8(1 << (session.step[k] & 7)):
+            session.step[fresh] = session.step[k]
+            fresh += 1
+    return fresh
+
+
+@device
 def note_steps(model: Row, session: Row) -> None:
     """The steps of a session are usual from now on."""
     for k in range(min(session.fresh, FRESH)):

@@ -37,6 +37,7 @@ from detectors.session_model import (
     OTHERS,
     Room,
     forget,
+    fresh_steps,
     hash_of,
     note_counts,
     note_steps,
@@ -81,20 +82,23 @@ def follow_lines(
     event: NDArray[np.int64],
     ts_ns: NDArray[np.int64],
     counts: NDArray[np.int64],
+    is_in: NDArray[np.bool_],
 ) -> None:
     """Put lines into their open sessions. `places` is a hash table of rows + 1, twice as long as `sessions` at least, a power of two.
 
-    `counts` is [sessions open, lines refused for want of room, lines so far].
+    `counts` is [sessions open, lines refused for want of room, lines so far]; `is_in` is written: whether there was room for each line.
     """
     last = np.uint64(places.shape[0] - 1)
     for r in range(key.shape[0]):
         counts[2] += 1
+        is_in[r] = True
         at = key[r] & last
         while places[at] != 0 and sessions[places[at] - 1].key != key[r]:
             at = (at + np.uint64(1)) & last
         if places[at] == 0:
             if counts[0] == sessions.shape[0]:
                 counts[1] += 1
+                is_in[r] = False
                 continue
             _open(sessions[counts[0]], key[r], model[r], ts_ns[r])
             counts[0] += 1
@@ -186,6 +190,7 @@ def _judge(model: Row, session: Row, params: Params, room: Room, out: Row) -> No
     if model.events == EVENTS:
         unknown = 0
     new = rarity(0.0, model.taught)
+    session.fresh = fresh_steps(model, session)
     step = rarity(model.stepped + 0.5, model.judged) if session.fresh > 0 else 0.0
     kind, out.counts = nearest(model, unknown * new * new, -1, room)
     out.decades = out.counts

@@ -18,6 +18,7 @@ BAD_SEVERITY = 13
 CROWD = 6
 """So many alerts at once are no coincidence, even where nothing is known of how they hang together."""
 _ERROR = 17
+_NEWS = frozenset({AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_TEMPLATE, AnomalyKind.RARE_EVENT, AnomalyKind.ERROR_BURST})
 _LASTING = 2.0 / 3.0
 LASTING_WINDOWS = 3
 """For so many windows a lone alert must burn to be told."""
@@ -30,7 +31,7 @@ _NS = 1_000_000_000
 
 def is_loud(member: MemberState) -> bool:
     """Whether one alert is a fact by itself: an error that was never seen before, a kill."""
-    return member.severity >= _ERROR and member.kind in (AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_EVENT)
+    return member.severity >= _ERROR and member.kind in _NEWS
 
 
 class Setting(NamedTuple):

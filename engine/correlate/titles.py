@@ -37,6 +37,14 @@ def what(member: MemberState) -> str:
         return "silent, no data any more"
     if member.kind is AnomalyKind.NEW_TEMPLATE:
         return f"new log message '{text}'" if text else "new log message"
+    if member.kind is AnomalyKind.RARE_TEMPLATE:
+        return f"old log message '{text}' is back"
+    if member.kind is AnomalyKind.STOPPED:
+        return f"log message '{text}' does not come any more" if text else "no log lines any more"
+    if member.kind in (AnomalyKind.BROKEN_SEQUENCE, AnomalyKind.ERROR_BURST) and text:
+        return text
+    if member.kind is AnomalyKind.LINE_VALUE and text:
+        return f"{text} {moved(member.direction, member.value, member.expected)}"
     if member.kind is AnomalyKind.RARE_EVENT:
         return f"event '{text}'" if text else f"event {name}"
     if member.kind is AnomalyKind.TREND and member.signal is Signal.METRIC and text:

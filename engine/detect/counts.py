@@ -90,8 +90,8 @@ class Counts:
         self._describe = describe
         self._pulses = pulses
         self.tally = Tally()
-        self.on_close: Callable[[int, Watch, int, Step], None] | None = None
-        """What else is done when a bucket has closed: (its number, watch, row, step)."""
+        self.on_close: Callable[[int, dict[int, int], Watch, int, Step], None] | None = None
+        """What else is done when a bucket has closed: (its number, its counts, watch, row, step)."""
 
     # ------------------------------------------------------------------------------------------ counting
     def add(self, code: int, bucket: int, count: int = 1) -> bool:
@@ -161,7 +161,7 @@ class Counts:
         self._score([code for code in codes if self.tally.items[code].slot >= 0], counts, ts_ns, watch, row, step)
         self._missing(codes, bucket, watch, row, step)
         if self.on_close is not None:
-            self.on_close(bucket, watch, row, step)
+            self.on_close(bucket, counts, watch, row, step)
         if bucket % self._idle_buckets == 0:
             watch.settle(ts_ns)
             for code in codes:
@@ -195,7 +195,12 @@ class Counts:
                 item.sighted = watch.episodes.is_sighting(item.series.key)
 
     def _score(self, codes: list[int], counts: dict[int, int], ts_ns: int, watch: Watch, row: int, step: Step) -> None:
-        codes = [code for code in codes if what_of(code) != SEVERE or counts.get(code - SEVERE, 0) >= SHARE_LINES_MIN]
+        shares = [code for code in codes if what_of(code) == SEVERE and counts.get(code - SEVERE, 0) >= SHARE_LINES_MIN]
+        for some in ([code for code in codes if what_of(code) != SEVERE], shares):
+            self._score_some(some, counts, ts_ns, watch, row, step)
+
+    def _score_some(self, codes: list[int], counts: dict[int, int], ts_ns: int, watch: Watch, row: int, step: Step) -> None:
+        """All of them counts, or all shares."""
         n = len(codes)
         if not n:
             return
@@ -205,7 +210,8 @@ class Counts:
         pace = np.full(n, self.bucket_ns / _SECOND_NS)
         step.stats.count(Metric.SAMPLES, n, items[codes[0]].series.signal)
         rows, times, never = np.full(n, row, np.int32), np.full(n, ts_ns, np.int64), np.full(n, np.inf)
-        watch.score(Points(rows, slots, times, value, pace, np.zeros(n), never), step)
+        are_counts = what_of(codes[0]) != SEVERE
+        watch.score(Points(rows, slots, times, value, pace, np.zeros(n), never, are_counts), step)
 
     def _sighted(self, codes: list[int], counts: dict[int, int], ts_ns: int, watch: Watch, row: int, step: Step) -> None:
         for code in codes:

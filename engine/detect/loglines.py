@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from detectors.templates import TemplateMiner
 from engine.config.tree import Detect
+from engine.detect.bursts import Bursts
+from engine.detect.bursts import Saved as SavedBursts
 from engine.detect.counts import ERRORS, ODD, SEVERE, TEMPLATE, TOTAL, Counts, code_of, counted_series, runs, what_of
 from engine.detect.episode import Sighting, Words
 from engine.detect.firsts import Firsts, Found, Saved
@@ -49,7 +51,8 @@ class LogLines:
         self._sessions = Sessions(config.logs, config.adopt_after)
         idle_buckets = int(config.idle_after / config.count_bucket) + 1
         self._slots = Slots(config.logs, self._counts.bucket_ns, idle_buckets, self._named)
-        self._counts.on_close = self._slots.close
+        self._bursts = Bursts(self._counts.bucket_ns, int(config.warm_up * _SECOND_NS))
+        self._counts.on_close = self._closed
         self._odd: dict[int, Words] = {}  # of a stream: the newest session that went unlike the others
         self._ids: dict[bytes, int] = {}
         self._codes: dict[bytes, int] = {}  # of the series that are counted
@@ -141,8 +144,8 @@ class LogLines:
         """What an alert on a series says: the template with a redacted line, or the newest session that was odd."""
         number = self._slots.template_of(series.key)
         if number is not None:
-            template = self._mined().describe(number[0])
-            return Words(f"number {number[1]} in '{template.text}'", redacted(template.example))
+            words = self._shown(number[0])
+            return words._replace(text=f"number {number[1]} in '{words.text}'")
         code = self._codes.get(series.key)
         if code is None:
             return Words(series.text)
@@ -150,8 +153,12 @@ class LogLines:
             return self._odd.get(code >> 32, Words(series.text))
         if what_of(code) < TEMPLATE:
             return Words(series.text)
-        template = self._mined().describe(what_of(code) - TEMPLATE)
-        return Words(template.text, redacted(template.example))
+        return self._shown(what_of(code) - TEMPLATE)
+
+    def _shown(self, template: int) -> Words:
+        """A constant may be a secret too."""
+        described = self._mined().describe(template)
+        return Words(redacted(described.text), redacted(described.example))
 
     def _mined(self) -> TemplateMiner:
         if self._miner is None:
@@ -172,6 +179,12 @@ class LogLines:
             self._fold(watch, row, step)
             self._counts.close(watermark_ns, watch, row, step)
 
+    def _closed(self, bucket: int, counts: dict[int, int], watch: Watch, row: int, step: Step) -> None:
+        """What else is done when a bucket of counts has closed."""
+        self._slots.close(bucket, watch, row, step)
+        streams = [stream.series for stream in self._firsts.saved.streams]
+        self._bursts.close(bucket, counts, streams, (watch, row, step))
+
     def _tell(self, found: Found, watch: Watch, row: int, step: Step) -> None:
         miner, index, fresh = self._mined(), found.template, found.fresh
         if int(miner.resolve(np.array([index], np.int32))[0]) != index:  # it turned out to be a known one
@@ -179,9 +192,7 @@ class LogLines:
         item = self._counts.item(code_of(fresh.stream, TEMPLATE + index), step)
         if item is None:
             return
-        template = miner.describe(index)
-        words = template.text, redacted(template.example)
-        seen = Sighting(found.kind, fresh.born_ns, found.score, max(fresh.severity, 9), *words, float(fresh.lines))
+        seen = Sighting(found.kind, fresh.born_ns, found.score, max(fresh.severity, 9), *self._shown(index), float(fresh.lines))
         watch.sighted(item.series, seen, row, step)
         item.sighted = True
 
@@ -198,12 +209,11 @@ class LogLines:
                 self._counts.add(code_of(stream, ODD), bucket, 0)
 
     def _in_words(self, odd: Odd) -> Words:
-        describe = self._mined().describe
         parts = []
         for template, count, usual in odd.differs:
-            text = describe(template).text[:PART_CHARS] if template < len(self) else "other lines"
+            text = self._shown(template).text[:PART_CHARS] if template < len(self) else "other lines"
             parts.append(f"'{text}' {_times(count)}, usually {_times(usual)}")
-        if odd.order:
+        if odd.order and not parts:
             parts.append("lines in an order never seen")
         return Words(
             f"sessions unlike the others: {'; '.join(parts) or 'a rare kind'}", redacted(odd.example.decode("utf-8", "replace"))
@@ -244,7 +254,9 @@ class LogLines:
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
         columns: dict[str, NDArray[Any]] = {
-            "saved": np.frombuffer(msgspec.json.encode((self._firsts.saved, self._odd, self._slots.saved)), np.uint8).copy(),
+            "saved": np.frombuffer(
+                msgspec.json.encode((self._firsts.saved, self._odd, self._slots.saved, self._bursts.saved)), np.uint8
+            ).copy(),
             "seen": self._firsts.seen[: len(self)].reshape(-1).copy(),
             "counts": np.frombuffer(self._counts.snapshot(), np.uint8).copy(),
         }
@@ -257,8 +269,10 @@ class LogLines:
         """Raises StateError. Only a side just made may be restored."""
         parts = _below("miner.", columns)
         try:
-            parts_of = tuple[Saved, dict[int, Words], SavedSlots]
-            self._firsts.saved, self._odd, slots = msgspec.json.decode(columns["saved"].tobytes(), type=parts_of)
+            parts_of = tuple[Saved, dict[int, Words], SavedSlots, SavedBursts]
+            self._firsts.saved, self._odd, slots, self._bursts.saved = msgspec.json.decode(
+                columns["saved"].tobytes(), type=parts_of
+            )
             self._slots.restore(slots)
             self._firsts.seen = np.array(columns["seen"], np.int64).reshape(-1, 2)
             self._counts.restore(columns["counts"].tobytes())

@@ -127,15 +127,15 @@ class Sessions:
         counts = np.array(self._saved.counts, np.int64)
         refused = int(counts[1])
         rows, models = as_state(self._rows), as_state(self._models)
-        sessions.follow_lines(
-            rows, self._places, models, key, model, template.astype(np.int64), np.asarray(ts_ns, np.int64), counts
-        )
+        is_in = np.empty(len(key), np.bool_)
+        lines = key, model, template.astype(np.int64), np.asarray(ts_ns, np.int64)
+        sessions.follow_lines(rows, self._places, models, *lines, counts, is_in)
         self._saved.counts = counts.tolist()
         if counts[1] > refused:
             stats.count(Metric.LIMITS_REACHED, int(counts[1]) - refused, "sessions_open_max")
+        if not is_in.all():
+            texts, key = list(compress(texts, is_in.tolist())), key[is_in]
         self._latest.update(zip(key.tolist(), [text[:EXAMPLE_BYTES] for text in texts], strict=True))
-        if len(self._latest) > self._saved.counts[0]:
-            self._keep_open()
 
     def _model(self, stream: int, stats: StepStats) -> int:
         model = self._model_of.get(stream, -1)
@@ -158,11 +158,6 @@ class Sessions:
             rows = np.zeros(size, session_model.SESSION)
             rows[: len(self._rows)] = self._rows
             self._rows = rows
-
-    def _keep_open(self) -> None:
-        """Of lines that were refused nothing is kept."""
-        found = set(self._rows["key"][: self._saved.counts[0]].tolist())
-        self._latest = {key: text for key, text in self._latest.items() if key in found}
 
     # ------------------------------------------------------------------------------------------ ticks
     def tick(

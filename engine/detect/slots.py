@@ -30,6 +30,8 @@ LOOK_LINES: Final = 20
 LINES_MIN: Final = 20
 BUCKETS_MIN: Final = 3
 """What is rarer gets no model of its numbers."""
+FEW: Final = 200
+"""So many numbers are added up one by one: to sort them first would take longer."""
 UNKNOWN, NUMBERS, NONE = 0, 1, 2
 _THOUSANDTHS: Final = 1000.0
 _SECOND_NS: Final = 1_000_000_000
@@ -85,35 +87,41 @@ class Slots:
         offset = np.zeros(len(texts) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offset[1:])
         read_numbers(np.frombuffer(b"".join(texts), np.uint8), offset, value)
-        has = ~np.isnan(value)
-        self._look(index, has.any(axis=1))
+        has: NDArray[np.bool_] = ~np.isnan(value)
+        self._look(index, np.asarray(has.any(axis=1), np.bool_))
         line, place = np.nonzero(has)
         if len(line):
             thousandths = np.rint(np.minimum(value[line, place], VALUE_MAX) * _THOUSANDTHS).astype(np.int64)
             self._add(index[line] * NUMBERS_MAX + place, stream[line], bucket[line], thousandths)
 
     def _look(self, index: Ints, has: NDArray[np.bool_]) -> None:
-        saved = self.saved
-        for template, lines in zip(*(part.tolist() for part in np.unique(index, return_counts=True)), strict=True):
-            if saved.verdict.get(template, UNKNOWN) == UNKNOWN:
-                saved.looked[template] = saved.looked.get(template, 0) + lines
-        for template in np.unique(index[has]).tolist():
-            saved.verdict[template] = NUMBERS
-            saved.looked.pop(template, None)
+        """Remember which templates have numbers, and how many lines of the others were seen."""
+        verdict, looked = self.saved.verdict, self.saved.looked
+        for template, found in zip(index.tolist(), has.tolist(), strict=True):
+            if verdict.get(template, UNKNOWN) == NUMBERS:
+                continue
+            if found:
+                verdict[template] = NUMBERS
+                looked.pop(template, None)
+            else:
+                looked[template] = looked.get(template, 0) + 1
 
     def _add(self, code: Ints, stream: Ints, bucket: Ints, thousandths: Ints) -> None:
-        pairs, which = np.unique(np.stack((bucket, code)), axis=1, return_inverse=True)
-        lines, total = np.bincount(which, minlength=pairs.shape[1]), np.zeros(pairs.shape[1], np.int64)
-        np.add.at(total, which, thousandths)
-        first = np.zeros(pairs.shape[1], np.int64)
-        first[which[::-1]] = stream[::-1]
         saved = self.saved
-        for at, code_, count, amount, number in zip(*(part.tolist() for part in (*pairs, lines, total, first)), strict=True):
-            if saved.closed is not None and at < saved.closed:
-                continue
-            of_bucket = saved.open.setdefault(at, {})
-            before = of_bucket.get(code_, (0, 0, number))
-            of_bucket[code_] = before[0] + count, before[1] + amount, number
+        if len(code) > FEW:
+            pairs, which = np.unique(np.stack((bucket, code)), axis=1, return_inverse=True)
+            lines, total = np.bincount(which, minlength=pairs.shape[1]), np.zeros(pairs.shape[1], np.int64)
+            np.add.at(total, which, thousandths)
+            number = np.zeros(pairs.shape[1], np.int64)
+            number[which] = stream
+            columns = (*pairs, lines, total, number)
+        else:
+            columns = (bucket, code, np.ones(len(code), np.int64), thousandths, stream)
+        for at, code_, count, amount, of in zip(*(column.tolist() for column in columns), strict=True):
+            if saved.closed is None or at >= saved.closed:
+                of_bucket = saved.open.setdefault(at, {})
+                before = of_bucket.get(code_, (0, 0, of))
+                of_bucket[code_] = before[0] + count, before[1] + amount, of
 
     def _new(self, code: int, stream: int) -> Slot | None:
         if self._of_stream.get(stream, 0) >= self._config.numbers_max:

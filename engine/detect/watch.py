@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import values
+from detectors import falls, values
 from detectors.kernel import as_state, bound
 from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
@@ -56,11 +56,12 @@ class Points(NamedTuple):
     step: Floats  # seconds
     size_of: Floats
     resumed: Floats  # seconds since it was heard again after a pause
+    counts: bool = False  # all of them are counts in our own buckets
 
     def only(self, mask: NDArray[np.bool_]) -> Points:
         """Those where the mask is true."""
         kept = (self.value[mask], self.step[mask], self.size_of[mask], self.resumed[mask])
-        return Points(self.row[mask], self.slot[mask], self.ts_ns[mask], *kept)
+        return Points(self.row[mask], self.slot[mask], self.ts_ns[mask], *kept, self.counts)
 
 
 class Step(NamedTuple):
@@ -159,6 +160,8 @@ class Watch:
     def score(self, points: Points, step: Step) -> None:
         """Score, learn, and show to the episodes every sample of a series that is, or becomes, of interest."""
         scored = self.bank.score(points.slot, points.ts_ns, points.value)
+        if points.counts:
+            falls.stretch_falls(points.value, scored.expected, scored.scale, scored.score)
         self.entities.observe(points.slot, points.ts_ns, points.value, scored)
         self.river.add_to(scored.score, points.slot)
         self.peers.observe(points.slot, points.ts_ns, points.value)

@@ -46,7 +46,9 @@ class Play:
             self._places[:] = 0
             at = np.full(n, self._seconds * SECOND, np.int64)
             key, model = np.full(n, 7, np.uint64), np.zeros(n, np.int64)
-            sessions.follow_lines(self._open, self._places, self.models, key, model, np.array(events, np.int64), at, counts)
+            sessions.follow_lines(
+                self._open, self._places, self.models, key, model, np.array(events, np.int64), at, counts, np.empty(n, np.bool_)
+            )
             one = as_state(told[i : i + 1])
             sessions.judge_sessions(self.models, self._open, np.zeros(1, np.int64), self.params, self._room, one)
         return told
@@ -197,7 +199,7 @@ def test_pieces_change_no_bit():
         models = as_state(np.zeros(1, session_model.MODEL))
         for a, b in pairwise(edges):
             part = key[a:b], np.zeros(b - a, np.int64), event[a:b], np.arange(a, b)
-            sessions.follow_lines(as_state(open_), places, models, *part, counts)
+            sessions.follow_lines(as_state(open_), places, models, *part, counts, np.empty(b - a, np.bool_))
         states.append((open_.tobytes(), places.tobytes(), counts.tolist()))
     assert states[0] == states[1]
     assert states[0][2][1] > 0, "there was room for 64 sessions only: lines of the others were refused, and counted"
@@ -208,9 +210,9 @@ def test_a_table_made_anew_finds_every_session():
     models = as_state(np.zeros(1, session_model.MODEL))
     key = np.arange(1, 51, dtype=np.uint64) * np.uint64(128)
     once = key, np.zeros(50, np.int64), np.ones(50, np.int64), np.zeros(50, np.int64)
-    sessions.follow_lines(as_state(open_), places, models, *once, counts)
+    sessions.follow_lines(as_state(open_), places, models, *once, counts, np.empty(50, np.bool_))
     places[:] = 99
     sessions.place_again(as_state(open_), places)
-    sessions.follow_lines(as_state(open_), places, models, *once, counts)
+    sessions.follow_lines(as_state(open_), places, models, *once, counts, np.empty(50, np.bool_))
     assert counts.tolist() == [50, 0, 100]
     assert (open_["lines"] == 2).all()

@@ -14,7 +14,7 @@ from engine.config.tree import Detect
 from engine.metrics import Metric
 from engine.records import Alert
 
-TOGETHER = 10.0
+TOGETHER = 30.0
 """Seconds of lines in one record."""
 
 
