@@ -36,6 +36,8 @@ _RATES: Final = {
     AnomalyKind.DIP: AnomalyKind.RATE_DOWN,
     AnomalyKind.LEVEL_DOWN: AnomalyKind.RATE_DOWN,
 }
+_FALLS: Final = (AnomalyKind.DIP, AnomalyKind.LEVEL_DOWN, AnomalyKind.SHAPE, AnomalyKind.TREND, AnomalyKind.SEASONAL_MISS)
+"""What detectors may call a count of lines that has fallen to nothing: people are told that it stopped."""
 _NAMED: Final = {
     "log_odd_sessions": AnomalyKind.BROKEN_SEQUENCE,
     "log_severe_ratio": AnomalyKind.SEVERITY_MIX,
@@ -335,5 +337,6 @@ def _word_for(series: Series, kind: AnomalyKind, value: float) -> AnomalyKind:
         return _NAMED[series.name]
     if series.kind is not ValueKind.COUNT:
         return kind
-    rate = _RATES.get(kind, kind)
-    return AnomalyKind.STOPPED if rate is AnomalyKind.RATE_DOWN and value == 0.0 and series.signal is Signal.LOG else rate
+    if series.signal is Signal.LOG and value == 0.0 and kind in _FALLS:
+        return AnomalyKind.STOPPED
+    return _RATES.get(kind, kind)
