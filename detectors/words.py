@@ -55,6 +55,8 @@ RECORD_BOOLEANS: Final = 3
 """Booleans that make a line a record of fields, whose values may be true one time and false another, and no statement."""
 
 _BITS: Final = 10
+LETTERS_MAX: Final = max(len(word) for words in (POLAR_WORDS, NAMING_WORDS, UNIT_WORDS, FUNCTION_WORDS) for word in words.split())
+"""Letters of the longest of them: what is longer is none of them."""
 
 
 def _table() -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
@@ -104,12 +106,13 @@ def kind_of_token(buffer: NDArray[np.uint8], start: int, end: int) -> I64:
     for i in range(start, end + 1):
         kind = CLASS[buffer[i]] if i < end else SPACE
         if HEX <= kind <= LETTER:
-            h = (h ^ (np.uint64(buffer[i]) | _CASE)) * PRIME
             letters += 1
+            if letters <= LETTERS_MAX:
+                h = (h ^ (np.uint64(buffer[i]) | _CASE)) * PRIME
         elif kind == DIGIT:
             pure = False
         else:
-            if letters and pure and (i == end or buffer[i] != 61):
+            if 0 < letters <= LETTERS_MAX and pure and (i == end or buffer[i] != 61):
                 found = kind_of_word(h)
                 if found == IS_POLAR:
                     return IS_POLAR
