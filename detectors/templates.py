@@ -267,6 +267,11 @@ class TemplateMiner:
         """Templates that there are now, merged ones too: what counts against the limits."""
         return int(self._index.counts[TEMPLATES])
 
+    def held_numbers(self) -> NDArray[np.int32]:
+        """Their numbers, ascending. What is not among them and was given once is forgotten, and never comes again."""
+        numbers: NDArray[np.int32] = self._index.template["number"][: self.held].astype(np.int32)
+        return numbers
+
     @property
     def overflowed(self) -> int:
         """Lines so far that got no template because there was no room."""

@@ -79,17 +79,18 @@ class Counts:
         bucket_seconds: float,
         idle_seconds: float,
         items_max: int,
-        describe: Callable[[int], Series],
+        describe: Callable[[int], Series | None],
         *,
         pulses: bool = False,
     ) -> None:
-        """`pulses`: whether what comes regularly is missed when it does not come."""
+        """`describe` gives None for what is forgotten. `pulses`: whether what comes regularly is missed when it does not come."""
         self.bucket_ns = int(bucket_seconds * _SECOND_NS)
         self._idle_buckets = int(idle_seconds / bucket_seconds) + 1
         self._items_max = items_max
         self._describe = describe
         self._pulses = pulses
         self.tally = Tally()
+        self._by_key: dict[bytes, int] = {}
         self.on_close: Callable[[int, dict[int, int], Watch, int, Step], None] | None = None
         """What else is done when a bucket has closed: (its number, its counts, watch, row, step)."""
 
@@ -108,14 +109,22 @@ class Counts:
         return True
 
     def item(self, code: int, step: Step) -> Item | None:
-        """What is known of a code; None when there is no room for one more."""
+        """What is known of a code; None when there is no room for one more, or when what it counted is forgotten."""
         item = self.tally.items.get(code)
         if item is None:
             if len(self.tally.items) >= self._items_max:
                 step.stats.count(Metric.LIMITS_REACHED, 1, "counted_max")
                 return None
-            item = self.tally.items[code] = Item(self._describe(code))
+            series = self._describe(code)
+            if series is None:
+                return None
+            item = self.tally.items[code] = self._former(series) or Item(series)
+            self._by_key[series.key] = code
         return item
+
+    def _former(self, series: Series) -> Item | None:
+        """The item that counted this series under another code: a template that was forgotten and is back."""
+        return self.tally.items.pop(self._by_key.get(series.key, -1), None)
 
     # ------------------------------------------------------------------------------------------ closing
     def due(self, watermark_ns: int) -> bool:
@@ -224,6 +233,7 @@ class Counts:
     def drop(self, code: int, watch: Watch, row: int, step: Step) -> None:
         """Forget what was counted, its model and its alert. Only directly after `watch.settle`."""
         item = self.tally.items.pop(code)
+        self._by_key.pop(item.series.key, None)
         watch.tell(watch.episodes.retire(item.series.key, step.moment(row)), step, row)
         if item.slot >= 0:
             watch.release(item.slot)
@@ -235,6 +245,7 @@ class Counts:
     def restore(self, saved: bytes) -> None:
         """Raises msgspec.DecodeError for what is not a snapshot."""
         self.tally = msgspec.json.decode(saved, type=Tally)
+        self._by_key = {item.series.key: code for code, item in self.tally.items.items()}
 
 
 def _deserves(code: int, item: Item) -> bool:

@@ -51,8 +51,9 @@ class Firsts:
     def __init__(self, warm_up_ns: int) -> None:
         self._warm_up_ns = warm_up_ns
         self.saved = Saved()
-        self.seen = np.zeros((0, 2), np.int64)
-        """Of each template: the time of its newest line, and how many lines there were."""
+        self.seen = np.zeros((0, 3), np.int64)
+        """Of each template: its number, ascending, the time of its newest line, and how many lines there were."""
+        self._born = 0
 
     def add_stream(self, series: Series, ts_ns: int) -> int:
         """A stream was heard for the first time; its number."""
@@ -69,15 +70,35 @@ class Firsts:
         mined = template >= 0
         if not mined.any():
             return
-        if int(template.max()) >= len(self.seen):
-            grown = np.zeros((2 * (int(template.max()) + 1), 2), np.int64)
-            grown[: len(self.seen)] = self.seen
-            self.seen = grown
-        last_ns, lines = self.seen[template, 0], self.seen[template, 1]
+        self._grow(int(template.max()) + 1)
+        place = np.searchsorted(self.seen[:, 0], np.maximum(template, 0))
+        place[place == len(self.seen)] = 0  # of lines without a template
+        last_ns, lines = self.seen[place, 1], self.seen[place, 2]
         for i in np.flatnonzero(mined & ((lines == 0) | (ts_ns - last_ns >= RARE_QUIET_NS))).tolist():
             self._look(i, template, stream, ts_ns)
-        np.maximum.at(self.seen[:, 0], template[mined], ts_ns[mined])
-        np.add.at(self.seen[:, 1], template[mined], 1)
+        np.maximum.at(self.seen[:, 1], place[mined], ts_ns[mined])
+        np.add.at(self.seen[:, 2], place[mined], 1)
+
+    def _grow(self, born: int) -> None:
+        """Make room for the templates with the numbers below `born`."""
+        if born > self._born:
+            fresh = np.zeros((born - self._born, 3), np.int64)
+            fresh[:, 0] = np.arange(self._born, born)
+            self.seen = np.concatenate((self.seen, fresh))
+            self._born = born
+
+    def _place(self, number: int) -> int:
+        """Where a template is in `seen`; -1 when it was forgotten."""
+        place = int(np.searchsorted(self.seen[:, 0], number))
+        return place if place < len(self.seen) and self.seen[place, 0] == number else -1
+
+    def forget(self, held: NDArray[np.int32]) -> None:
+        """Keep what is known of the templates with these numbers only."""
+        self.seen = self.seen[np.isin(self.seen[:, 0], held)]
+
+    def restore(self, saved: Saved, seen: NDArray[np.int64], born: int) -> None:
+        """`born`: how many templates there ever were."""
+        self.saved, self.seen, self._born = saved, seen, born
 
     def _look(self, i: int, template: NDArray[np.int32], stream: NDArray[np.int64], ts_ns: NDArray[np.int64]) -> None:
         """Whether line `i` is the first of its template, or the first after long: as if the lines before it had been learned."""
@@ -85,7 +106,8 @@ class Firsts:
         if index in self.saved.fresh:
             return
         mine = np.flatnonzero(template[:i] == index)
-        last_ns, lines = int(self.seen[index, 0]), int(self.seen[index, 1]) + len(mine)
+        _, last_ns, lines = self.seen[self._place(index)].tolist()
+        lines += len(mine)
         if len(mine):
             last_ns = max(last_ns, int(ts_ns[mine].max()))
         quiet_ns = int(ts_ns[i]) - last_ns
@@ -139,4 +161,7 @@ class Firsts:
     def merged(self, index: int, into: int) -> None:
         """A template turned out to be another one."""
         self.saved.fresh.pop(index, None)
-        self.seen[into] = (max(self.seen[into, 0], self.seen[index, 0]), self.seen[into, 1] + self.seen[index, 1])
+        before, after = self._place(index), self._place(into)
+        if before >= 0 and after >= 0:
+            self.seen[after, 1] = max(self.seen[after, 1], self.seen[before, 1])
+            self.seen[after, 2] += self.seen[before, 2]

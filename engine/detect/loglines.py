@@ -34,6 +34,8 @@ from engine.ports import Columns
 from engine.records import Lines, Series, ValueKind
 
 STREAMS_MAX: Final = 10_000
+FORGOTTEN_MAX: Final = 1024
+"""So many templates that the miner has forgotten are remembered here at least."""
 PART_CHARS: Final = 160
 """Characters of a template that are shown as one of several."""
 _SECOND_NS: Final = 1_000_000_000
@@ -126,12 +128,15 @@ class LogLines:
         return late
 
     # ------------------------------------------------------------------------------------------ words
-    def series_of(self, code: int) -> Series:
-        """What a code counts. Templates are named by the id they were born with, so that their series never changes."""
+    def series_of(self, code: int) -> Series | None:
+        """What a code counts. Templates are named by the id they were born with, so that their series never changes; None when forgotten."""
         stream = self._firsts.saved.streams[code >> 32].series
         what = what_of(code)
         if what >= TEMPLATE:
-            series = counted_series(stream, "log_lines", self._mined().describe(what - TEMPLATE).born_id)
+            born_id = self._mined().describe(what - TEMPLATE).born_id
+            if not born_id:
+                return None
+            series = counted_series(stream, "log_lines", born_id)
         else:
             series = counted_series(stream, _NAMES[what], kind=ValueKind.GAUGE if what == SEVERE else ValueKind.COUNT)
         self._codes[series.key] = code
@@ -175,9 +180,18 @@ class LogLines:
             self._tell(found, watch, row, step)
         self._judge_sessions(watermark_ns, step)
         self._slots.tick()
+        self._forget()
         if self._counts.due(watermark_ns):
             self._fold(watch, row, step)
             self._counts.close(watermark_ns, watch, row, step)
+
+    def _forget(self) -> None:
+        """Keep nothing of most templates that the miner has forgotten."""
+        miner = self._mined()
+        if len(self._firsts.seen) > 2 * miner.held + FORGOTTEN_MAX:
+            held = miner.held_numbers()
+            self._firsts.forget(held)
+            self._slots.forget(held)
 
     def _closed(self, bucket: int, counts: dict[int, int], watch: Watch, row: int, step: Step) -> None:
         """What else is done when a bucket of counts has closed."""
@@ -211,7 +225,7 @@ class LogLines:
     def _in_words(self, odd: Odd) -> Words:
         parts = []
         for template, count, usual in odd.differs:
-            text = self._shown(template).text[:PART_CHARS] if template < len(self) else "other lines"
+            text = self._shown(template).text[:PART_CHARS] if template < len(self._mined()) else "other lines"
             parts.append(f"'{text}' {_times(count)}, usually {_times(usual)}")
         if odd.order and not parts:
             parts.append("lines in an order never seen")
@@ -248,8 +262,8 @@ class LogLines:
             item.slot = watch.admit(item.series, step.stats)
 
     def __len__(self) -> int:
-        """Templates ever born."""
-        return len(self._miner) if self._miner is not None else 0
+        """Templates that there are."""
+        return self._miner.held if self._miner is not None else 0
 
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
@@ -257,7 +271,7 @@ class LogLines:
             "saved": np.frombuffer(
                 msgspec.json.encode((self._firsts.saved, self._odd, self._slots.saved, self._bursts.saved)), np.uint8
             ).copy(),
-            "seen": self._firsts.seen[: len(self)].reshape(-1).copy(),
+            "seen": self._firsts.seen.reshape(-1).copy(),
             "counts": np.frombuffer(self._counts.snapshot(), np.uint8).copy(),
         }
         columns |= {f"sessions.{name}": column for name, column in self._sessions.snapshot().items()}
@@ -270,16 +284,15 @@ class LogLines:
         parts = _below("miner.", columns)
         try:
             parts_of = tuple[Saved, dict[int, Words], SavedSlots, SavedBursts]
-            self._firsts.saved, self._odd, slots, self._bursts.saved = msgspec.json.decode(
-                columns["saved"].tobytes(), type=parts_of
-            )
+            firsts, self._odd, slots, self._bursts.saved = msgspec.json.decode(columns["saved"].tobytes(), type=parts_of)
             self._slots.restore(slots)
-            self._firsts.seen = np.array(columns["seen"], np.int64).reshape(-1, 2)
             self._counts.restore(columns["counts"].tobytes())
             self._sessions.restore(_below("sessions.", columns))
             if parts:
                 self._miner = TemplateMiner(*self._limits)
                 self._miner.restore(parts)
+            born = len(self._miner) if self._miner is not None else 0
+            self._firsts.restore(firsts, np.array(columns["seen"], np.int64).reshape(-1, 3), born)
         except (msgspec.DecodeError, ValueError) as error:
             raise StateError(f"the log templates cannot be read back: {error}") from error
         self._ids = {stream.series.key: number for number, stream in enumerate(self._firsts.saved.streams)}

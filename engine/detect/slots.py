@@ -126,8 +126,10 @@ class Slots:
     def _new(self, code: int, stream: int) -> Slot | None:
         if self._of_stream.get(stream, 0) >= self._config.numbers_max:
             return None
-        self._of_stream[stream] = self._of_stream.get(stream, 0) + 1
         source, name = self._describe(stream, code // NUMBERS_MAX)
+        if not name:  # the miner has forgotten the template
+            return None
+        self._of_stream[stream] = self._of_stream.get(stream, 0) + 1
         labels = tuple(sorted((*source.labels, ("template", name), ("slot", str(code % NUMBERS_MAX + 1)))))
         series = structs.replace(
             source, key=series_key("log_value", labels), name="log_value", labels=labels, kind=ValueKind.GAUGE
@@ -146,6 +148,13 @@ class Slots:
             del saved.looked[template]
         if none:
             self._none = np.union1d(self._none, np.array(none, np.int64))
+
+    def forget(self, held: NDArray[np.int32]) -> None:
+        """Keep the verdicts on the templates with these numbers only."""
+        saved, kept = self.saved, set(held.tolist())
+        saved.verdict = {template: verdict for template, verdict in saved.verdict.items() if template in kept}
+        saved.looked = {template: lines for template, lines in saved.looked.items() if template in kept}
+        self._none = self._none[np.isin(self._none, held)]
 
     def close(self, bucket: int, watch: Watch, row: int, step: Step) -> None:
         """The bucket has ended: the mean of each number in it is a sample."""
