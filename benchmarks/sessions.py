@@ -3,7 +3,8 @@
     python -m benchmarks sessions --data FOLDER [--seeds N]
 
 FOLDER holds a folder for each set with files that end in `_train`, `_test_abnormal` and, where there is one, `_test_normal`: a session a line, its events
-as numbers, after an id and a comma if it has one. The boundary is the daemon's as shipped; no label sets it. Three figures:
+as numbers, after an id and a comma if it has one. The boundary is the daemon's as shipped. Its design was chosen on the
+public sets of HDFS and OpenStack: there these are development figures. Three of them:
 
 * `trained`: all of the train set is taken for usual, then nothing is learned. Without a set of usual sessions to test on, each tenth of the train set is tested
   after the other nine; false alarms are then scaled to `--normal` usual sessions, as many as the published figures are of.
