@@ -48,7 +48,6 @@ from detectors.template_index import (
 from detectors.template_judge import judge_tokens, note_fans
 from detectors.template_lines import one_line
 from detectors.template_merge import absorb, generalise, loosen, meet
-from detectors.template_numbers import NUMBERS_MAX, Numbers, read_numbers
 from detectors.template_probe import aim, bucket_key
 from detectors.template_search import AS_IS, search
 from detectors.template_state import VERSION, index_columns, index_from, pack, texts_from
@@ -314,22 +313,6 @@ class TemplateMiner:
         known = row < numbers.size
         known[known] = numbers[row[known]] == number[known]
         return np.where(known, row, np.int32(NO_TEMPLATE))
-
-    def numbers(self, lines: Sequence[bytes], template: NDArray[np.int32]) -> Numbers:
-        """The numbers in lines whose templates `mine` gave, at most NUMBERS_MAX a line. Asking changes nothing."""
-        _, buffer, offset = _joined(lines)
-        room = NUMBERS_MAX * len(lines)
-        out = Numbers(np.empty(room, np.int64), np.empty(room, np.int16), np.empty(room, np.float64))
-        chosen = np.empty(NUMBERS_MAX, np.int64)
-        count = read_numbers(buffer, offset, self._rows(template), self._room, self._index, chosen, out)
-        return Numbers._make(column[:count] for column in out)
-
-    def slot_name(self, template: int, slot: int) -> str:
-        """What stands round a slot of a template, for people: "took <*> ms"."""
-        self._name()
-        row = int(self._rows(np.array([template], np.int32))[0])
-        words = self._spelling[row].split(b"\n")[max(slot - 1, 0) : slot + 2] if row >= 0 else []
-        return readable(b" ".join(words))
 
     def _name(self) -> None:
         """Spell the templates that were born since somebody asked: naming one takes as long as mining a hundred lines."""

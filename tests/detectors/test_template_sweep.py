@@ -36,7 +36,6 @@ def test_a_flood_does_not_blind_a_service_for_good() -> None:
     assert subject.describe(6).text == "qww rww sww"
     assert subject.describe(0) == FORGOTTEN
     assert subject.resolve(np.array([0, 5, NO_TEMPLATE], np.int32)).tolist() == [0, 5, NO_TEMPLATE]
-    assert subject.slot_name(0, 0) == ""
 
 
 def test_what_was_seen_lately_is_kept() -> None:
@@ -108,11 +107,9 @@ def test_neither_cuts_nor_a_restart_show() -> None:
     assert mined(again, lines) == mined(whole, lines)
 
 
-def test_numbers_are_read_of_templates_that_moved() -> None:
+def test_a_template_is_new_after_all_numbers_that_were_ever_given() -> None:
     subject = TemplateMiner(100, 5)
     mined(subject, FLOOD)
     many_lines_later(subject)
     template = subject.mine([b"took 7 ms"], np.zeros(1, np.int64))
     assert template.tolist() == [5]
-    assert subject.numbers([b"took 7 ms"], template).value.tolist() == [7.0]
-    assert subject.slot_name(5, 1) == "took <*> ms"
