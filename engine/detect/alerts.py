@@ -43,7 +43,7 @@ _TOLD: Final = frozenset({AlertState.FIRING, AlertState.UNKNOWN})
 
 
 class Episodes:
-    """All open episodes of a shard, and those that ended within the flapping window. what they ask waits for the tick."""
+    """All open episodes of a shard, and those that ended within the flapping window. What they ask waits for the tick."""
 
     def __init__(
         self,
