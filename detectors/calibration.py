@@ -63,7 +63,7 @@ EXCEEDED: Final = 0.01
 """The share of samples above the learned threshold, …"""
 EXCEEDED_DECADES: Final = 2.0
 """… and the same in decades."""
-PRIOR_THRESHOLD: Final = 5.8
+PRIOR_THRESHOLD: Final = 6.0
 """The threshold before a series has taught its own."""
 EXCESS: Final = 2.0
 """The mean of what goes beyond, the same for every series: one that is learned is taught by the faults themselves."""
@@ -74,15 +74,15 @@ RESUMES: Final = 50
 NOTED: Final = 0.25
 """The share of the threshold from which a surprise is one to be usual: less is noise, and to subtract noise is to add some."""
 MONTH_SECONDS: Final = 2_592_000.0
-NEEDED_BASE: Final = 0.38
+NEEDED_BASE: Final = 0.4
 """Decades of one sample that make an alert a month, were the samples a month apart; measured on quiet series, as the next two."""
-NEEDED_SHARE: Final = 0.715
+NEEDED_SHARE: Final = 0.75
 """What ten times as many samples add to them. It is less than a decade: neighbours in time repeat each other, and an alert takes several anomalies."""
-BUDGET_SHARE: Final = 0.92
+BUDGET_SHARE: Final = 0.96
 """What a budget of a tenth as many alerts adds."""
 HEATING: Final = 0.4
 """How much one sample moves the average of the last few."""
-HEAT_SHARE: Final = 1.5
+HEAT_SHARE: Final = 1.8
 """That average's weight beside the sample's own sum."""
 HEAT_STEPS: Final = 10.0
 """A pause of so many steps makes it begin anew."""

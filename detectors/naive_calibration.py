@@ -105,7 +105,7 @@ class Heat:
     def raised(self, s: Sample, y: float) -> float:
         before = self.now if s.dt <= 10.0 * s.step else 0.0
         self.now = before + 0.4 * (y - before)
-        return math.hypot(y, 1.5 * self.now)
+        return math.hypot(y, calibration.HEAT_SHARE * self.now)
 
 
 def clipped(decades: float) -> float:

@@ -143,7 +143,7 @@ def test_a_service_that_falls_silent_is_one_alert_and_not_one_for_each_of_its_li
 def test_a_larger_share_of_warnings_is_told_when_there_are_no_more_of_them():
     """Half of the traffic is lost, and what is left is in trouble: no rate is up by much."""
     at, slow = "GET /item/{n} 200 in {n} ms", "slow answer from {h}"
-    lines = [often(at, rate, span) for rate, span in ((30, (0, 10)), (10, (10, 11)), (30, (11, END)))]
+    lines = [often(at, rate, span) for rate, span in ((30, (0, 10)), (14, (10, 11)), (30, (11, END)))]
     warnings = [often(slow, rate, span, severity=13) for rate, span in ((5, (0, 10)), (12, (10, 11)), (5, (11, END)))]
     told = the_only(LogStory(*lines, *warnings), AnomalyKind.SEVERITY_MIX)
     assert told.name == "log_severe_ratio"
