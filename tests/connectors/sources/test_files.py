@@ -161,7 +161,9 @@ def test_json_lines_that_tell_none_stay_near_their_neighbours(read):
 
 
 @pytest.mark.parametrize(
-    "content", [b"no gzip at all", gzip.compress(b"{}\n" * 9999)[:-20], gzip.compress(b"{}\n" * 9)[:12] + b"\xff" * 40]
+    "content",
+    [b"no gzip at all", gzip.compress(b"{}\n" * 9999)[:-20], gzip.compress(b"{}\n" * 9)[:12] + b"\xff" * 40],
+    ids=["no gzip at all", "cut short", "broken inside"],  # the bytes hold the time, and every process must give them one name
 )
 def test_a_damaged_or_missing_file_is_an_error_of_use(tmp_path, content):
     path = tmp_path / "a.jsonl.gz"
