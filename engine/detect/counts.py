@@ -126,6 +126,10 @@ class Counts:
         """The item that counted this series under another code: a template that was forgotten and is back."""
         return self.tally.items.pop(self._by_key.get(series.key, -1), None)
 
+    def code_of(self, key: bytes) -> int | None:
+        """What a series counts; None when it is none of these."""
+        return self._by_key.get(key)
+
     # ------------------------------------------------------------------------------------------ closing
     def due(self, watermark_ns: int) -> bool:
         """Whether any bucket would close."""
@@ -233,8 +237,8 @@ class Counts:
     def drop(self, code: int, watch: Watch, row: int, step: Step) -> None:
         """Forget what was counted, its model and its alert. Only directly after `watch.settle`."""
         item = self.tally.items.pop(code)
-        self._by_key.pop(item.series.key, None)
         watch.tell(watch.episodes.retire(item.series.key, step.moment(row)), step, row)
+        self._by_key.pop(item.series.key, None)
         if item.slot >= 0:
             watch.release(item.slot)
 

@@ -65,12 +65,12 @@ class Firsts:
         return len(saved.streams) - 1
 
     # ------------------------------------------------------------------------------------------ lines
-    def take(self, template: NDArray[np.int32], stream: NDArray[np.int64], ts_ns: NDArray[np.int64]) -> None:
-        """The lines of a run: remember the templates that were born or are back, in the order of their lines."""
+    def take(self, template: NDArray[np.int32], stream: NDArray[np.int64], ts_ns: NDArray[np.int64], born: int) -> None:
+        """The lines of a run: remember the templates that were born or are back, in the order of their lines. `born`: how many there ever were."""
         mined = template >= 0
         if not mined.any():
             return
-        self._grow(int(template.max()) + 1)
+        self._grow(born)
         place = np.searchsorted(self.seen[:, 0], np.maximum(template, 0))
         place[place == len(self.seen)] = 0  # of lines without a template
         last_ns, lines = self.seen[place, 1], self.seen[place, 2]

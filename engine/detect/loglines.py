@@ -57,7 +57,6 @@ class LogLines:
         self._counts.on_close = self._closed
         self._odd: dict[int, Words] = {}  # of a stream: the newest session that went unlike the others
         self._ids: dict[bytes, int] = {}
-        self._codes: dict[bytes, int] = {}  # of the series that are counted
         self._miner: TemplateMiner | None = None
 
     @property
@@ -85,7 +84,7 @@ class LogLines:
         late = self._count(stream, template, ts_ns // self._counts.bucket_ns, severity)
         if late:
             step.stats.count(Metric.SAMPLES_DROPPED, late, "late")
-        self._firsts.take(template, stream, ts_ns)
+        self._firsts.take(template, stream, ts_ns, len(miner))
         self._firsts.watch(template, severity)
         self._sessions.take(texts, stream, template, ts_ns, step.stats)
         self._slots.take(texts, stream, template, ts_ns)
@@ -136,11 +135,8 @@ class LogLines:
             born_id = self._mined().describe(what - TEMPLATE).born_id
             if not born_id:
                 return None
-            series = counted_series(stream, "log_lines", born_id)
-        else:
-            series = counted_series(stream, _NAMES[what], kind=ValueKind.GAUGE if what == SEVERE else ValueKind.COUNT)
-        self._codes[series.key] = code
-        return series
+            return counted_series(stream, "log_lines", born_id)
+        return counted_series(stream, _NAMES[what], kind=ValueKind.GAUGE if what == SEVERE else ValueKind.COUNT)
 
     def _named(self, stream: int, template: int) -> tuple[Series, str]:
         return self._firsts.saved.streams[stream].series, self._mined().describe(template).born_id
@@ -151,7 +147,7 @@ class LogLines:
         if number is not None:
             words = self._shown(number[0])
             return words._replace(text=f"number {number[1]} in '{words.text}'")
-        code = self._codes.get(series.key)
+        code = self._counts.code_of(series.key)
         if code is None:
             return Words(series.text)
         if what_of(code) == ODD:
@@ -296,7 +292,6 @@ class LogLines:
         except (msgspec.DecodeError, ValueError) as error:
             raise StateError(f"the log templates cannot be read back: {error}") from error
         self._ids = {stream.series.key: number for number, stream in enumerate(self._firsts.saved.streams)}
-        self._codes = {item.series.key: code for code, item in self._counts.tally.items.items()}
 
 
 def _below(prefix: str, columns: Columns) -> Columns:

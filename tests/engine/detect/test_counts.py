@@ -147,3 +147,22 @@ def test_a_line_of_information_is_told_only_when_it_is_suddenly_frequent():
 def test_one_fatal_line_is_enough():
     assert fresh_score(Fresh(0, 0, 86_400.0, 0, lines=1, severity=21), 100) > 1.0
     assert fresh_score(Fresh(0, 0, 86_400.0, 0, lines=1, severity=17), 100) == 0.0
+
+
+def test_a_template_that_was_forgotten_and_is_back_goes_on_with_its_series():
+    """Another code, the same series: one item, with what it counted before; and nothing is kept of a series that is dropped."""
+    tally, watch, step = counts()
+    tally._describe = lambda _: series_of(1)
+    first = tally.item(code_of(0, TEMPLATE + 1), step)
+    first.total = 7
+    assert tally.item(code_of(0, TEMPLATE + 9), step) is first
+    assert list(tally.tally.items) == [code_of(0, TEMPLATE + 9)] == [tally.code_of(series_of(1).key)]
+    tally.drop(code_of(0, TEMPLATE + 9), watch, 0, step)
+    assert tally.code_of(series_of(1).key) is None
+
+
+def test_what_is_forgotten_is_not_counted():
+    tally, _, step = counts()
+    tally._describe = lambda _: None
+    assert tally.item(code_of(0, TEMPLATE), step) is None
+    assert tally.tally.items == {}
