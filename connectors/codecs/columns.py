@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.errors import Reject
-from engine.records import Decoded, Event, Lines, Rejected, Samples
+from engine.records import Decoded, Dependency, Distribution, Event, Lines, Rejected, Samples, Span
 
 VALUE_MAX = 1e15
 """Larger values are no measurements; beyond 2^53 a float64 cannot count by ones any more."""
@@ -13,9 +13,11 @@ _DETAIL_MAX = 200
 
 
 class ColumnsBuilder:
-    """Collects the samples, lines, events and rejections of one batch, in the order of its records."""
+    """Collects what one batch gives and what of it is rejected, in the order of its records."""
 
     __slots__ = (
+        "dependencies",
+        "distributions",
         "events",
         "line_bytes_max",
         "line_keys",
@@ -28,6 +30,7 @@ class ColumnsBuilder:
         "sample_rows",
         "sample_times",
         "sample_values",
+        "spans",
     )
 
     def __init__(self, line_bytes_max: int) -> None:
@@ -43,6 +46,9 @@ class ColumnsBuilder:
         self.line_texts: list[bytes] = []
         self.events: list[Event] = []
         self.rejected: list[Rejected] = []
+        self.distributions: list[Distribution] = []
+        self.spans: list[Span] = []
+        self.dependencies: list[Dependency] = []
 
     def sample(self, row: int, key: bytes, ts_ns: int, value: float) -> None:
         """Any number: those that are not finite, or not below 1e15, become rejections in `build`."""
@@ -67,7 +73,8 @@ class ColumnsBuilder:
 
     def marks(self) -> int:
         """Grows with everything that is put in: equal before and after means that nothing was."""
-        return len(self.sample_rows) + len(self.line_rows) + len(self.events) + len(self.rejected)
+        rare = len(self.distributions) + len(self.spans) + len(self.dependencies)
+        return len(self.sample_rows) + len(self.line_rows) + len(self.events) + len(self.rejected) + rare
 
     def build(self) -> Decoded:
         """The columns. Rejections come in the order of their records."""
@@ -80,7 +87,7 @@ class ColumnsBuilder:
             self.line_texts,
         )
         self.rejected.sort(key=_row)
-        return Decoded(samples, lines, self.events, self.rejected)
+        return Decoded(samples, lines, self.events, self.rejected, self.distributions, self.spans, self.dependencies)
 
     def _samples(self) -> Samples:
         rows = np.array(self.sample_rows, dtype=np.int32)

@@ -88,6 +88,9 @@ class Intake:
             decoded.lines._replace(row=row[decoded.lines.row]),
             [structs.replace(event, row=int(row[event.row])) for event in decoded.events],
             [part._replace(row=int(row[part.row])) for part in decoded.rejected] + large,
+            [structs.replace(part, row=int(row[part.row])) for part in decoded.distributions],
+            [structs.replace(part, row=int(row[part.row])) for part in decoded.spans],
+            [structs.replace(part, row=int(row[part.row])) for part in decoded.dependencies],
         )
 
     def _reached(self, n: int, believed: tuple[Samples, Lines, list[Event]]) -> NDArray[np.int64]:

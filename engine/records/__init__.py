@@ -28,7 +28,7 @@ from engine.records.alerts import (
     Outlook,
     Watermark,
 )
-from engine.records.columns import Decoded, Event, Lines, Rejected, Samples
+from engine.records.columns import Decoded, Dependency, Distribution, Event, Lines, Rejected, Samples, Span
 from engine.records.incidents import Evidence, Hint, Incident, IncidentState, Member
 from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
 from engine.records.series import Labels, Series, Signal, ValueKind, digest, series_key
@@ -46,6 +46,8 @@ __all__ = [
     "Change",
     "Control",
     "Decoded",
+    "Dependency",
+    "Distribution",
     "Edge",
     "Event",
     "Evidence",
@@ -64,6 +66,7 @@ __all__ = [
     "Series",
     "Shard",
     "Signal",
+    "Span",
     "Stamp",
     "Topic",
     "ValueKind",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -42,6 +43,46 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, str] = {}  # version, previous version, actor, link, node, …: at most 16
 
 
+class Distribution(msgspec.Struct, frozen=True, kw_only=True):
+    """One histogram point of n buckets: how many values lay in each. Scored as its rate, mean and quantiles."""
+
+    row: int  # which record of the batch it came from
+    ts_ns: int
+    key: bytes  # the key of the series `name` itself, labels and all; what is derived is called `name.count`, `name.p99`, …
+    start_ns: int = 0  # when counting began; 0 unknown
+    is_delta: bool = False  # counted since the point before it, not since the beginning
+    bounds: tuple[float, ...]  # n - 1 upper bounds, ascending and finite; the last bucket has none
+    counts: tuple[float, ...]  # n, in each bucket alone
+    total: float = float("nan")  # the sum of all values; NaN unknown
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished span of a trace."""
+
+    row: int  # which record of the batch it came from
+    ts_ns: int  # when it ended
+    stream: bytes  # the key of the stream of its service, as `Catalog.stream` gives it
+    service: str
+    operation: str
+    kind: str  # server | client | producer | consumer | internal
+    seconds: float
+    is_error: bool
+    trace_id: bytes = b""
+    span_id: bytes = b""
+    parent_id: bytes = b""
+    peer: str = ""  # the service or system it calls, as the span itself names it
+
+
+class Dependency(msgspec.Struct, frozen=True, kw_only=True):
+    """`caller` needs `callee`, as telemetry says of itself: a service graph, an owner, a placement."""
+
+    row: int
+    ts_ns: int
+    caller: str
+    callee: str
+    kind: str = "calls"  # as in `Edge`
+
+
 class Rejected(NamedTuple):
     """One record, or a part of it, that could not be used. `row` is its place in the batch."""
 
@@ -57,3 +98,6 @@ class Decoded(NamedTuple):
     lines: Lines
     events: list[Event]
     rejected: list[Rejected]
+    distributions: Sequence[Distribution] = ()
+    spans: Sequence[Span] = ()
+    dependencies: Sequence[Dependency] = ()

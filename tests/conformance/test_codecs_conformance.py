@@ -114,9 +114,10 @@ def _records(values):
 
 def _holds(decoded, count):
     """The contract of `ports.Codec`, as far as it can be seen from outside."""
-    samples, lines, events, rejected = decoded
+    samples, lines, events, rejected, *others = decoded
     assert {Reject(part.reason) for part in rejected} <= set(Reject)
     rows = {*samples.row.tolist(), *lines.row.tolist(), *(e.row for e in events), *(r.row for r in rejected)}
+    rows |= {part.row for parts in others for part in parts}
     assert rows == set(range(count))
     assert len(samples.row) == len(samples.key) == len(samples.ts_ns) == len(samples.value)
     assert len(lines.row) == len(lines.key) == len(lines.ts_ns) == len(lines.severity) == len(lines.text)
@@ -131,7 +132,7 @@ def _holds(decoded, count):
 
 def _given(decoded):
     """How many things a batch gave."""
-    return len(decoded.samples.row) + len(decoded.lines.row) + len(decoded.events)
+    return len(decoded.samples.row) + len(decoded.lines.row) + sum(len(parts) for parts in (decoded.events, *decoded[4:]))
 
 
 @each_codec
