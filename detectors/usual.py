@@ -47,7 +47,8 @@ def width_of(step: float) -> int:
 @device
 def minute_of(civil_ns: int, step: float) -> int:
     minute = int((civil_ns % DAY_NS) // MINUTE_NS)
-    return minute - minute % width_of(step)
+    width = width_of(step)
+    return minute if width == 1 else minute - minute % width  # a division by what is not known before takes its time
 
 
 @device
