@@ -287,7 +287,7 @@ def look_ahead(row: Row, slot: int) -> None:
     for at in range(0, _DAILY, LINE_BYTES):
         ask(row, at)
     ask(row, _DAILY + 2 * slot)
-    ask(row, _USUAL + 4 * (slot * usual.MINUTES // SLOTS // usual.IN_A_WORD))
+    ask(row, _USUAL + 4 * (slot * (usual.MINUTES // SLOTS) // usual.IN_A_WORD))
 
 
 @device
