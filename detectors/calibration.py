@@ -178,7 +178,7 @@ def no_opinion(out: Row, sample: Row) -> None:
 
 @device
 def sums_of(out: Row) -> tuple[float, float, float, float, float, int, float]:
-    """What `sum_up` and `needs` left of one sample: the sum, with what is usual too, the threshold, what is usual, the most alone, whose, …"""
+    """Of one sample: sum, the same with what is usual, threshold before it taught, what is usual, most alone, whose, decades needed."""
     return out.score, out.usual, out.scale, out.deviation, out.expected, out.kind, out.edge
 
 
