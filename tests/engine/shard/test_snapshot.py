@@ -115,7 +115,7 @@ def test_a_forged_schema_with_a_right_checksum_is_refused_or_harmless(dtype: obj
 
 @pytest.mark.parametrize("text", ["01", "0x", "(1", "<i4,<f8", "3f8", "O", "|O8", "<f8 ", "<f8\n", "V8", "", "<U0", "<i\u0664"])
 def test_a_dtype_that_is_not_as_it_is_written_is_refused(text: str) -> None:
-    """ "01" made numpy's parser raise a SyntaxError."""
+    """Each of these made the parser of numpy raise something else, or was read as another dtype."""
     with pytest.raises(StateError):
         forged(text)
 
