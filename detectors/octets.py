@@ -6,7 +6,6 @@ plain Python.
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Final
 
 import numpy as np
@@ -39,7 +38,7 @@ def _compiled_eight(context: Any, buffer: Any, i: Any) -> Any:  # noqa: ARG001  
         word = target.get_value_type(types.uint64)
         place = builder.bitcast(builder.gep(data, [arguments[1]]), word.as_pointer())
         loaded = builder.load(place, align=1)
-        return loaded if sys.byteorder == "little" else builder.bswap(loaded)
+        return loaded if np.little_endian else builder.bswap(loaded)
 
     return types.uint64(buffer, types.uint64), generate
 

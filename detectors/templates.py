@@ -37,8 +37,8 @@ from detectors.template_index import (
 )
 from detectors.template_lines import one_line
 from detectors.template_mine import NO_TEMPLATE, mine_lines
-from detectors.template_state import VERSION, index_columns, index_from, pack, texts_from
-from detectors.template_sweep import swept
+from detectors.template_state import VERSION, ByteRows, index_columns, index_from
+from detectors.template_sweep import sweep
 from detectors.template_text import (
     EXAMPLE_BYTES_MAX,
     SPELLED_BYTES_MAX,
@@ -92,9 +92,7 @@ class TemplateMiner:
         first = Sizes._make(map(min, FIRST_SIZES, sizes_max(templates_max)))
         self._index = make_index(first)
         self._index.counts[[SERVICE_MAX, TEMPLATES_MAX]] = per_service_max, templates_max
-        self._example: list[bytes] = []  # of each template; of those not named yet, more of the line
-        self._spelling: list[bytes] = []  # of those that were named
-        self._born_id: list[int] = []
+        self._line = ByteRows()  # of each template the first line, from which its words are made when somebody asks
 
     def __len__(self) -> int:
         """Templates ever born, merged and forgotten ones too."""
@@ -117,8 +115,13 @@ class TemplateMiner:
 
     @property
     def room_bytes(self) -> int:
-        """The memory of the index as it stands. Spellings and examples of the templates come on top, bounded by their number."""
+        """The memory of the index as it stands. The templates' first lines come on top (`text_bytes`)."""
         return sum(part.nbytes for part in (*self._index, *self._room, *self._memo))
+
+    @property
+    def text_bytes(self) -> int:
+        """The memory of the templates' first lines: SPELLED_BYTES_MAX each at most."""
+        return self._line.nbytes
 
     def mine(self, lines: Sequence[bytes], service: NDArray[np.int64]) -> NDArray[np.int32]:
         """The template of each line; -1 where there is none. A record of several lines that is a stack trace counts as one line."""
@@ -128,8 +131,8 @@ class TemplateMiner:
         row = 0
         while True:
             row = mine_lines(buffer, offset, service, (self._room, self._memo, self._index), (out, born), row)
-            for first in born[: int(self._index.counts[TEMPLATES]) - len(self._example)].tolist():
-                self._example.append(lines[first][:SPELLED_BYTES_MAX])
+            for first in born[: int(self._index.counts[TEMPLATES]) - len(self._line)].tolist():
+                self._line.append(lines[first][:SPELLED_BYTES_MAX])
             if row < 0:
                 row = ~row
                 self._sweep()
@@ -140,11 +143,7 @@ class TemplateMiner:
                 return out
 
     def _sweep(self) -> None:
-        self._index, kept = swept(self._index)
-        named = [row for row in kept.tolist() if row < len(self._spelling)]  # those born first are named first
-        self._example = [self._example[row] for row in kept.tolist()]
-        self._spelling = [self._spelling[row] for row in named]
-        self._born_id = [self._born_id[row] for row in named]
+        self._line.keep(sweep(self._index))
 
     def _rows(self, number: NDArray[np.int32]) -> NDArray[np.int32]:
         """Where the templates with these numbers are; NO_TEMPLATE for those that are forgotten."""
@@ -154,16 +153,12 @@ class TemplateMiner:
         known[known] = numbers[row[known]] == number[known]
         return np.where(known, row, np.int32(NO_TEMPLATE))
 
-    def _name(self) -> None:
-        """Spell the templates that were born since somebody asked: naming one takes as long as mining a hundred lines."""
-        for i in range(len(self._spelling), len(self._example)):
-            line = self._example[i]
-            spelling = slot_texts(line, self._room)
-            small = (self._room.flags[: self._index.template[i]["length"]] & SMALL) != 0
-            never = np.zeros_like(small)
-            self._spelling.append(spelling)
-            self._example[i] = line[:EXAMPLE_BYTES_MAX]
-            self._born_id.append(template_id(template_text(spelling, SlotTexts(never, never, never, small))))
+    def _spelled(self, row: int) -> tuple[bytes, str]:
+        """The spelling of a template's first line, and the id that it was born with."""
+        spelling = slot_texts(self._line[row], self._room)
+        small = (self._room.flags[: self._index.template[row]["length"]] & SMALL) != 0
+        never = np.zeros_like(small)
+        return spelling, f"{template_id(template_text(spelling, SlotTexts(never, never, never, small))):016x}"
 
     def resolve(self, number: NDArray[np.int32]) -> NDArray[np.int32]:
         """The templates that stand for these now; -1 and what is forgotten stay."""
@@ -174,7 +169,6 @@ class TemplateMiner:
 
     def describe(self, number: int) -> Template:
         """The template that stands for `number` now; one without a text when it is forgotten."""
-        self._name()
         born = self._rows(np.array([number], np.int32))
         if born[0] < 0:
             return FORGOTTEN
@@ -184,24 +178,23 @@ class TemplateMiner:
         row = self._index.template[i]
         slots = self._index.slot[row["first"] : row["first"] + row["length"]]
         marks, small = slots["marks"], (slots["marks"] & SMALL) != 0
+        _, born_id = self._spelled(int(born[0]))
+        spelling, _ = self._spelled(i)
         shown = SlotTexts((slots["hash"] == WILD) | ((marks & NAMED) != 0), slots["key"] != 0, (marks & UNIT) != 0, small)
         return Template(
-            id=f"{template_id(template_text(self._spelling[i], shown)):016x}",
-            text=template_text(self._spelling[i], shown._replace(varies=small & (slots["digits"] == 0))),
+            id=f"{template_id(template_text(spelling, shown)):016x}",
+            text=template_text(spelling, shown._replace(varies=small & (slots["digits"] == 0))),
             service=int(row["service"]),
             lines=int(row["lines"]),
-            example=readable(self._example[i]),
-            born_id=f"{self._born_id[int(born[0])]:016x}",
+            example=readable(self._line[i][:EXAMPLE_BYTES_MAX]),
+            born_id=born_id,
         )
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """A copy of the whole state as named one-dimensional arrays."""
-        self._name()
         columns = index_columns(self._index)
         columns["limits"] = np.array((VERSION, *self._limits), np.int64)
-        columns["spelling"], columns["spelling_end"] = pack(self._spelling)
-        columns["example"], columns["example_end"] = pack(self._example)
-        columns["born_id"] = np.array(self._born_id, np.uint64)
+        columns["line"], columns["line_end"] = self._line.columns()
         return columns
 
     def restore(self, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -210,9 +203,5 @@ class TemplateMiner:
         if limits is None or limits.tolist() != [VERSION, *self._limits]:
             raise ValueError(f"templates of another version or with other limits than {self._limits}")
         index = index_from(columns, self._limits[0])
-        count = int(index.counts[TEMPLATES])
-        spelling, example = texts_from(columns, "spelling", count), texts_from(columns, "example", count)
-        born_id = columns.get("born_id", np.empty(0)).tolist()
-        if len(born_id) != count:
-            raise ValueError(f"the ids of {count} templates are not in the snapshot")
-        self._index, self._spelling, self._example, self._born_id = index, spelling, example, born_id
+        self._line = ByteRows.restored(columns, "line", int(index.counts[TEMPLATES]))
+        self._index = index
