@@ -54,7 +54,7 @@ def is_tight(index: Index) -> Flag:
         return True
     return bool(
         _may_grow(index.counts[CACHED], index.cache_key.size, 8 * most)
-        or _may_grow(index.counts[HOLES], index.hole_key.size, 8 * most)
+        or _may_grow(index.counts[HOLES], index.hole_key.size, 4 * most)
         or _may_grow(index.counts[FANS], index.fan_key.size, 4 * most)
         or _may_grow(index.counts[VALUES], index.value_word.size, 2 * most)
     )

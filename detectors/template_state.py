@@ -90,10 +90,12 @@ class ByteRows:
 
     def keep(self, rows: NDArray[np.int64]) -> None:
         """Forget all but these, which are ascending."""
-        run, end = self._run, [0, *self._end[: self._rows].tolist()]
-        self._run, self._end, self._rows = bytearray(), np.zeros(_ROWS_FIRST, np.int64), 0
-        for row in rows.tolist():
-            self.append(bytes(run[end[row] : end[row + 1]]))
+        sizes = np.diff(self._end[: self._rows], prepend=0)
+        kept = np.zeros(self._rows, np.bool_)
+        kept[rows] = True
+        self._run = bytearray(np.frombuffer(self._run, np.uint8)[np.repeat(kept, sizes)].tobytes())
+        self._rows = rows.size
+        self._end[: rows.size] = np.cumsum(sizes[rows])
 
     def columns(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """A copy: the run of bytes, and where each text ends."""

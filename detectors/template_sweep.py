@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import kernel
+from detectors.template_growth import replace_keys
 from detectors.template_index import (
     CACHED,
     FANS,
@@ -56,7 +57,8 @@ Rows = NDArray[np.int64]
 def sweep(index: Index) -> Rows:
     """Take out of the index what it may forget; the rows of the templates that it kept. In place: a copy would take as much memory again."""
     kept = _kept(index)
-    _move(index, kept)
+    if kept.size < index.counts[TEMPLATES]:
+        _move(index, kept)
     for columns in FOUND_ANEW:
         _clear(index, columns)
     for count, columns in LEARNED.items():
@@ -67,6 +69,12 @@ def sweep(index: Index) -> Rows:
     enlist(index)
     index.counts[SWEPT] = index.counts[LINES]
     return kept
+
+
+def load(empty: Index) -> None:
+    """Load what a full miner runs: a tenth of a second once, which no batch is to wait for."""
+    enlist(empty)
+    replace_keys(empty.value_word[:0], empty.value_word, np.zeros(0, np.int64))
 
 
 def _clear(index: Index, columns: tuple[str, ...]) -> None:

@@ -38,7 +38,7 @@ from detectors.template_index import (
 from detectors.template_lines import one_line
 from detectors.template_mine import NO_TEMPLATE, mine_lines
 from detectors.template_state import VERSION, ByteRows, index_columns, index_from
-from detectors.template_sweep import sweep
+from detectors.template_sweep import load, sweep
 from detectors.template_text import (
     EXAMPLE_BYTES_MAX,
     SPELLED_BYTES_MAX,
@@ -92,6 +92,7 @@ class TemplateMiner:
         first = Sizes._make(map(min, FIRST_SIZES, sizes_max(templates_max)))
         self._index = make_index(first)
         self._index.counts[[SERVICE_MAX, TEMPLATES_MAX]] = per_service_max, templates_max
+        load(self._index)
         self._line = ByteRows()  # of each template the first line, from which its words are made when somebody asks
 
     def __len__(self) -> int:
