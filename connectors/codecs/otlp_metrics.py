@@ -176,15 +176,8 @@ class MetricsReader:
         for point in summary.data_points:
             try:
                 ts_ns, attributes = time_of(_usable(point).time_unix_nano), labels_of(point.attributes)
-                counters = group._replace(kind=ValueKind.COUNTER)
-                parts = [(counters._replace(name=f"{group.name}.count", unit=""), float(point.count))]
-                parts.append((counters._replace(name=f"{group.name}.sum"), number_of(point.sum)))
-                for quantile in list(point.quantile_values)[:QUANTILES_MAX]:
-                    value, name = number_of(quantile.value), quantile_name(number_of(quantile.quantile))
-                    if name and not isnan(value):  # NaN: nothing was measured of late
-                        parts.append((group._replace(name=f"{group.name}.{name}", kind=ValueKind.GAUGE), value))
-                for part, value in [(self._key(part, attributes), value) for part, value in parts]:
-                    out.sample(row, part, ts_ns, value)
+                for key, value in [(self._key(part, attributes), value) for part, value in _parts_of(group, point)]:
+                    out.sample(row, key, ts_ns, value)
             except DecodeError as error:
                 out.reject(row, error.reason, f"{group.name}: {error.detail}")
 
@@ -245,6 +238,20 @@ def quantile_name(quantile: float) -> str:
     if not 0.0 <= quantile <= 1.0:
         return ""
     return "min" if quantile == 0.0 else "max" if quantile == 1.0 else f"p{quantile * 100:.6g}"
+
+
+def _parts_of(group: Group, point: Any) -> list[tuple[Group, float]]:
+    """The series of a summary and their values."""
+    counters = group._replace(kind=ValueKind.COUNTER)
+    parts = [
+        (counters._replace(name=f"{group.name}.count", unit=""), float(point.count)),
+        (counters._replace(name=f"{group.name}.sum"), number_of(point.sum)),
+    ]
+    for quantile in list(point.quantile_values)[:QUANTILES_MAX]:
+        value, name = number_of(quantile.value), quantile_name(number_of(quantile.quantile))
+        if name and not isnan(value):  # NaN: nothing was measured of late
+            parts.append((group._replace(name=f"{group.name}.{name}", kind=ValueKind.GAUGE), value))
+    return parts
 
 
 def _usable(point: Any) -> Any:

@@ -35,6 +35,10 @@ class Format(StrEnum):
     # OpenTelemetry: what the Collector's Kafka exporter writes as `otlp_proto` and as `otlp_json`
     OTLP_METRICS = "otlp_metrics"
     OTLP_METRICS_JSON = "otlp_metrics_json"
+    OTLP_LOGS = "otlp_logs"
+    OTLP_LOGS_JSON = "otlp_logs_json"
+    OTLP_TRACES = "otlp_traces"
+    OTLP_TRACES_JSON = "otlp_traces_json"
 
 
 class Source(Model):
