@@ -64,14 +64,17 @@ class OtlpLogsCodec:
             before = out.marks()
             try:
                 for part in self._parse(record.value or b"").resource_logs:
-                    resource = labels_of(part.resource.attributes)
-                    for log in (log for scope in part.scope_logs for log in scope.log_records):
-                        self._read(row, record.ts_ns, resource, log, out)
+                    self._read_part(row, record.ts_ns, part, out)
             except DecodeError as error:
                 out.reject(row, error.reason, error.detail)
             if out.marks() == before:
                 out.reject(row, Reject.EMPTY, "no log records")
         return out.build()
+
+    def _read_part(self, row: int, record_ts_ns: int, part: Any, out: ColumnsBuilder) -> None:
+        resource = labels_of(part.resource.attributes)
+        for log in (log for scope in part.scope_logs for log in scope.log_records):
+            self._read(row, record_ts_ns, resource, log, out)
 
     def _read(self, row: int, record_ts_ns: int, resource: Labels, log: Any, out: ColumnsBuilder) -> None:
         try:

@@ -65,9 +65,7 @@ class OtlpTracesCodec:
             before = out.marks()
             try:
                 for part in self._parse(record.value or b"").resource_spans:
-                    stream, service = self._stream(labels_of(part.resource.attributes), catalog)
-                    for span in (span for scope in part.scope_spans for span in scope.spans):
-                        _read(row, stream, service, span, out)
+                    _read_part(row, part, self._stream(labels_of(part.resource.attributes), catalog), out)
             except DecodeError as error:
                 out.reject(row, error.reason, error.detail)
             if out.marks() == before:
@@ -94,6 +92,11 @@ def traces_protobuf(source: Source) -> OtlpTracesCodec:
 def traces_json(source: Source) -> OtlpTracesCodec:
     """The codec of `otlp_traces_json`."""
     return OtlpTracesCodec(source, json_parser(otlp_json.TracesData))
+
+
+def _read_part(row: int, part: Any, place: tuple[bytes, str], out: ColumnsBuilder) -> None:
+    for span in (span for scope in part.scope_spans for span in scope.spans):
+        _read(row, *place, span, out)
 
 
 def _read(row: int, stream: bytes, service: str, span: Any, out: ColumnsBuilder) -> None:

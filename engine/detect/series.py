@@ -5,6 +5,7 @@ Slots are given lowest first and given back by log time only, so equal logs give
 
 from __future__ import annotations
 
+from collections.abc import KeysView
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
 from typing import Final
@@ -64,6 +65,10 @@ class SeriesTable:
         """The slot of each key, REFUSED for those that have none."""
         get = self._slots.get
         return [get(key, REFUSED) for key in keys]
+
+    def keys(self) -> KeysView[bytes]:
+        """The keys of all series that have a slot."""
+        return self._slots.keys()
 
     def is_ignored(self, key: bytes) -> bool:
         """Whether `admit` has found that a rule ignores the series; asked before it is described."""

@@ -13,6 +13,7 @@ from detectors.kernel import as_state, bound
 from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
 from engine.detect.bank import Bank, Scored
+from engine.detect.dependencies import Dependencies
 from engine.detect.drafts import Drafts, Moment
 from engine.detect.entities import Entities
 from engine.detect.episode import Sighting
@@ -77,7 +78,7 @@ class Step(NamedTuple):
 class Watch:
     """The watched series of one shard."""
 
-    def __init__(self, config: Detect, config_id: str, timezone: str = "") -> None:
+    def __init__(self, config: Detect, config_id: str, timezone: str = "", domain: str = "default") -> None:
         self._warm_up_ns = int(config.warm_up * _SECOND_NS)
         self._idle_ns = int(config.idle_after * _SECOND_NS)
         self._series_max = config.series_max
@@ -87,6 +88,7 @@ class Watch:
         self.bank = Bank(config, timezone)
         self.table = SeriesTable(config.series_max, Policies(config))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch, self.bank.civil_ns)
+        self.dependencies = Dependencies(domain)
         self.groups = Groups(fleets(config.fleet.labels))
         self.peers = Peers(config, self.groups, self.table, self.episodes)
         self.entities = Entities(config, self.table, self.episodes, self.peers)
@@ -146,6 +148,7 @@ class Watch:
     def admit(self, series: Series, stats: StepStats) -> int:
         """A slot and an empty model for a new series; negative when it gets none."""
         slot = self.table.admit(series)
+        self.dependencies.described(series, stats)
         if slot >= 0:
             self.bank.admit(slot, series)
             number = self.groups.add(slot, series)
