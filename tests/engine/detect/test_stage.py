@@ -125,7 +125,9 @@ def test_a_restored_machine_has_the_same_future(seed, cut):
     second = machine(QUICK)
     second.restore(saved)
     assert play(second, log[cut:])[0] + second.finish().outputs == play(first, log[cut:])[0] + first.finish().outputs
-    assert_same_snapshot(first.snapshot(), second.snapshot(), besides={"bank.rows", "bank.former_rows"})  # numbers of shadows may differ
+    assert_same_snapshot(
+        first.snapshot(), second.snapshot(), besides={"bank.rows", "bank.former_rows"}
+    )  # numbers of shadows may differ
 
 
 def assert_same_snapshot(a, b, besides=frozenset()):
