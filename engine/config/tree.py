@@ -91,7 +91,7 @@ class Kafka(Model):
     """At the first start, so much of each input topic's past is learned in silence; 0s: none."""
     partitions: dict[str, Positive] = {"alerts": 1, "incidents": 1, "actions": 1, "control": 1, "dead-letters": 1, "audit": 1}
     """With how many partitions each of our own topics is made."""
-    batch_records_max: Positive = 500
+    batch_records_max: Positive = 4000
     """The most records of one step."""
     commit_interval: Duration = 1.0
     """Wall time between commits; it never changes what comes out."""

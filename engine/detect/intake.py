@@ -20,7 +20,7 @@ from engine.detect.drafts import Drafts
 from engine.errors import DecodeError, Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, StepStats
-from engine.records import Decoded, Dependency, Event, Lines, Output, Record, Rejected, Samples, Span, Topic
+from engine.records import Decoded, Dependency, Event, Lines, Output, Record, Rejected, Run, Samples, Span, Topic, only
 
 TICK_NS: Final = 10_000_000_000
 MARK_NS: Final = 1_000_000_000
@@ -68,9 +68,9 @@ class Intake:
         self._event = np.zeros(1, logclock.STATE)
         self._pace = np.zeros(1, logclock.PACE)
 
-    def take(self, records: Sequence[Record], drafts: Drafts, stats: StepStats) -> Batch:
+    def take(self, records: Run, drafts: Drafts, stats: StepStats) -> Batch:
         """Read a batch of at least one record."""
-        ts_ns = np.array([record.ts_ns for record in records], np.int64)
+        ts_ns = records.ts_ns
         log_ns, ahead = np.empty_like(ts_ns), np.empty(len(records), np.bool_)
         logclock.read_times(as_state(self._log), ts_ns, self._past_ns, log_ns, ahead)
         due = np.empty(len(records), np.int8)
@@ -83,17 +83,17 @@ class Intake:
         self._refuse(records, rejected, drafts, stats)
         return Batch(log_ns, self._reached(len(records), believed), due, *believed)
 
-    def _decode(self, records: Sequence[Record]) -> Decoded:
+    def _decode(self, records: Run) -> Decoded:
         """Decode all records but the large ones, which are rejected unread."""
         limit = self._record_bytes_max
-        fits = [record.value is None or len(record.value) <= limit for record in records]
-        if all(fits):
+        if max(map(len, filter(None, records.values)), default=0) <= limit:
             return self._codec.decode(records, self._catalog)
+        fits = [len(value or b"") <= limit for value in records.values]
         decoded = self._codec.decode(list(compress(records, fits)), self._catalog)
         row = np.flatnonzero(fits).astype(np.int32)
         large = [
-            Rejected(at, Reject.TOO_LARGE, f"{len(record.value or b'')} bytes, at most {limit} are read")
-            for at, record in enumerate(records)
+            Rejected(at, Reject.TOO_LARGE, f"{len(value or b'')} bytes, at most {limit} are read")
+            for at, value in enumerate(records.values)
             if not fits[at]
         ]
         return Decoded(
@@ -172,12 +172,12 @@ def _clamped(decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int
     usable = finite.copy()
     usable[finite] = keep
     if not usable.all():
-        keys = list(compress(samples.key, usable))
+        keys = only(samples.key, usable)
         samples = Samples(samples.row[usable], keys, samples.ts_ns[usable], samples.value[usable])
     keep = _timely(lines.row, lines.ts_ns, latest, oldest, refused)
     if not keep.all():
-        keys, texts = list(compress(lines.key, keep)), list(compress(lines.text, keep))
-        lines = Lines(lines.row[keep], keys, lines.ts_ns[keep], lines.severity[keep], texts)
+        streams, texts = list(compress(lines.key, keep)), list(compress(lines.text, keep))
+        lines = Lines(lines.row[keep], streams, lines.ts_ns[keep], lines.severity[keep], texts)
     events = _timely_parts(decoded.events, latest, oldest, refused)
     spans = _timely_parts(decoded.spans, latest, oldest, refused)
     dependencies = _timely_parts(decoded.dependencies, latest, oldest, refused)

@@ -31,7 +31,7 @@ from engine.detect.watch import Step, Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
-from engine.records import Lines, Record, Shard, Watermark, digest
+from engine.records import Lines, Record, Run, Shard, Watermark, digest
 
 VERSION: Final = 3
 _SECOND_NS: Final = 1_000_000_000
@@ -74,6 +74,7 @@ class DetectMachine:
         stats, drafts = StepStats(), Drafts()
         if not records:
             return StepResult([], stats)
+        records = Run.of(records)
         batch = self._intake.take(records, drafts, stats)
         watermark_ns, told_ns = self._watermarks(batch)
         step_of = self._steps(batch, records, told_ns, drafts, stats)
@@ -117,13 +118,14 @@ class DetectMachine:
         return Moment(row, phase, self.shard.topic, self.shard.partition, record.offset, log_ns, told_ns)
 
     def _steps(
-        self, batch: Batch, records: Sequence[Record], told_ns: NDArray[np.int64], drafts: Drafts, stats: StepStats
+        self, batch: Batch, records: Run, told_ns: NDArray[np.int64], drafts: Drafts, stats: StepStats
     ) -> Callable[[int], Step]:
         """The step of each phase; its moments know the watermark that was told before their record."""
 
         def step_of(phase: int) -> Step:
             def moment(row: int) -> Moment:
-                return self._moment(records[row], row, phase, int(batch.log_ns[row]), int(told_ns[row]))
+                at = records.offsets[row]
+                return Moment(row, phase, *self.shard, at, int(batch.log_ns[row]), int(told_ns[row]))
 
             return Step(drafts, stats, moment)
 
@@ -165,6 +167,7 @@ class DetectMachine:
         self._watch.dependencies.tick(at, self._watch.table.keys(), step.drafts)
         if silence:
             self._watch.silence(watermark_ns, at.row, step)
+        step.stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), str(self.shard))
         self._watch.compare(watermark_ns, at.row, step)
         self._watch.foresee(watermark_ns, at.row, step)
         self._watch.leases(at.row, step)
@@ -202,7 +205,6 @@ class DetectMachine:
     def _gauge(self, stats: StepStats) -> None:
         shard = str(self.shard)
         stats.gauge(Metric.SERIES_ACTIVE, len(self._watch.table), shard)
-        stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), shard)
         stats.gauge(Metric.ALERTS_FIRING, self._watch.episodes.firing() + self._watch.forecasts.episodes.firing(), shard)
         self._watch.forecasts.gauge(stats, shard)
         stats.gauge(Metric.TEMPLATES_ACTIVE, len(self._lines), shard)

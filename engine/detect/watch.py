@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -98,7 +98,13 @@ class Watch:
 
     # ------------------------------------------------------------------------------------------ samples
     def samples(
-        self, row: NDArray[np.int32], keys: list[bytes], ts_ns: Ints, raw: Floats, describe: Callable[[bytes], Series], step: Step
+        self,
+        row: NDArray[np.int32],
+        keys: Sequence[bytes],
+        ts_ns: Ints,
+        raw: Floats,
+        describe: Callable[[bytes], Series],
+        step: Step,
     ) -> None:
         """Score the samples of a run of records, in order, then learn them; let their episodes live."""
         slot = self._slots(keys, describe, step.stats)
@@ -127,16 +133,14 @@ class Watch:
             self.forecasts.feed(points.slot, points.ts_ns, points.value)
             self.score(points, step)
 
-    def _slots(self, keys: list[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> Ints:
+    def _slots(self, keys: Sequence[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> Ints:
         slots = self.table.lookup(keys)
-        if REFUSED in slots:
-            for i, key in enumerate(keys):
-                if slots[i] == REFUSED:
-                    slots[i] = self._new_slot(key, describe, stats)
-        return np.array(slots, np.int64)
+        for i in np.flatnonzero(slots == REFUSED).tolist():
+            slots[i] = self._new_slot(keys[i], describe, stats)
+        return slots
 
     def _new_slot(self, key: bytes, describe: Callable[[bytes], Series], stats: StepStats) -> int:
-        slot = self.table.lookup([key])[0]  # admitted by an earlier sample of the same run
+        slot = self.table.slot_of(key)  # admitted by an earlier sample of the same run
         if slot == REFUSED and self.table.is_ignored(key):
             slot = IGNORED
         if slot == REFUSED:
@@ -227,7 +231,7 @@ class Watch:
 
     def sighted(self, series: Series, seen: Sighting, row: int, step: Step) -> None:
         """Tell a first sighting."""
-        slot = self.table.lookup([series.key])[0]
+        slot = self.table.slot_of(series.key)
         self.tell(self.episodes.sighted(series, slot, seen, step.moment(row)), step, row)
         step.stats.count(Metric.ANOMALIES, 1, series.signal, seen.kind)
 
