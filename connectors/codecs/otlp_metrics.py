@@ -28,6 +28,7 @@ from connectors.codecs.otlp_common import (
     protobuf_parser,
     time_of,
 )
+from connectors.codecs.otlp_points import PointReader
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog
@@ -186,33 +187,44 @@ class MetricsReader:
 
 
 class OtlpMetricsCodec:
-    """Stateless but for caches. `parse` says which encoding it is."""
+    """Stateless but for caches. `parse` says which encoding it is; `short`, whether points of known series are read where they lie."""
 
-    def __init__(self, source: Source, parse: Parser) -> None:
+    def __init__(self, source: Source, parse: Parser, *, short: bool = False) -> None:
         self._source = source
         self._parse = parse
+        self._short = short
         self._reader: MetricsReader | None = None
+        self._points = PointReader()
         self._catalog: Catalog | None = None
 
     def decode(self, records: Sequence[Record], catalog: Catalog) -> Decoded:
         """As `ports.Codec`."""
         if self._reader is None or catalog is not self._catalog:
-            self._reader, self._catalog = MetricsReader(self._source, catalog), catalog
+            self._reader, self._points, self._catalog = MetricsReader(self._source, catalog), PointReader(), catalog
         out = ColumnsBuilder(self._source.line_bytes_max)
-        for row, record in enumerate(records):
-            before = out.marks()
-            try:
-                self._reader.read(row, self._parse(record.value or b""), out)
-            except DecodeError as error:
-                out.reject(row, error.reason, error.detail)
-            if out.marks() == before:
-                out.reject(row, Reject.EMPTY, "no points")
+        left = self._points.take(records, out) if self._short else [(row, False) for row in range(len(records))]
+        for row, is_plain in left:
+            value = records[row].value or b""
+            marks, samples = out.marks(), len(out.sample_keys)
+            self._decode_one(row, value, self._reader, out)
+            keys = out.sample_keys[samples:]
+            if is_plain and out.marks() == marks + len(keys):
+                self._points.learn(value, keys)
         return out.build()
+
+    def _decode_one(self, row: int, value: bytes, reader: MetricsReader, out: ColumnsBuilder) -> None:
+        before = out.marks()
+        try:
+            reader.read(row, self._parse(value), out)
+        except DecodeError as error:
+            out.reject(row, error.reason, error.detail)
+        if out.marks() == before:
+            out.reject(row, Reject.EMPTY, "no points")
 
 
 def metrics_protobuf(source: Source) -> OtlpMetricsCodec:
     """The codec of `otlp_metrics`."""
-    return OtlpMetricsCodec(source, protobuf_parser(MetricsData))
+    return OtlpMetricsCodec(source, protobuf_parser(MetricsData), short=True)
 
 
 def metrics_json(source: Source) -> OtlpMetricsCodec:
