@@ -84,6 +84,7 @@ class Reject(StrEnum):
     TOO_MANY_FIELDS = "too_many_fields"
     BAD_LABELS = "bad_labels"  # more labels, or longer ones, than the limits allow
     UNSUPPORTED = "unsupported"  # a valid message of a kind this codec does not read
+    STALE = "stale"  # says that a series has ended, or has no value now: counted, no dead letter
     CODEC_FAILED = "codec_failed"  # the codec itself failed on this record: a defect of ours, contained
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import compress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from msgspec import structs
@@ -20,7 +20,7 @@ from engine.detect.drafts import Drafts
 from engine.errors import DecodeError, Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, StepStats
-from engine.records import Decoded, Event, Lines, Output, Record, Rejected, Samples, Topic
+from engine.records import Decoded, Dependency, Event, Lines, Output, Record, Rejected, Run, Samples, Span, Topic, only
 
 TICK_NS: Final = 10_000_000_000
 MARK_NS: Final = 1_000_000_000
@@ -29,6 +29,7 @@ NO_TIME: Final = -(2**62)
 DEAD_BYTES_MAX: Final = 65_536
 VALUE_MAX: Final = 1e15
 _SECOND_NS: Final = 1_000_000_000
+Rare = TypeVar("Rare", Event, Span, Dependency)
 
 
 class Batch(NamedTuple):
@@ -40,6 +41,18 @@ class Batch(NamedTuple):
     samples: Samples
     lines: Lines
     events: list[Event]
+    spans: list[Span]
+    dependencies: list[Dependency]
+
+
+class Believed(NamedTuple):
+    """What of a batch may be believed."""
+
+    samples: Samples
+    lines: Lines
+    events: list[Event]
+    spans: list[Span]
+    dependencies: list[Dependency]
 
 
 class Intake:
@@ -55,9 +68,9 @@ class Intake:
         self._event = np.zeros(1, logclock.STATE)
         self._pace = np.zeros(1, logclock.PACE)
 
-    def take(self, records: Sequence[Record], drafts: Drafts, stats: StepStats) -> Batch:
+    def take(self, records: Run, drafts: Drafts, stats: StepStats) -> Batch:
         """Read a batch of at least one record."""
-        ts_ns = np.array([record.ts_ns for record in records], np.int64)
+        ts_ns = records.ts_ns
         log_ns, ahead = np.empty_like(ts_ns), np.empty(len(records), np.bool_)
         logclock.read_times(as_state(self._log), ts_ns, self._past_ns, log_ns, ahead)
         due = np.empty(len(records), np.int8)
@@ -70,17 +83,17 @@ class Intake:
         self._refuse(records, rejected, drafts, stats)
         return Batch(log_ns, self._reached(len(records), believed), due, *believed)
 
-    def _decode(self, records: Sequence[Record]) -> Decoded:
+    def _decode(self, records: Run) -> Decoded:
         """Decode all records but the large ones, which are rejected unread."""
         limit = self._record_bytes_max
-        fits = [record.value is None or len(record.value) <= limit for record in records]
-        if all(fits):
+        if max(map(len, filter(None, records.values)), default=0) <= limit:
             return self._codec.decode(records, self._catalog)
+        fits = [len(value or b"") <= limit for value in records.values]
         decoded = self._codec.decode(list(compress(records, fits)), self._catalog)
         row = np.flatnonzero(fits).astype(np.int32)
         large = [
-            Rejected(at, Reject.TOO_LARGE, f"{len(record.value or b'')} bytes, at most {limit} are read")
-            for at, record in enumerate(records)
+            Rejected(at, Reject.TOO_LARGE, f"{len(value or b'')} bytes, at most {limit} are read")
+            for at, value in enumerate(records.values)
             if not fits[at]
         ]
         return Decoded(
@@ -93,14 +106,15 @@ class Intake:
             [structs.replace(part, row=int(row[part.row])) for part in decoded.dependencies],
         )
 
-    def _reached(self, n: int, believed: tuple[Samples, Lines, list[Event]]) -> NDArray[np.int64]:
+    def _reached(self, n: int, believed: Believed) -> NDArray[np.int64]:
         """Event time reached with each record: robust like log time, from the newest time in each record."""
-        samples, lines, events = believed
+        samples, lines = believed.samples, believed.lines
         newest = np.full(n, NO_TIME, np.int64)
         np.maximum.at(newest, samples.row, samples.ts_ns)
         np.maximum.at(newest, lines.row, lines.ts_ns)
-        for event in events:
-            newest[event.row] = max(newest[event.row], event.ts_ns)
+        rare: list[Event | Span] = [*believed.events, *believed.spans]
+        for part in rare:
+            newest[part.row] = max(newest[part.row], part.ts_ns)
         telling = np.flatnonzero(newest > NO_TIME)
         before = int(self._event["time_ns"][0]) if self._event["filled"][0] else NO_TIME
         found, unused = np.empty(len(telling), np.int64), np.empty(len(telling), np.bool_)
@@ -147,9 +161,7 @@ def _row(part: Rejected) -> int:
     return part.row
 
 
-def _clamped(
-    decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int64]
-) -> tuple[tuple[Samples, Lines, list[Event]], list[Rejected]]:
+def _clamped(decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int64]) -> tuple[Believed, list[Rejected]]:
     """What lies between the oldest and the latest time of its record and is finite; and what does not."""
     samples, lines = decoded.samples, decoded.lines
     refused: list[Rejected] = []
@@ -160,17 +172,25 @@ def _clamped(
     usable = finite.copy()
     usable[finite] = keep
     if not usable.all():
-        keys = list(compress(samples.key, usable))
+        keys = only(samples.key, usable)
         samples = Samples(samples.row[usable], keys, samples.ts_ns[usable], samples.value[usable])
     keep = _timely(lines.row, lines.ts_ns, latest, oldest, refused)
     if not keep.all():
-        keys, texts = list(compress(lines.key, keep)), list(compress(lines.text, keep))
-        lines = Lines(lines.row[keep], keys, lines.ts_ns[keep], lines.severity[keep], texts)
-    events = decoded.events
-    if events:
-        row, ts_ns = np.array([e.row for e in events], np.int32), np.array([e.ts_ns for e in events], np.int64)
-        events = list(compress(events, _timely(row, ts_ns, latest, oldest, refused)))
-    return (samples, lines, events), refused
+        streams, texts = list(compress(lines.key, keep)), list(compress(lines.text, keep))
+        lines = Lines(lines.row[keep], streams, lines.ts_ns[keep], lines.severity[keep], texts)
+    events = _timely_parts(decoded.events, latest, oldest, refused)
+    spans = _timely_parts(decoded.spans, latest, oldest, refused)
+    dependencies = _timely_parts(decoded.dependencies, latest, oldest, refused)
+    return Believed(samples, lines, events, spans, dependencies), refused
+
+
+def _timely_parts(
+    parts: Sequence[Rare], latest: NDArray[np.int64], oldest: NDArray[np.int64], refused: list[Rejected]
+) -> list[Rare]:
+    if not parts:
+        return []
+    row, ts_ns = np.array([part.row for part in parts], np.int32), np.array([part.ts_ns for part in parts], np.int64)
+    return list(compress(parts, _timely(row, ts_ns, latest, oldest, refused)))
 
 
 def _timely(

@@ -2,9 +2,11 @@
 
 import numpy as np
 import orjson
+import otlp_world
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from connectors.codecs import CODECS, build_codec
 from engine.config.tree import Format, Mapping, Source
@@ -51,6 +53,15 @@ SOURCES = {
     "cloudevents": Source(name="s", topics=["t"], format=Format.CLOUDEVENTS),
     "text": Source(name="s", topics=["t"], format=Format.TEXT, line_bytes_max=1000),
 }
+# OpenTelemetry
+SAMPLES["otlp_metrics"] = otlp_world.metrics().SerializeToString()
+SAMPLES["otlp_metrics_json"] = otlp_world.METRICS_JSON
+SAMPLES["otlp_logs"] = otlp_world.logs().SerializeToString()
+SAMPLES["otlp_logs_json"] = otlp_world.LOGS_JSON
+SAMPLES["otlp_traces"] = otlp_world.traces().SerializeToString()
+SAMPLES["otlp_traces_json"] = otlp_world.TRACES_JSON
+for otlp in ("otlp_metrics", "otlp_metrics_json", "otlp_logs", "otlp_logs_json", "otlp_traces", "otlp_traces_json"):
+    SOURCES[otlp] = Source(name="s", topics=["t"], format=Format(otlp))
 NAMES = list(SOURCES)
 each_codec = pytest.mark.parametrize("name", NAMES)
 HOSTILE = [
@@ -122,6 +133,11 @@ def _holds(decoded, count):
     assert len(samples.row) == len(samples.key) == len(samples.ts_ns) == len(samples.value)
     assert len(lines.row) == len(lines.key) == len(lines.ts_ns) == len(lines.severity) == len(lines.text)
     assert np.isfinite(samples.value).all()
+    for part in decoded.distributions:
+        assert len(part.counts) == len(part.bounds) + 1
+        assert np.isfinite(part.bounds).all()
+        assert (np.diff(part.bounds) > 0).all()
+        assert (np.array(part.counts) >= 0).all()
     assert (np.diff(samples.row) >= 0).all()
     assert (np.diff(lines.row) >= 0).all()
     assert [r.row for r in rejected] == sorted(r.row for r in rejected)
@@ -246,6 +262,7 @@ def _told(decoded):
         (row, "line", *rest) for row, *rest in zip(lines.row, lines.key, lines.ts_ns, lines.severity, lines.text, strict=True)
     ]
     told += [(event.row, "event", event.key, event.ts_ns, event.name, event.text) for event in decoded.events]
+    told += [(part.row, "more", repr(astuple(part)[1:])) for parts in decoded[4:] for part in parts]
     told += [(part.row, "rejected", part.reason) for part in decoded.rejected]
     return [rest for _, *rest in sorted(told, key=lambda part: part[0])]
 

@@ -1,7 +1,8 @@
 """A small log format and a shard that reads it: what the laws of the detect stage are played on.
 
 The value of a record is JSON: {"s": [[name, labels, seconds, value], …], "l": [[labels, seconds, severity, text], …],
-"e": [[name, entity, seconds, severity, is_change], …]}. Anything else is malformed.
+"e": [[name, entity, seconds, severity, is_change], …], "p": [[service, operation, kind, seconds, duration, is_error, trace, id, parent,
+peer], …], "x": [[caller, callee, kind, seconds], …]}. Anything else is malformed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from engine.records import (
     AlertsMessage,
     Change,
     Decoded,
+    Dependency,
+    Edge,
     Event,
     Lines,
     Output,
@@ -29,6 +32,7 @@ from engine.records import (
     Rejected,
     Samples,
     Shard,
+    Span,
     Topic,
     Watermark,
 )
@@ -45,6 +49,8 @@ class Parts(msgspec.Struct):
     s: list[tuple[str, dict[str, str], float, float]] = []
     l: list[tuple[dict[str, str], float, int, str]] = []  # noqa: E741
     e: list[tuple[str, str, float, int, bool]] = []
+    p: list[tuple[str, str, str, float, float, bool, str, str, str, str]] = []
+    x: list[tuple[str, str, str, float]] = []
 
 
 class PartsCodec:
@@ -52,6 +58,7 @@ class PartsCodec:
 
     def decode(self, records: Sequence[Record], catalog: SourceCatalog) -> Decoded:
         samples, lines, events, rejected = [], [], [], []
+        spans, dependencies = [], []
         for row, record in enumerate(records):
             try:
                 parts = msgspec.json.decode(record.value or b"", type=Parts)
@@ -67,6 +74,10 @@ class PartsCodec:
                 events.append(
                     Event(row=row, ts_ns=ns(at), name=name, entity=entity, key=key, severity=severity, is_change=is_change)
                 )
+            spans += [_span(row, catalog, part) for part in parts.p]
+            dependencies += [
+                Dependency(row=row, ts_ns=ns(at), caller=caller, callee=callee, kind=kind) for caller, callee, kind, at in parts.x
+            ]
         row_s, keys, times, values = _columns(samples, 4)
         row_l, streams, when, severities, texts = _columns(lines, 5)
         return Decoded(
@@ -74,7 +85,28 @@ class PartsCodec:
             Lines(np.array(row_l, np.int32), streams, np.array(when, np.int64), np.array(severities, np.int8), texts),
             events,
             rejected,
+            (),
+            spans,
+            dependencies,
         )
+
+
+def _span(row, catalog, part):
+    service, operation, kind, at, seconds, is_error, trace, own, parent, peer = part
+    return Span(
+        row=row,
+        ts_ns=ns(at),
+        stream=catalog.stream({"service": service}),
+        service=service,
+        operation=operation,
+        kind=kind,
+        seconds=seconds,
+        is_error=is_error,
+        trace_id=trace.encode(),
+        span_id=own.encode(),
+        parent_id=parent.encode(),
+        peer=peer,
+    )
 
 
 def _columns(rows, width):
@@ -109,7 +141,7 @@ def play(shard: DetectMachine, records: Sequence[Record], cuts: Iterable[int] = 
     return outputs, total
 
 
-def messages(outputs: Iterable[Output]) -> list[Alert | Change | Watermark]:
+def messages(outputs: Iterable[Output]) -> list[Alert | Change | Edge | Watermark]:
     return [_MESSAGE.decode(output.value) for output in outputs if output.topic is Topic.ALERTS]
 
 
@@ -119,3 +151,7 @@ def alerts(outputs: Iterable[Output]) -> list[Alert]:
 
 def dead_letters(outputs: Iterable[Output]) -> list[Output]:
     return [output for output in outputs if output.topic is Topic.DEAD_LETTERS]
+
+
+def edges(outputs: Iterable[Output]) -> list[Edge]:
+    return [message for message in messages(outputs) if isinstance(message, Edge)]
