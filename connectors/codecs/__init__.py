@@ -7,8 +7,10 @@ from collections.abc import Callable
 from connectors.codecs.cloudevents import CloudEventsCodec
 from connectors.codecs.influx import InfluxCodec
 from connectors.codecs.json_mapping import JsonCodec
+from connectors.codecs.packed import PackedCodec
 from connectors.codecs.text import TextCodec
 from engine.config.tree import Format, Source
+from engine.config.values import Compression
 from engine.ports import Codec
 
 CODECS: dict[Format, Callable[[Source], Codec]] = {
@@ -21,4 +23,5 @@ CODECS: dict[Format, Callable[[Source], Codec]] = {
 
 def build_codec(source: Source) -> Codec:
     """A new codec, for one shard of the source. Raises ConfigError when its mapping does not say what a document is."""
-    return CODECS[source.format](source)
+    codec = CODECS[source.format](source)
+    return codec if source.compression is Compression.NONE else PackedCodec(codec, source)

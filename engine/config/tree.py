@@ -17,7 +17,7 @@ from engine.config.forecast import Forecast
 from engine.config.logs import Logs
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
 from engine.config.river import River
-from engine.config.values import Duration, Model, Size, Zone
+from engine.config.values import Compression, Duration, Model, Size, Zone
 
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[int, Gt(0)]
@@ -42,6 +42,8 @@ class Source(Model):
     """Kafka topics that it reads. One topic belongs to one source."""
     format: Format
     """How its messages are written."""
+    compression: Compression = Compression.NONE
+    """How each body was packed before it came to Kafka: `none`, `gzip`, `zstd`, `snappy` (blocks), or `auto`: as its header content-encoding says, else by its first bytes."""
     mapping: Mapping = Mapping()
     """For `json`: where things are in the document."""
     entity_labels: list[str] = [

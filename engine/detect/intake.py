@@ -10,7 +10,6 @@ from itertools import compress
 from typing import Final, NamedTuple
 
 import numpy as np
-from msgspec import structs
 from numpy.typing import NDArray
 
 from detectors import logclock
@@ -20,7 +19,7 @@ from engine.detect.drafts import Drafts
 from engine.errors import DecodeError, Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, StepStats
-from engine.records import Decoded, Event, Lines, Output, Record, Rejected, Samples, Topic
+from engine.records import Decoded, Event, Lines, Output, Record, Rejected, Samples, Topic, at_rows
 
 TICK_NS: Final = 10_000_000_000
 MARK_NS: Final = 1_000_000_000
@@ -76,22 +75,13 @@ class Intake:
         fits = [record.value is None or len(record.value) <= limit for record in records]
         if all(fits):
             return self._codec.decode(records, self._catalog)
-        decoded = self._codec.decode(list(compress(records, fits)), self._catalog)
-        row = np.flatnonzero(fits).astype(np.int32)
+        decoded = at_rows(self._codec.decode(list(compress(records, fits)), self._catalog), np.flatnonzero(fits).astype(np.int32))
         large = [
             Rejected(at, Reject.TOO_LARGE, f"{len(record.value or b'')} bytes, at most {limit} are read")
             for at, record in enumerate(records)
             if not fits[at]
         ]
-        return Decoded(
-            decoded.samples._replace(row=row[decoded.samples.row]),
-            decoded.lines._replace(row=row[decoded.lines.row]),
-            [structs.replace(event, row=int(row[event.row])) for event in decoded.events],
-            [part._replace(row=int(row[part.row])) for part in decoded.rejected] + large,
-            [structs.replace(part, row=int(row[part.row])) for part in decoded.distributions],
-            [structs.replace(part, row=int(row[part.row])) for part in decoded.spans],
-            [structs.replace(part, row=int(row[part.row])) for part in decoded.dependencies],
-        )
+        return decoded._replace(rejected=[*decoded.rejected, *large])
 
     def _reached(self, n: int, believed: tuple[Samples, Lines, list[Event]]) -> NDArray[np.int64]:
         """Event time reached with each record: robust like log time, from the newest time in each record."""

@@ -28,7 +28,7 @@ from engine.records.alerts import (
     Outlook,
     Watermark,
 )
-from engine.records.columns import Decoded, Dependency, Distribution, Event, Lines, Rejected, Samples, Span
+from engine.records.columns import Decoded, Dependency, Distribution, Event, Lines, Rejected, Samples, Span, at_rows, joined
 from engine.records.incidents import Evidence, Hint, Incident, IncidentState, Member
 from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
 from engine.records.series import Labels, Series, Signal, ValueKind, digest, series_key
@@ -72,11 +72,13 @@ __all__ = [
     "ValueKind",
     "Watermark",
     "as_jsonable",
+    "at_rows",
     "decode_action",
     "decode_alerts_message",
     "decode_control",
     "decode_incident",
     "digest",
     "encode",
+    "joined",
     "series_key",
 ]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 
@@ -101,3 +102,41 @@ class Decoded(NamedTuple):
     distributions: Sequence[Distribution] = ()
     spans: Sequence[Span] = ()
     dependencies: Sequence[Dependency] = ()
+
+
+def at_rows(decoded: Decoded, row: NDArray[np.int32]) -> Decoded:
+    """The same, its record n being record row[n] of a larger batch. `row` ascends."""
+    return Decoded(
+        decoded.samples._replace(row=row[decoded.samples.row]),
+        decoded.lines._replace(row=row[decoded.lines.row]),
+        [structs.replace(event, row=int(row[event.row])) for event in decoded.events],
+        [part._replace(row=int(row[part.row])) for part in decoded.rejected],
+        [structs.replace(part, row=int(row[part.row])) for part in decoded.distributions],
+        [structs.replace(part, row=int(row[part.row])) for part in decoded.spans],
+        [structs.replace(part, row=int(row[part.row])) for part in decoded.dependencies],
+    )
+
+
+def joined(parts: Sequence[Decoded]) -> Decoded:
+    """One of several, at least one, whose rows follow each other."""
+    samples, lines = [part.samples for part in parts], [part.lines for part in parts]
+    return Decoded(
+        Samples(
+            np.concatenate([part.row for part in samples]),
+            [key for part in samples for key in part.key],
+            np.concatenate([part.ts_ns for part in samples]),
+            np.concatenate([part.value for part in samples]),
+        ),
+        Lines(
+            np.concatenate([part.row for part in lines]),
+            [key for part in lines for key in part.key],
+            np.concatenate([part.ts_ns for part in lines]),
+            np.concatenate([part.severity for part in lines]),
+            [text for part in lines for text in part.text],
+        ),
+        [event for part in parts for event in part.events],
+        [rejected for part in parts for rejected in part.rejected],
+        [found for part in parts for found in part.distributions],
+        [found for part in parts for found in part.spans],
+        [found for part in parts for found in part.dependencies],
+    )

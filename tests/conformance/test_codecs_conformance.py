@@ -1,5 +1,7 @@
 """The laws of every codec: whatever the bytes, it does not raise, and every record gives something or is rejected."""
 
+import gzip
+
 import numpy as np
 import orjson
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.codecs import CODECS, build_codec
 from engine.config.tree import Format, Mapping, Source
+from engine.config.values import Compression
 from engine.errors import Reject
 from engine.records import Record, series_key
 
@@ -39,6 +42,8 @@ SAMPLES = {
         }
     ),
     "text": "2026-11-20 23:54:35,509 ERROR gateway tïmeout after 3000 ms".encode(),
+    # ---- bodies that came compressed
+    "packed": gzip.compress(b"ERROR gateway timeout", mtime=0),
 }
 SOURCES = {
     "metric": Source(name="s", topics=["t"], format=Format.JSON, mapping=METRIC),
@@ -50,6 +55,8 @@ SOURCES = {
     "influx": Source(name="s", topics=["t"], format=Format.INFLUX),
     "cloudevents": Source(name="s", topics=["t"], format=Format.CLOUDEVENTS),
     "text": Source(name="s", topics=["t"], format=Format.TEXT, line_bytes_max=1000),
+    # ---- bodies that came compressed
+    "packed": Source(name="s", topics=["t"], format=Format.TEXT, compression=Compression.GZIP),
 }
 NAMES = list(SOURCES)
 each_codec = pytest.mark.parametrize("name", NAMES)
