@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from connectors.codecs.alertmanager import AlertmanagerCodec
 from connectors.codecs.cloudevents import CloudEventsCodec
 from connectors.codecs.influx import InfluxCodec
 from connectors.codecs.json_mapping import JsonCodec
+from connectors.codecs.logfmt import LogfmtCodec
 from connectors.codecs.packed import PackedCodec
+from connectors.codecs.syslog import SyslogCodec
 from connectors.codecs.text import TextCodec
 from engine.config.tree import Format, Source
 from engine.config.values import Compression
@@ -18,6 +21,9 @@ CODECS: dict[Format, Callable[[Source], Codec]] = {
     Format.INFLUX: InfluxCodec,
     Format.CLOUDEVENTS: CloudEventsCodec,
     Format.TEXT: TextCodec,
+    Format.SYSLOG: SyslogCodec,
+    Format.LOGFMT: LogfmtCodec,
+    Format.ALERTMANAGER: AlertmanagerCodec,
 }
 
 

@@ -59,6 +59,8 @@ def _text(message: Any) -> bytes:
         return tidy(message).encode()
     if type(message) is list and all(type(byte) is int and 0 <= byte <= 255 for byte in message):
         return tidy(bytes(message).decode("utf-8", "replace")).encode()  # journald: text that is not clean UTF-8
+    if type(message) is list and all(type(part) is str for part in message):
+        return tidy("\n".join(message)).encode()  # journald: a field that came more than once
     if type(message) in (dict, list):
         return orjson.dumps(message)
     raise DecodeError(Reject.WRONG_TYPE, "the message is not a text")

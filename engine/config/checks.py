@@ -111,7 +111,7 @@ def _mappings(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
         given = [
             name for name, value in (("values", mapping.values), ("message", mapping.message), ("event", mapping.event)) if value
         ]
-        if source.format is Format.JSON and len(given) != 1:
+        if source.format in (Format.JSON, Format.LOGFMT) and len(given) != 1:
             found = " and ".join(given) or "none of them"
             yield Wrong(
                 (*place, "mapping"), f"exactly one of values, message and event says what a document is; {found} is given"

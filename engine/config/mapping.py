@@ -15,7 +15,7 @@ class Mapping(Model):
     """
 
     time: str = "timestamp"
-    """Path of the event time; "" takes the record's own."""
+    """Path of the event time; "" takes the record's own, and so does an empty last alternative (`timestamp |`) where nothing is there."""
     time_unit: Literal["auto_iso", "s", "ms", "us", "ns"] = "auto_iso"
     """`auto_iso`: an RFC 3339 string; else a number (or a numeric string) in that unit."""
     records: str = ""

@@ -31,6 +31,9 @@ class Format(StrEnum):
     INFLUX = "influx"
     CLOUDEVENTS = "cloudevents"
     TEXT = "text"  # the whole value is one log line
+    SYSLOG = "syslog"  # RFC 5424 and RFC 3164 as they stand
+    LOGFMT = "logfmt"  # lines of key=value, by mapping
+    ALERTMANAGER = "alertmanager"  # webhook version 4, and what its event recorder writes
 
 
 class Source(Model):
@@ -45,7 +48,7 @@ class Source(Model):
     compression: Compression = Compression.NONE
     """How each body was packed before it came to Kafka: `none`, `gzip`, `zstd`, `snappy` (blocks), or `auto`: as its header content-encoding says, else by its first bytes."""
     mapping: Mapping = Mapping()
-    """For `json`: where things are in the document."""
+    """For `json` and `logfmt`: where things are in the document; for `syslog` what is to be otherwise."""
     entity_labels: list[str] = [
         "entity",
         "service",

@@ -42,6 +42,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     severity: int = 9  # OpenTelemetry severity number
     text: str = ""  # for people, at most 500 characters
     attributes: dict[str, str] = {}  # version, previous version, actor, link, node, …: at most 16
+    id: str = ""  # what repeats of one and the same happening share, where its producer says so
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):

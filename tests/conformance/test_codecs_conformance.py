@@ -22,6 +22,7 @@ LOG = Mapping(time="@timestamp", message="message", severity="log.level", embedd
 EVENT = Mapping(
     time="when", event="reason", event_text="text", severity="type", attributes={"node": "source.host"}, labels="labels"
 )
+LOGFMT = Mapping(time="ts", message="msg", severity="level", labels={"service": "service"})
 
 SAMPLES = {
     "metric": b'{"name":"queue_depth","labels":{"service":"checkout"},"ts":1795218875509,"value":42.5}',
@@ -44,6 +45,29 @@ SAMPLES = {
     "text": "2026-11-20 23:54:35,509 ERROR gateway tïmeout after 3000 ms".encode(),
     # ---- bodies that came compressed
     "packed": gzip.compress(b"ERROR gateway timeout", mtime=0),
+    # ---- syslog, logfmt, alerts of others
+    "syslog": b'<165>1 2026-11-20T23:54:35.509123Z db-01 postgres 4711 ID47 [a@1 k="v\\"" l="m"][b@1] \xef\xbb\xbfcheckpoint complete',
+    "old syslog": b"<34>Nov 20 23:54:36 web-07 sshd[2211]: Failed password for invalid user admin",
+    "logfmt": b'ts=2026-11-20T23:54:35.509Z level=error service=checkout msg="payment \\"failed\\"" ms=31 retried',
+    "alertmanager": orjson.dumps(
+        {
+            "version": "4",
+            "alerts": [
+                {
+                    "status": "firing",
+                    "labels": {"alertname": "A", "service": "s"},
+                    "startsAt": "2026-11-20T23:51:05Z",
+                    "fingerprint": "f",
+                },
+                {
+                    "status": "resolved",
+                    "labels": {"alertname": "A"},
+                    "startsAt": "2026-11-20T23:51:05Z",
+                    "endsAt": "2026-11-20T23:52:05Z",
+                },
+            ],
+        }
+    ),
 }
 SOURCES = {
     "metric": Source(name="s", topics=["t"], format=Format.JSON, mapping=METRIC),
@@ -57,6 +81,11 @@ SOURCES = {
     "text": Source(name="s", topics=["t"], format=Format.TEXT, line_bytes_max=1000),
     # ---- bodies that came compressed
     "packed": Source(name="s", topics=["t"], format=Format.TEXT, compression=Compression.GZIP),
+    # ---- syslog, logfmt, alerts of others
+    "syslog": Source(name="s", topics=["t"], format=Format.SYSLOG),
+    "old syslog": Source(name="s", topics=["t"], format=Format.SYSLOG, timezone="Europe/Berlin"),
+    "logfmt": Source(name="s", topics=["t"], format=Format.LOGFMT, mapping=LOGFMT),
+    "alertmanager": Source(name="s", topics=["t"], format=Format.ALERTMANAGER),
 }
 NAMES = list(SOURCES)
 each_codec = pytest.mark.parametrize("name", NAMES)
@@ -201,7 +230,7 @@ def test_a_member_of_the_wrong_type_is_accounted_for(name, word):
     _holds(build_codec(SOURCES[name]).decode(_records(values), OpenCatalog()), len(values))
 
 
-@pytest.mark.parametrize("name", ["metric", "leaves", "log", "event", "influx"])
+@pytest.mark.parametrize("name", ["metric", "leaves", "log", "event", "influx", "syslog", "logfmt"])
 def test_a_time_far_ahead_is_read_as_it_stands(name):
     """Clamping is the stage's work: it knows the log's time."""
     sample = SAMPLES[name].replace(b"2026-", b"2099-").replace(b"17952", b"40952").split(b"\n")[0]
@@ -279,7 +308,7 @@ _json = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", ["metric", "leaves", "many", "wide", "log", "event", "cloudevents"])
+@pytest.mark.parametrize("name", ["metric", "leaves", "many", "wide", "log", "event", "cloudevents", "alertmanager"])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_json_in_any_member_is_accounted_for(name, data):

@@ -59,7 +59,8 @@ def _as_json(decoded, catalog):
             )
         ],
         "events": [
-            {name: getattr(event, name) for name in event.__struct_fields__} | {"key": event.key.decode()}
+            {name: getattr(event, name) for name in event.__struct_fields__ if name != "id" or event.id}
+            | {"key": event.key.decode()}
             for event in decoded.events
         ],
         "rejected": [list(part) for part in decoded.rejected],
