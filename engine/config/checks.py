@@ -116,6 +116,8 @@ def _mappings(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
             yield Wrong(
                 (*place, "mapping"), f"exactly one of values, message and event says what a document is; {found} is given"
             )
+        if (mapping.partial or mapping.stack_traces) and not mapping.origin:
+            yield Wrong((*place, "mapping", "origin"), "lines are put together by origin: say which paths name it")
 
 
 def _kafka(kafka: Kafka) -> Iterator[Wrong]:

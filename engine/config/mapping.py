@@ -52,3 +52,11 @@ class Mapping(Model):
     """{label: path}, or the path of an object whose scalar members are all labels ("tags"); both as {"*": path of the object, label: path}."""
     embedded_json: bool = False
     """Logs: the message may itself be JSON; its `msg`/`message`/`log` and level are then used."""
+    origin: list[str] = []
+    """Logs: paths that together name what writes a line, such as pod, container and stream; lines in pieces are put together by it."""
+    partial: str = ""
+    """Logs: path of what says that a line goes on in the next one of its origin: `P`, or true."""
+    partial_last: str = ""
+    """Path of what says that a partial line is the last of its pieces, as Docker does: true."""
+    stack_traces: bool = False
+    """Logs: lines that begin with white space or `Caused by:` behind a line of the same origin are part of it, not lines of their own."""

@@ -16,6 +16,7 @@ from detectors import logclock
 from detectors.kernel import as_state
 from engine.config.tree import Detect, Source
 from engine.detect.drafts import Drafts
+from engine.detect.partials import Partials
 from engine.errors import DecodeError, Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, StepStats
@@ -53,6 +54,7 @@ class Intake:
         self._log = np.zeros(1, logclock.STATE)
         self._event = np.zeros(1, logclock.STATE)
         self._pace = np.zeros(1, logclock.PACE)
+        self._partials = Partials(source.line_bytes_max)
 
     def take(self, records: Sequence[Record], drafts: Drafts, stats: StepStats) -> Batch:
         """Read a batch of at least one record."""
@@ -62,6 +64,7 @@ class Intake:
         due = np.empty(len(records), np.int8)
         logclock.pace(as_state(self._pace), log_ns, TICK_NS, MARK_NS, MARK_RECORDS, due)
         decoded = self._decode(records)
+        decoded = decoded._replace(lines=self._partials.take(decoded.lines, log_ns, due, stats))
         # A stamp that is not believed vouches for nothing; a record without one (0 and below) cannot be judged by it.
         latest = np.where(ts_ns > 0, np.where(ahead, log_ns, ts_ns) + self._future_ns, np.int64(2**62))
         believed, refused = _clamped(decoded, latest, log_ns - self._past_ns)
@@ -116,10 +119,9 @@ class Intake:
                 drafts.add_output(part.row, dead_letter(record, part))
 
     def snapshot(self) -> Columns:
-        return {
-            name: np.frombuffer(column.tobytes(), np.uint8).copy()
-            for name, column in (("log", self._log), ("event", self._event), ("pace", self._pace))
-        }
+        clocks = {"log": self._log, "event": self._event, "pace": self._pace}
+        columns = {name: np.frombuffer(column.tobytes(), np.uint8).copy() for name, column in clocks.items()}
+        return columns | {"partials": self._partials.snapshot()}
 
     def restore(self, columns: Columns) -> None:
         """Raises StateError."""
@@ -130,6 +132,7 @@ class Intake:
             raise StateError("the clocks are torn") from error
         if not len(log) == len(event) == len(pace) == 1:
             raise StateError("the clocks are torn")
+        self._partials.restore(columns.get("partials", np.empty(0, np.uint8)))
         self._log, self._event, self._pace = log, event, pace
 
 

@@ -28,7 +28,19 @@ from engine.records.alerts import (
     Outlook,
     Watermark,
 )
-from engine.records.columns import Decoded, Dependency, Distribution, Event, Lines, Rejected, Samples, Span, at_rows, joined
+from engine.records.columns import (
+    Decoded,
+    Dependency,
+    Distribution,
+    Event,
+    Lines,
+    Pieces,
+    Rejected,
+    Samples,
+    Span,
+    at_rows,
+    joined,
+)
 from engine.records.incidents import Evidence, Hint, Incident, IncidentState, Member
 from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
 from engine.records.series import Labels, Series, Signal, ValueKind, digest, series_key
@@ -60,6 +72,7 @@ __all__ = [
     "ModelRef",
     "Outlook",
     "Output",
+    "Pieces",
     "Record",
     "Rejected",
     "Samples",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +20,16 @@ class Samples(NamedTuple):
     value: NDArray[np.float64]  # n, finite
 
 
+class Pieces(NamedTuple):
+    """Of a source whose lines may come in pieces: where each line of a batch comes from, and what of it came. All of one length n."""
+
+    origin: list[bytes]  # n, equal for pieces that may belong together; b"" where nothing is known
+    more: NDArray[np.bool_]  # n, the line goes on with the next of its origin
+    raw: list[bytes]  # n, the text as it stood
+    whole: Callable[[bytes], tuple[bytes, int]]  # raw text put together → the line's text and severity
+    folds: bool = False  # lines that begin like a continuation belong to the line before them
+
+
 class Lines(NamedTuple):
     """Log lines of one batch, in log order. All of one length n."""
 
@@ -28,6 +38,7 @@ class Lines(NamedTuple):
     ts_ns: NDArray[np.int64]  # n, event time
     severity: NDArray[np.int8]  # n, OpenTelemetry severity number 1-24, 0 unknown
     text: list[bytes]  # n, UTF-8, at most the source's `line_bytes_max`
+    pieces: Pieces | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,10 +145,21 @@ def joined(parts: Sequence[Decoded]) -> Decoded:
             np.concatenate([part.ts_ns for part in lines]),
             np.concatenate([part.severity for part in lines]),
             [text for part in lines for text in part.text],
+            _joined_pieces([part.pieces for part in lines if part.pieces is not None]),
         ),
         [event for part in parts for event in part.events],
         [rejected for part in parts for rejected in part.rejected],
         [found for part in parts for found in part.distributions],
         [found for part in parts for found in part.spans],
         [found for part in parts for found in part.dependencies],
+    )
+
+
+def _joined_pieces(parts: Sequence[Pieces]) -> Pieces | None:
+    if not parts:
+        return None
+    return parts[0]._replace(
+        origin=[origin for part in parts for origin in part.origin],
+        more=np.concatenate([part.more for part in parts]),
+        raw=[raw for part in parts for raw in part.raw],
     )

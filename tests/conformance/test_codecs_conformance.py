@@ -22,6 +22,7 @@ LOG = Mapping(time="@timestamp", message="message", severity="log.level", embedd
 EVENT = Mapping(
     time="when", event="reason", event_text="text", severity="type", attributes={"node": "source.host"}, labels="labels"
 )
+PIECES = LOG.model_copy(update={"origin": ["pod", "stream"], "partial": "_p", "stack_traces": True})
 LOGFMT = Mapping(time="ts", message="msg", severity="level", labels={"service": "service"})
 
 SAMPLES = {
@@ -45,7 +46,8 @@ SAMPLES = {
     "text": "2026-11-20 23:54:35,509 ERROR gateway tïmeout after 3000 ms".encode(),
     # ---- bodies that came compressed
     "packed": gzip.compress(b"ERROR gateway timeout", mtime=0),
-    # ---- syslog, logfmt, alerts of others
+    # ---- lines in pieces, syslog, logfmt, alerts of others
+    "pieces": b'{"@timestamp":"2026-11-20T23:54:35.509Z","_p":"P","stream":"stdout","pod":"a","message":"h\xc3\xa9 "}',
     "syslog": b'<165>1 2026-11-20T23:54:35.509123Z db-01 postgres 4711 ID47 [a@1 k="v\\"" l="m"][b@1] \xef\xbb\xbfcheckpoint complete',
     "old syslog": b"<34>Nov 20 23:54:36 web-07 sshd[2211]: Failed password for invalid user admin",
     "logfmt": b'ts=2026-11-20T23:54:35.509Z level=error service=checkout msg="payment \\"failed\\"" ms=31 retried',
@@ -81,7 +83,8 @@ SOURCES = {
     "text": Source(name="s", topics=["t"], format=Format.TEXT, line_bytes_max=1000),
     # ---- bodies that came compressed
     "packed": Source(name="s", topics=["t"], format=Format.TEXT, compression=Compression.GZIP),
-    # ---- syslog, logfmt, alerts of others
+    # ---- lines in pieces, syslog, logfmt, alerts of others
+    "pieces": Source(name="s", topics=["t"], format=Format.JSON, mapping=PIECES),
     "syslog": Source(name="s", topics=["t"], format=Format.SYSLOG),
     "old syslog": Source(name="s", topics=["t"], format=Format.SYSLOG, timezone="Europe/Berlin"),
     "logfmt": Source(name="s", topics=["t"], format=Format.LOGFMT, mapping=LOGFMT),
@@ -161,6 +164,8 @@ def _holds(decoded, count):
     assert (np.diff(samples.row) >= 0).all()
     assert (np.diff(lines.row) >= 0).all()
     assert [r.row for r in rejected] == sorted(r.row for r in rejected)
+    if lines.pieces is not None:
+        assert len(lines.row) == len(lines.pieces.origin) == len(lines.pieces.more) == len(lines.pieces.raw)
     for text in lines.text:
         text.decode()
     assert all(0 <= level <= 24 for level in lines.severity)

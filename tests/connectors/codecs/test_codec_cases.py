@@ -64,6 +64,18 @@ def _as_json(decoded, catalog):
             for event in decoded.events
         ],
         "rejected": [list(part) for part in decoded.rejected],
+    } | _pieces(lines.pieces)
+
+
+def _pieces(pieces):
+    """Of sources whose lines may come in pieces."""
+    if pieces is None:
+        return {}
+    return {
+        "pieces": [
+            [origin.decode(), more, raw.decode()]
+            for origin, more, raw in zip(pieces.origin, pieces.more.tolist(), pieces.raw, strict=True)
+        ]
     }
 
 
