@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from detectors.river_names import CLASSES, wrong_with
 from engine.config.document import Place, Tree
+from engine.config.expressions import wrong_with as wrong_with_expression
 from engine.config.tree import ActionRule, AnySink, Correlate, Deliver, Detect, Format, Kafka, Source, WebhookSink, Window
 from engine.errors import DecodeError
 from engine.records import AnomalyKind, Topic
@@ -116,8 +117,23 @@ def _mappings(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
             yield Wrong(
                 (*place, "mapping"), f"exactly one of values, message and event says what a document is; {found} is given"
             )
+        yield from _expressions((*place, "mapping"), mapping.model_dump())
         if (mapping.partial or mapping.stack_traces) and not mapping.origin:
             yield Wrong((*place, "mapping", "origin"), "lines are put together by origin: say which paths name it")
+
+
+def _expressions(place: Place, node: object) -> Iterator[Wrong]:
+    """What is wrong with the JMESPath expressions anywhere in a mapping."""
+    if isinstance(node, str):
+        wrong = wrong_with_expression(node)
+        if wrong:
+            yield Wrong(place, wrong)
+    elif isinstance(node, dict):
+        for key, member in node.items():
+            yield from _expressions((*place, key), member)
+    elif isinstance(node, list):
+        for index, member in enumerate(node):
+            yield from _expressions((*place, index), member)
 
 
 def _kafka(kafka: Kafka) -> Iterator[Wrong]:

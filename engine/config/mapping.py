@@ -11,7 +11,8 @@ class Mapping(Model):
     """How a JSON document becomes samples, lines or an event. Paths are dotted; nested and dotted keys are both tried.
 
     Exactly one of `values`, `message` and `event` says what the document is. A path may list alternatives
-    (`counter.value | gauge.value`: the first that is there wins) or be a constant (`=text`).
+    (`counter.value | gauge.value`: the first that is there wins), be a constant (`=text`), or a JMESPath expression
+    (`jmespath: resources[0].name`).
     """
 
     time: str = "timestamp"
