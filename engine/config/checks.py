@@ -15,6 +15,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from detectors.river_names import CLASSES, wrong_with
 from engine.config.document import Place, Tree
 from engine.config.expressions import wrong_with as wrong_with_expression
+from engine.config.topic_patterns import is_pattern, matches
+from engine.config.topic_patterns import wrong_with as wrong_with_pattern
 from engine.config.tree import ActionRule, AnySink, Correlate, Deliver, Detect, Format, Kafka, Source, WebhookSink, Window
 from engine.errors import DecodeError
 from engine.records import AnomalyKind, Topic
@@ -99,11 +101,30 @@ def _topics(sources: list[tuple[Place, Source]], kafka: Kafka) -> Iterator[Wrong
     for place, source in sources:
         for index, topic in enumerate(source.topics):
             where: Place = (*place, "topics", index)
+            wrong = wrong_with_pattern(topic)
+            if wrong:
+                yield Wrong(where, wrong)
+                continue
             if topic in ours:
                 yield Wrong(where, f"{topic} is one of our own output topics")
             elif topic in owner:
                 yield Wrong(where, f"{topic} is already read by source {owner[topic]!r}", "one topic has one source")
             owner.setdefault(topic, source.name)
+    yield from _shadowed(sources)
+
+
+def _shadowed(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
+    """Patterns that mean a topic which another source names. What two patterns both mean shows only at the broker."""
+    named = {topic: source.name for _, source in sources for topic in source.topics if not is_pattern(topic)}
+    for place, source in sources:
+        for index, pattern in enumerate(source.topics):
+            if not is_pattern(pattern) or wrong_with_pattern(pattern):
+                continue
+            for topic, name in named.items():
+                if name != source.name and matches(pattern, topic):
+                    yield Wrong(
+                        (*place, "topics", index), f"means {topic}, which source {name!r} reads", "one topic has one source"
+                    )
 
 
 def _mappings(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:

@@ -42,7 +42,7 @@ class Source(Model):
     name: Name
     """A name of your own for it."""
     topics: Annotated[list[str], MinLen(1)]
-    """Kafka topics that it reads. One topic belongs to one source."""
+    """Kafka topics that it reads, by name or by a pattern of RE2 that begins with ^. One topic belongs to one source."""
     format: Format
     """How its messages are written."""
     compression: Compression = Compression.NONE
