@@ -120,11 +120,9 @@ def _shadowed(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
         for index, pattern in enumerate(source.topics):
             if not is_pattern(pattern) or wrong_with_pattern(pattern):
                 continue
-            for topic, name in named.items():
-                if name != source.name and matches(pattern, topic):
-                    yield Wrong(
-                        (*place, "topics", index), f"means {topic}, which source {name!r} reads", "one topic has one source"
-                    )
+            others = [(topic, name) for topic, name in named.items() if name != source.name and matches(pattern, topic)]
+            for topic, name in others:
+                yield Wrong((*place, "topics", index), f"means {topic}, which source {name!r} reads", "one topic has one source")
 
 
 def _mappings(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
