@@ -75,17 +75,17 @@ def test_a_frame_of_unknown_size_cut_off_or_continued_is_malformed(catalog):
 @pytest.mark.parametrize(
     ("headers", "value", "reason"),
     [
-        (((ENCODING, b"gzip"),), gzip.compress(LINE), None),
-        (((ENCODING.lower(), b" X-GZIP "),), gzip.compress(LINE), None),
+        (((ENCODING, b"gzip"),), gzip.compress(LINE, mtime=0), None),
+        (((ENCODING.lower(), b" X-GZIP "),), gzip.compress(LINE, mtime=0), None),
         (((ENCODING, b"snappy"),), bytes(cramjam.snappy.compress_raw(LINE)), None),
         (((ENCODING, b"identity"),), LINE, None),
-        ((), gzip.compress(LINE), None),
+        ((), gzip.compress(LINE, mtime=0), None),
         ((), zstandard.compress(LINE), None),
         ((), LINE, None),
         (((ENCODING, b"gzip"),), LINE, "malformed"),
         (((ENCODING, b"br"),), LINE, "unsupported"),
-        (((ENCODING, b"gzip, gzip"),), gzip.compress(gzip.compress(LINE)), "unsupported"),
-        (((ENCODING, b"gzip"), (ENCODING, b"gzip")), gzip.compress(gzip.compress(LINE)), "unsupported"),
+        (((ENCODING, b"gzip, gzip"),), gzip.compress(gzip.compress(LINE, mtime=0), mtime=0), "unsupported"),
+        (((ENCODING, b"gzip"), (ENCODING, b"gzip")), gzip.compress(gzip.compress(LINE, mtime=0), mtime=0), "unsupported"),
     ],
 )
 def test_auto_goes_by_the_header_then_by_the_first_bytes(headers, value, reason, catalog):
@@ -95,13 +95,13 @@ def test_auto_goes_by_the_header_then_by_the_first_bytes(headers, value, reason,
 
 
 def test_nothing_is_asked_of_the_bytes_unless_configured(catalog):
-    decoded = _codec("none").decode(_records(gzip.compress(LINE), headers=((ENCODING, b"gzip"),)), catalog)
+    decoded = _codec("none").decode(_records(gzip.compress(LINE, mtime=0), headers=((ENCODING, b"gzip"),)), catalog)
     assert decoded.lines.text != [LINE]
 
 
 def _bombs():
     zeros = bytes(50_000_000)
-    yield "gzip", gzip.compress(zeros, 9)
+    yield "gzip", gzip.compress(zeros, 9, mtime=0)
     yield "zstd", zstandard.compress(zeros)
     yield "zstd", _zstd_of_unknown_size(zeros)
     yield "snappy", bytes(cramjam.snappy.compress_raw(zeros))
@@ -129,14 +129,14 @@ def test_how_much_may_come_out_follows_the_limit_of_records(catalog):
     text = bytes(range(33, 120)) * 100
     most = len(text) // UNPACKED_FACTOR + 1
     small, fitting = (_codec("gzip", record_bytes_max=f"{size}B") for size in (most - 100, most))
-    assert [part.reason for part in small.decode(_records(gzip.compress(text)), catalog).rejected] == ["too_large"]
-    assert not fitting.decode(_records(gzip.compress(text)), catalog).rejected
+    assert [part.reason for part in small.decode(_records(gzip.compress(text, mtime=0)), catalog).rejected] == ["too_large"]
+    assert not fitting.decode(_records(gzip.compress(text, mtime=0)), catalog).rejected
 
 
 def test_a_batch_larger_than_one_run_keeps_its_order(catalog):
     body = random.Random(1).randbytes(3_000_000).hex().encode()
     count = RUN_BYTES // len(body) + 3
-    values = [gzip.compress(body, 1)] * count + [b"x", gzip.compress(LINE)]
+    values = [gzip.compress(body, 1, mtime=0)] * count + [b"x", gzip.compress(LINE, mtime=0)]
     decoded = _codec("gzip").decode(_records(*values), catalog)
     assert decoded.lines.row.tolist() == [*range(count), count + 1]
     assert [part.row for part in decoded.rejected] == [count]

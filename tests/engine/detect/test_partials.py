@@ -18,7 +18,7 @@ from engine.detect.partials import HOLD_NS, Partials
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import StepStats
-from engine.records import Lines, Pieces, Record
+from engine.records import Lines, Pieces, Record, Run
 
 SECOND_NS = 1_000_000_000
 
@@ -159,7 +159,7 @@ def test_json_that_came_in_pieces_is_opened_when_it_is_whole_also_after_a_crash(
     intake = _intake()
     for n, (mark, text) in enumerate(zip("PPF", pieces, strict=True)):
         record = Record("t", 0, n, (n + 1) * SECOND_NS, None, value % (mark.encode(), text))
-        lines = intake.take([record], Drafts(), StepStats()).lines
+        lines = intake.take(Run.of([record]), Drafts(), StepStats()).lines
         told += zip(lines.key, lines.severity.tolist(), lines.text, strict=True)
         state, intake = intake.snapshot(), _intake()
         intake.restore(state)
