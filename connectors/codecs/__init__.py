@@ -7,6 +7,7 @@ from collections.abc import Callable
 from connectors.codecs.cloudevents import CloudEventsCodec
 from connectors.codecs.influx import InfluxCodec
 from connectors.codecs.json_mapping import JsonCodec
+from connectors.codecs.remote_write import RemoteWriteCodec
 from connectors.codecs.text import TextCodec
 from engine.config.tree import Format, Source
 from engine.ports import Codec
@@ -16,6 +17,7 @@ CODECS: dict[Format, Callable[[Source], Codec]] = {
     Format.INFLUX: InfluxCodec,
     Format.CLOUDEVENTS: CloudEventsCodec,
     Format.TEXT: TextCodec,
+    Format.PROMETHEUS_REMOTE_WRITE: RemoteWriteCodec,
 }
 
 

@@ -31,6 +31,7 @@ class Format(StrEnum):
     INFLUX = "influx"
     CLOUDEVENTS = "cloudevents"
     TEXT = "text"  # the whole value is one log line
+    PROMETHEUS_REMOTE_WRITE = "prometheus_remote_write"  # bodies of remote write, versions 1 and 2
 
 
 class Source(Model):

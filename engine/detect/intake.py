@@ -1,6 +1,7 @@
 """From the records of one batch to columns that may be believed: sizes, decoding, clamps on time and value, the clocks.
 
-Whatever cannot be used is counted part by part, and its record goes once to the dead letters, with the first reason.
+Whatever cannot be used is counted part by part, and its record goes once to the dead letters, with the first reason. What producers say
+on purpose without a value, such as that a series has ended, is counted only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from detectors import logclock
 from detectors.kernel import as_state
 from engine.config.tree import Detect, Source
 from engine.detect.drafts import Drafts
-from engine.errors import DecodeError, Reject, StateError
+from engine.errors import QUIET, DecodeError, Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, StepStats
 from engine.records import Decoded, Event, Lines, Output, Record, Rejected, Samples, Topic
@@ -120,7 +121,7 @@ class Intake:
         for part in rejected:
             record = records[part.row]
             stats.count(Metric.RECORDS_REJECTED, 1, record.topic, part.reason)
-            if part.row != last:
+            if part.row != last and part.reason not in QUIET:
                 last = part.row
                 stats.count(Metric.DEAD_LETTERS, 1, record.topic, part.reason)
                 drafts.add_output(part.row, dead_letter(record, part))

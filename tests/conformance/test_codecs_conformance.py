@@ -1,5 +1,6 @@
 """The laws of every codec: whatever the bytes, it does not raise, and every record gives something or is rejected."""
 
+import cramjam
 import numpy as np
 import orjson
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.codecs import CODECS, build_codec
+from connectors.codecs.proto import prometheus_write_pb2 as write
 from engine.config.tree import Format, Mapping, Source
 from engine.errors import Reject
 from engine.records import Record, series_key
@@ -51,6 +53,18 @@ SOURCES = {
     "cloudevents": Source(name="s", topics=["t"], format=Format.CLOUDEVENTS),
     "text": Source(name="s", topics=["t"], format=Format.TEXT, line_bytes_max=1000),
 }
+WRITE = write.Write2(symbols=["", "__name__", "up", "job", "a", "rpc_seconds"])
+WRITE.timeseries.add(labels_refs=[1, 2, 3, 4], metadata={"type": write.GAUGE}).samples.add(value=1.5, timestamp=1_795_218_875_509)
+WRITE.timeseries.add(labels_refs=[1, 5]).histograms.add(
+    count_int=3,
+    sum=0.5,
+    schema=3,
+    positive_spans=[{"offset": -9, "length": 2}],
+    positive_deltas=[1, 1],
+    timestamp=1_795_218_875_509,
+)
+SAMPLES["remote_write"] = bytes(cramjam.snappy.compress_raw(WRITE.SerializeToString()))
+SOURCES["remote_write"] = Source(name="s", topics=["t"], format=Format.PROMETHEUS_REMOTE_WRITE)
 NAMES = list(SOURCES)
 each_codec = pytest.mark.parametrize("name", NAMES)
 HOSTILE = [
@@ -122,6 +136,11 @@ def _holds(decoded, count):
     assert len(samples.row) == len(samples.key) == len(samples.ts_ns) == len(samples.value)
     assert len(lines.row) == len(lines.key) == len(lines.ts_ns) == len(lines.severity) == len(lines.text)
     assert np.isfinite(samples.value).all()
+    for part in decoded.distributions:
+        assert len(part.counts) == len(part.bounds) + 1
+        assert np.isfinite(part.bounds).all()
+        assert (np.diff(part.bounds) > 0).all()
+        assert (np.array(part.counts) >= 0).all()
     assert (np.diff(samples.row) >= 0).all()
     assert (np.diff(lines.row) >= 0).all()
     assert [r.row for r in rejected] == sorted(r.row for r in rejected)

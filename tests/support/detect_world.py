@@ -1,7 +1,7 @@
 """A small log format and a shard that reads it: what the laws of the detect stage are played on.
 
 The value of a record is JSON: {"s": [[name, labels, seconds, value], …], "l": [[labels, seconds, severity, text], …],
-"e": [[name, entity, seconds, severity, is_change], …]}. Anything else is malformed.
+"e": [[name, entity, seconds, severity, is_change], …]}. `stale` says that a series has ended; anything else is malformed.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ class PartsCodec:
     def decode(self, records: Sequence[Record], catalog: SourceCatalog) -> Decoded:
         samples, lines, events, rejected = [], [], [], []
         for row, record in enumerate(records):
+            if record.value == b"stale":
+                rejected.append(Rejected(row, Reject.STALE, "the series has ended"))
+                continue
             try:
                 parts = msgspec.json.decode(record.value or b"", type=Parts)
             except msgspec.DecodeError:

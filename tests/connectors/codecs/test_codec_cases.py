@@ -1,7 +1,7 @@
 """Golden cases: what real producers put on Kafka, and what becomes of it.
 
 A folder under `tests/cases/codecs` is named like a source of `configs/formats.yaml` and holds `input.json` (one record),
-`input.jsonl` or `input.influx` (one record a line) or `input.kafka.json` (a list of key, headers and value), and
+`input.1.bin`, `input.2.bin`, … (one record each), `input.jsonl` or `input.influx` (one record a line) or `input.kafka.json` (a list of key, headers and value), and
 `expected.json`. Set FORESHOCK_WRITE_CASES=1 to write what is expected anew, then read the difference.
 """
 
@@ -27,7 +27,9 @@ FORMATS = {
 def _records(folder):
     path = next(folder.glob("input.*"))
     raw = path.read_bytes()
-    if path.name == "input.json":
+    if path.suffix == ".bin":
+        messages = [(None, (), part.read_bytes()) for part in sorted(folder.glob("input.*"))]
+    elif path.name == "input.json":
         messages = [(None, (), raw)]
     elif path.name == "input.kafka.json":
         messages = [
@@ -63,7 +65,12 @@ def _as_json(decoded, catalog):
             for event in decoded.events
         ],
         "rejected": [list(part) for part in decoded.rejected],
-    }
+    } | ({"distributions": [_members(part) for part in decoded.distributions]} if decoded.distributions else {})
+
+
+def _members(part):
+    found = {name: getattr(part, name) for name in part.__struct_fields__}
+    return found | {"key": part.key.decode(), "bounds": list(part.bounds), "counts": list(part.counts)}
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
