@@ -144,6 +144,8 @@ class Rule(Model):
     """The value at which it is used up; it is fallen to where `direction` is down."""
     limit_from: str = ""
     """A metric of the same labels, or else of the same entity, whose value is the limit."""
+    derive: bool = True
+    """Of buckets (`*_bucket`): mean and quantiles of their histogram are scored; false scores every bucket by itself."""
     ignore: bool = False
     """Never score these series."""
 

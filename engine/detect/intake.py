@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import compress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from msgspec import structs
@@ -21,7 +21,7 @@ from engine.detect.drafts import Drafts
 from engine.errors import QUIET, DecodeError, Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, StepStats
-from engine.records import Decoded, Event, Lines, Output, Record, Rejected, Samples, Topic
+from engine.records import Decoded, Distribution, Event, Lines, Output, Record, Rejected, Samples, Topic
 
 TICK_NS: Final = 10_000_000_000
 MARK_NS: Final = 1_000_000_000
@@ -30,6 +30,7 @@ NO_TIME: Final = -(2**62)
 DEAD_BYTES_MAX: Final = 65_536
 VALUE_MAX: Final = 1e15
 _SECOND_NS: Final = 1_000_000_000
+Rare = TypeVar("Rare", Event, Distribution)
 
 
 class Batch(NamedTuple):
@@ -41,6 +42,16 @@ class Batch(NamedTuple):
     samples: Samples
     lines: Lines
     events: list[Event]
+    distributions: list[Distribution]
+
+
+class Believed(NamedTuple):
+    """What of a batch may be believed."""
+
+    samples: Samples
+    lines: Lines
+    events: list[Event]
+    distributions: list[Distribution]
 
 
 class Intake:
@@ -94,14 +105,14 @@ class Intake:
             [structs.replace(part, row=int(row[part.row])) for part in decoded.dependencies],
         )
 
-    def _reached(self, n: int, believed: tuple[Samples, Lines, list[Event]]) -> NDArray[np.int64]:
+    def _reached(self, n: int, believed: Believed) -> NDArray[np.int64]:
         """Event time reached with each record: robust like log time, from the newest time in each record."""
-        samples, lines, events = believed
+        samples, lines = believed.samples, believed.lines
         newest = np.full(n, NO_TIME, np.int64)
         np.maximum.at(newest, samples.row, samples.ts_ns)
         np.maximum.at(newest, lines.row, lines.ts_ns)
-        for event in events:
-            newest[event.row] = max(newest[event.row], event.ts_ns)
+        for part in (*believed.events, *believed.distributions):
+            newest[part.row] = max(newest[part.row], part.ts_ns)
         telling = np.flatnonzero(newest > NO_TIME)
         before = int(self._event["time_ns"][0]) if self._event["filled"][0] else NO_TIME
         found, unused = np.empty(len(telling), np.int64), np.empty(len(telling), np.bool_)
@@ -148,9 +159,7 @@ def _row(part: Rejected) -> int:
     return part.row
 
 
-def _clamped(
-    decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int64]
-) -> tuple[tuple[Samples, Lines, list[Event]], list[Rejected]]:
+def _clamped(decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int64]) -> tuple[Believed, list[Rejected]]:
     """What lies between the oldest and the latest time of its record and is finite; and what does not."""
     samples, lines = decoded.samples, decoded.lines
     refused: list[Rejected] = []
@@ -167,11 +176,18 @@ def _clamped(
     if not keep.all():
         keys, texts = list(compress(lines.key, keep)), list(compress(lines.text, keep))
         lines = Lines(lines.row[keep], keys, lines.ts_ns[keep], lines.severity[keep], texts)
-    events = decoded.events
-    if events:
-        row, ts_ns = np.array([e.row for e in events], np.int32), np.array([e.ts_ns for e in events], np.int64)
-        events = list(compress(events, _timely(row, ts_ns, latest, oldest, refused)))
-    return (samples, lines, events), refused
+    events = _timely_parts(decoded.events, latest, oldest, refused)
+    distributions = _timely_parts(decoded.distributions, latest, oldest, refused)
+    return Believed(samples, lines, events, distributions), refused
+
+
+def _timely_parts(
+    parts: Sequence[Rare], latest: NDArray[np.int64], oldest: NDArray[np.int64], refused: list[Rejected]
+) -> list[Rare]:
+    if not parts:
+        return []
+    row, ts_ns = np.array([part.row for part in parts], np.int32), np.array([part.ts_ns for part in parts], np.int64)
+    return list(compress(parts, _timely(row, ts_ns, latest, oldest, refused)))
 
 
 def _timely(

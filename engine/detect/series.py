@@ -28,6 +28,7 @@ ROWS: Final = np.dtype(
         ("metric", np.bool_),
         ("live", np.bool_),  # an episode is open
         ("used", np.bool_),
+        ("fitful", np.bool_),  # it comes when there is something to say: its silence is no news
         ("silent", np.int8),  # ticks for which it has been overdue, held at SILENT_MAX
     ],
     align=True,
@@ -40,6 +41,8 @@ _HAND: Final = 1024
 """Slots looked at for silence at each tick."""
 REFUSED: Final = -1
 IGNORED: Final = -2
+ASIDE: Final = -3
+"""This and what is below: no slot, but the number of a bucket, counted downwards."""
 
 
 class SeriesTable:
@@ -51,6 +54,7 @@ class SeriesTable:
         self.rule_of = policies.rule_of
         self._slots: dict[bytes, int] = {}
         self._free: list[int] = []
+        self._asides = 0
         self._ignored: set[bytes] = set()
         self._hand = 0
         self.series: list[Series | None] = []
@@ -58,10 +62,10 @@ class SeriesTable:
         self.rows: NDArray[np.void] = as_state(np.zeros(min(_ROWS_FIRST, series_max), ROWS))
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._slots) - self._asides
 
     def lookup(self, keys: list[bytes]) -> list[int]:
-        """The slot of each key, REFUSED for those that have none."""
+        """The slot of each key, REFUSED for those that have none, ASIDE or less for what `set_aside` has put there."""
         get = self._slots.get
         return [get(key, REFUSED) for key in keys]
 
@@ -71,17 +75,33 @@ class SeriesTable:
 
     def admit(self, series: Series) -> int:
         """A slot for a new series; REFUSED when the table is full, IGNORED when a rule says so."""
-        policy = self._policies.of(series)
-        if policy.ignore:
-            if len(self._ignored) >= _IGNORED_MAX:
-                self._ignored.clear()
-            self._ignored.add(series.key)
+        if self.ignores(series):
             return IGNORED
-        if len(self._slots) >= self._series_max:
+        if len(self) >= self._series_max:
             return REFUSED
+        policy = self._policies.of(series)
         slot = heappop(self._free) if self._free else len(self.series)
         self._occupy(slot, series, policy)
         return slot
+
+    def ignores(self, series: Series) -> bool:
+        """Whether a rule ignores the series; it is remembered."""
+        if not self._policies.of(series).ignore:
+            return False
+        if len(self._ignored) >= _IGNORED_MAX:
+            self._ignored.clear()
+        self._ignored.add(series.key)
+        return True
+
+    def set_aside(self, key: bytes, number: int) -> None:
+        """The series gets no slot; `lookup` gives this number, ASIDE or less. The caller saves it."""
+        self._asides += key not in self._slots
+        self._slots[key] = number
+
+    def take_back(self, key: bytes) -> None:
+        """The series is no longer set aside."""
+        self._asides -= 1
+        del self._slots[key]
 
     def _occupy(self, slot: int, series: Series, policy: Policy) -> None:
         if slot == len(self.series):
@@ -98,6 +118,7 @@ class SeriesTable:
         row["family"] = _family(series)
         row["kind"] = _KINDS.get(series.kind, values.GAUGE)
         row["metric"] = series.signal is Signal.METRIC
+        row["fitful"] = series.kind is ValueKind.DERIVED
         row["used"] = True
         self.rows[slot] = row[0]
 

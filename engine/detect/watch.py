@@ -13,6 +13,7 @@ from detectors.kernel import as_state, bound
 from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
 from engine.detect.bank import Bank, Scored
+from engine.detect.distributions import Distributions
 from engine.detect.drafts import Drafts, Moment
 from engine.detect.entities import Entities
 from engine.detect.episode import Sighting
@@ -22,7 +23,7 @@ from engine.detect.groups import Groups, fleets
 from engine.detect.peers import Peers
 from engine.detect.priors import Priors
 from engine.detect.river_parts import RiverParts
-from engine.detect.series import IGNORED, REFUSED, ROWS, SILENT_MAX, SeriesTable
+from engine.detect.series import ASIDE, IGNORED, REFUSED, ROWS, SILENT_MAX, SeriesTable
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Alert, AlertState, AnomalyKind, Series, Signal, ValueKind
@@ -88,6 +89,7 @@ class Watch:
         self.table = SeriesTable(config.series_max, Policies(config))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch, self.bank.civil_ns)
         self.groups = Groups(fleets(config.fleet.labels))
+        self.distributions = Distributions(config, self.table)
         self.peers = Peers(config, self.groups, self.table, self.episodes)
         self.entities = Entities(config, self.table, self.episodes, self.peers)
         self.priors = Priors(config, self.bank, self.groups)
@@ -100,6 +102,8 @@ class Watch:
     ) -> None:
         """Score the samples of a run of records, in order, then learn them; let their episodes live."""
         slot = self._slots(keys, describe, step.stats)
+        ts_ns, raw = np.asarray(ts_ns, np.int64), np.asarray(raw, np.float64)  # what is bound is not checked
+        self.distributions.take(slot, ts_ns, raw, step.stats)
         known = slot >= 0
         if not known.all():
             row, slot, ts_ns, raw = row[known], slot[known], ts_ns[known], raw[known]
@@ -109,7 +113,6 @@ class Watch:
         table = self.table.rows
         table["silent"][slot] = 0
         value, pace, size_of, resumed, verdict = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8)
-        ts_ns, raw = np.asarray(ts_ns, np.int64), np.asarray(raw, np.float64)  # what is bound is not checked
         self._read(table["values"], table["kind"], slot, ts_ns, raw, (value, pace, size_of, resumed, verdict))
         if verdict.any():
             for name, code in (("late", values.LATE), ("repeated", values.REPEATED)):
@@ -130,7 +133,10 @@ class Watch:
         if REFUSED in slots:
             for i, key in enumerate(keys):
                 if slots[i] == REFUSED:
+                    self.distributions.reading(i)
                     slots[i] = self._new_slot(key, describe, stats)
+            if self.distributions.has_shifted():
+                slots = self.table.lookup(keys)
         return np.array(slots, np.int64)
 
     def _new_slot(self, key: bytes, describe: Callable[[bytes], Series], stats: StepStats) -> int:
@@ -138,8 +144,9 @@ class Watch:
         if slot == REFUSED and self.table.is_ignored(key):
             slot = IGNORED
         if slot == REFUSED:
-            slot = self.admit(describe(key), stats)
-        if slot < 0:
+            series = describe(key)
+            slot = self.distributions.aside(series, stats) or self.admit(series, stats)
+        if ASIDE < slot < 0:
             stats.count(Metric.SAMPLES_DROPPED, 1, "ignored" if slot == IGNORED else "refused")
         return slot
 
@@ -154,6 +161,7 @@ class Watch:
             self.priors.join(slot, number)
             self.river.join(slot, series, stats)
             self.forecasts.admit(slot, series, stats)
+            self.distributions.join(slot, series, stats)
         elif slot == REFUSED:
             stats.count(Metric.SERIES_REFUSED, 1, "full")
             stats.count(Metric.LIMITS_REACHED, 1, "series_max")
@@ -250,7 +258,7 @@ class Watch:
             return
         watched = slots < len(self.table.series)
         slots, scores = slots[watched], scores[watched]
-        metric = rows["metric"][slots] & rows["used"][slots]
+        metric = rows["metric"][slots] & rows["used"][slots] & ~rows["fitful"][slots]
         slots, scores = slots[metric], scores[metric]
         if not len(slots):
             return
@@ -285,6 +293,11 @@ class Watch:
         alert = self.episodes.silent(series, slot, score, last_ns, float(time["step"]), step.moment(row))
         self.table.rows["live"][slot] = True
         self.tell(alert, step, row)
+
+    def derive(self, watermark_ns: int, row: int, step: Step) -> None:
+        """Score what histograms have said since the last tick."""
+        for said in self.distributions.tick(watermark_ns, step.stats):
+            self.samples(np.full(len(said.keys), row, np.int32), said.keys, said.ts_ns, said.value, said.describe, step)
 
     def compare(self, watermark_ns: int, row: int, step: Step) -> None:
         """Let new members of fleets inherit; tell of members that are unlike their peers, and of entities."""
@@ -328,6 +341,7 @@ class Watch:
         self.river.leave(slot)
         self.groups.remove(slot)
         self.forecasts.release(slot)
+        self.distributions.leave(slot)
         self.table.release(slot)
 
 

@@ -1,7 +1,8 @@
 """A small log format and a shard that reads it: what the laws of the detect stage are played on.
 
 The value of a record is JSON: {"s": [[name, labels, seconds, value], …], "l": [[labels, seconds, severity, text], …],
-"e": [[name, entity, seconds, severity, is_change], …]}. `stale` says that a series has ended; anything else is malformed.
+"e": [[name, entity, seconds, severity, is_change], …],
+"d": [[name, labels, seconds, bounds, counts, sum], …]}. `stale` says that a series has ended; anything else is malformed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from engine.records import (
     AlertsMessage,
     Change,
     Decoded,
+    Distribution,
     Event,
     Lines,
     Output,
@@ -45,13 +47,14 @@ class Parts(msgspec.Struct):
     s: list[tuple[str, dict[str, str], float, float]] = []
     l: list[tuple[dict[str, str], float, int, str]] = []  # noqa: E741
     e: list[tuple[str, str, float, int, bool]] = []
+    d: list[tuple[str, dict[str, str], float, list[float], list[float], float]] = []
 
 
 class PartsCodec:
     """Reads `Parts`. Times are seconds since START."""
 
     def decode(self, records: Sequence[Record], catalog: SourceCatalog) -> Decoded:
-        samples, lines, events, rejected = [], [], [], []
+        samples, lines, events, rejected, whole = [], [], [], [], []
         for row, record in enumerate(records):
             if record.value == b"stale":
                 rejected.append(Rejected(row, Reject.STALE, "the series has ended"))
@@ -70,6 +73,11 @@ class PartsCodec:
                 events.append(
                     Event(row=row, ts_ns=ns(at), name=name, entity=entity, key=key, severity=severity, is_change=is_change)
                 )
+            for name, labels, at, bounds, counts, total in parts.d:
+                key = catalog.metric(name, labels)
+                whole.append(
+                    Distribution(row=row, ts_ns=ns(at), key=key, bounds=tuple(bounds), counts=tuple(counts), total=total)
+                )
         row_s, keys, times, values = _columns(samples, 4)
         row_l, streams, when, severities, texts = _columns(lines, 5)
         return Decoded(
@@ -77,6 +85,7 @@ class PartsCodec:
             Lines(np.array(row_l, np.int32), streams, np.array(when, np.int64), np.array(severities, np.int8), texts),
             events,
             rejected,
+            whole,
         )
 
 
