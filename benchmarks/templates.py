@@ -35,6 +35,8 @@ LINES_EACH = 4096
 """Lines a call."""
 MEASURED_EACH = 100_000
 ATTACK_LINES = 200_000
+SERVICES = 20
+"""That one attack is spread over, so that it fills the whole shard."""
 Lines = Sequence[bytes]
 
 
@@ -44,7 +46,7 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--scorer", type=Path)
     parser.add_argument("--stream", type=Path, action="append", default=[])
-    parser.add_argument("--rival-lines", type=int, default=1_000_000)
+    parser.add_argument("--rival-lines", type=int, default=1_100_000)
     about = parser.parse_args(options)
     rivals = MINERS_PYTHON.exists()
     mine_all(new_miner(), [b"compile 1 first"])
@@ -60,7 +62,7 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
         "mean_of_sets": _means(by_set),
         "streams": by_stream,
         "sustained": {one.name: sustained(read(one / "stream.log", limits[0])) for one in streams},
-        "attacks_lines_per_second": attacks(ATTACK_LINES // (10 if quick else 1)),
+        "attacks": attacks(ATTACK_LINES // (10 if quick else 1)),
         "left_out": [] if rivals else ["drain3: make rivals"],
         "machine": machine(),
     }
@@ -124,8 +126,8 @@ def room_mb(miner: TemplateMiner) -> float:
     return round(miner.room_bytes / 2**20, 1)
 
 
-def attacks(count: int) -> dict[str, int]:
-    """Lines a second where every line is new, and where none is a log line."""
+def attacks(count: int) -> dict[str, dict[str, float]]:
+    """Lines of which every one is new, and lines that are none: how fast, how long one takes at worst, what a full miner holds."""
     rng = np.random.default_rng(1)
     words = rng.integers(97, 123, (count, 8, 7), dtype=np.uint8)
     words[:, :, 6] = 32
@@ -141,7 +143,36 @@ def attacks(count: int) -> dict[str, int]:
         "random bytes": [row.tobytes() for row in garbage],
         "digits only": [row.tobytes() for row in digits],
     }
-    return {name: _speed(lines) for name, lines in kinds.items()}
+    return {name: _attack(lines) for name, lines in kinds.items()}
+
+
+def _attack(lines: Lines) -> dict[str, float]:
+    """In batches of some thousand lines over twenty services, and then line by line."""
+    miner, seconds = new_miner(), []
+    for first in range(0, len(lines), LINES_EACH):
+        batch = lines[first : first + LINES_EACH]
+        service = np.arange(len(batch)) % SERVICES
+        began = time.thread_time()
+        miner.mine(batch, service)
+        seconds.append((time.thread_time() - began) / len(batch))
+    began = time.thread_time()
+    saved = sum(column.nbytes for column in miner.snapshot().values())
+    snapshot = time.thread_time() - began
+    alone, young = [], new_miner()
+    for line in lines[:LINES_EACH]:
+        began = time.thread_time()
+        young.mine([line], np.zeros(1, np.int64))
+        alone.append(time.thread_time() - began)
+    return {
+        "lines_per_second": _speed(lines),
+        "us_a_line_in_batches_p99": round(1e6 * float(np.quantile(seconds, 0.99)), 2),
+        "us_a_line_alone_p99": round(1e6 * float(np.quantile(alone, 0.99)), 2),
+        "templates": miner.held,
+        "room_mb": room_mb(miner),
+        "texts_mb": round(miner.text_bytes / 2**20, 1),
+        "snapshot_mb": round(saved / 2**20, 1),
+        "first_snapshot_ms": round(1e3 * snapshot, 1),
+    }
 
 
 def _speed(lines: Lines) -> int:

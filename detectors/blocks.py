@@ -14,8 +14,9 @@ import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np import arrayobj
+from numpy.typing import NDArray
 
-from detectors.kernel import JIT
+from detectors.kernel import JIT, inlined
 
 BLOCK: Final = 64
 """Samples in a block. A dozen columns of them lie in the nearest cache."""
@@ -42,3 +43,20 @@ def _on_stack(context: Any, count: Any, item: Any) -> Any:  # noqa: ARG001  # nu
 
 room: Any = intrinsic(prefer_literal=True)(_on_stack) if JIT else np.zeros
 """`room(BLOCK, np.float64)`: an array for the time of one call, on the stack, with anything in it. Its length is a constant."""
+
+
+@inlined
+def alike(n: int, one: NDArray[np.float64], other: NDArray[np.float64], third: NDArray[np.float64]) -> bool:
+    """Whether each of three columns holds one number throughout: what is scraped together has its times in common."""
+    differ = 0
+    for i in range(n):
+        differ |= int(one[i] != one[0]) | int(other[i] != other[0]) | int(third[i] != third[0])
+    return differ == 0
+
+
+@inlined
+def repeat(n: int, column: NDArray[np.float64]) -> None:
+    """Write the first number of a column into all of it."""
+    first = column[0]
+    for i in range(1, n):
+        column[i] = first

@@ -178,9 +178,7 @@ def no_opinion(out: Row, sample: Row) -> None:
 
 @device
 def sums_of(out: Row) -> tuple[float, float, float, float, float, int, float]:
-    """What `sum_up` and `needs` left of one sample: the sum, the sum with what is usual of it, the threshold before it taught, what is
-    usual, the most of one detector alone, after which it is named, and the decades that are needed.
-    """
+    """Of one sample: sum, the same with what is usual, threshold before it taught, what is usual, most alone, whose, decades needed."""
     return out.score, out.usual, out.scale, out.deviation, out.expected, out.kind, out.edge
 
 
@@ -204,14 +202,15 @@ def combine(verdicts: NDArray[np.void], table: NDArray[np.void], factors: NDArra
 
 
 @device
-def take_usual(row: Row, usuals: NDArray[np.uint32], sample: Row, y: float) -> float:
+def take_usual(row: Row, usuals: NDArray[np.uint32], sample: Row, y: float, minute: int) -> float:
     """What of the sum is usual at this minute of the day; the minute learns, but not from the whole of a long fault."""
     if sample.step >= usual.STEP_MAX:
         return 0.0
-    known = min(usual.usual_at(usuals[sample.read], sample.civil_ns, sample.step), y)
+    minute = usual.shared_by(minute, sample.step)
+    known = min(usual.usual_at(usuals[sample.read], minute), y)
     if sample.write >= 0 and not TEACHES < row.above < RESUMES:
         noted = y if y >= NOTED * row.threshold else 0.0
-        usual.remember(usuals[sample.write], sample.civil_ns, sample.step, noted)
+        usual.remember(usuals[sample.write], minute, sample.civil_ns, sample.step, noted)
     return known
 
 
@@ -274,8 +273,7 @@ def lasting_kind(table: NDArray[np.void], top: int, by: int, sample: Row, off: f
 
 @device
 def is_warm(time: Row, sample: Row, params: Params) -> bool:
-    lived = (sample.ts_ns - time.first_ns) * 1e-9
-    return bool(sample.seen >= params.samples_min and lived >= params.warm_up_seconds)
+    return bool(sample.seen >= params.samples_min and (sample.ts_ns - time.first_ns) * 1e-9 >= params.warm_up_seconds)
 
 
 @device
@@ -290,6 +288,7 @@ def sum_up(
     result: NDArray[np.void],
 ) -> None:
     """What needs the state in the order of the samples: sums, what of them is usual, the threshold. The sums are left in `result`."""
+    start_ns, minute = usual.near(0)
     for i in range(feed.shape[0]):
         sample = feed[i]
         out = result[i]
@@ -298,7 +297,9 @@ def sum_up(
         row = rows[sample.read].calibration
         time = rows[sample.read].clock
         y, alone, top = combine(verdicts[i], table, factors[i])
-        known = take_usual(row, usuals, sample, y) if usuals.shape[0] > 0 else 0.0
+        if not 0 <= sample.civil_ns - start_ns < usual.MINUTE_NS:
+            start_ns, minute = usual.near(sample.civil_ns)
+        known = take_usual(row, usuals, sample, y, minute) if usuals.shape[0] > 0 else 0.0
         whole, heat = warmed(float(time.whole_heat), sample, y)
         time.whole_heat = np.float32(heat)
         y, heat = warmed(float(time.heat), sample, y - known)
@@ -355,8 +356,7 @@ def judge(
             out.kind = first_kind(table, top, by, sample, off, toward)
         if by >= 0:
             out.scale = verdicts[i, by].scale
-            edge = tails.quantile_boundary(threshold, EXCEEDED_DECADES, EXCESS, needed) + known
-            out.edge = edge / max(total, 1e-9)
+            out.edge = (tails.quantile_boundary(threshold, EXCEEDED_DECADES, EXCESS, needed) + known) / max(total, 1e-9)
             out.deviation = off / out.scale
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from detectors import tails
 from detectors.ahead import ask_for
-from detectors.blocks import BLOCK, room
+from detectors.blocks import BLOCK, alike, repeat, room
 from detectors.contract import Row
 from detectors.kernel import inlined, kernel
 from detectors.portable import FREEDOM, log10
@@ -114,7 +114,8 @@ def paces_of(
         spare[i] = feed[i].dt
         move[i] = feed[i].step
         teach[i] = feed[i].seen
-    for i in range(n):
+    same = alike(n, spare, move, teach)
+    for i in range(1 if same else n):
         dt, step, seen = spare[i], move[i], teach[i]
         least = 1.0 / seen
         teach[i] = max(min(dt / (memory_of(0, step, params) + dt), 0.2), least)
@@ -123,6 +124,10 @@ def paces_of(
         least = 1.0 / (seen + 1.0)
         move[BLOCK + i] = max(dt / (age_of(1, step, params) + dt), least)
         move[2 * BLOCK + i] = max(dt / (age_of(2, step, params) + dt), least)
+    if same:
+        for age in range(AGES):
+            repeat(n, teach[age * BLOCK : (age + 1) * BLOCK])
+            repeat(n, move[age * BLOCK : (age + 1) * BLOCK])
 
 
 @inlined

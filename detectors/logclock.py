@@ -42,28 +42,26 @@ TICK: Final = 1
 MARK: Final = 2
 _JUMP_NS: Final = 86_400_000_000_000
 _JUMP_STEPS: Final = 8.0
+_BEFORE: Final[Any] = np.int64(-(2**63))
 
 
 @device
-def _ranked(row: Row) -> Any:
-    """The largest time in the ring, and the third largest (the smallest while there are fewer)."""
-    first = second = third = np.int64(-(2**63))
+def _with(first: int, second: int, third: int, ts_ns: int) -> tuple[int, int, int]:
+    """The three largest when one more has come."""
+    if ts_ns > first:
+        return ts_ns, first, second
+    if ts_ns > second:
+        return first, ts_ns, second
+    return first, second, max(third, ts_ns)
+
+
+@device
+def _largest(row: Row) -> tuple[int, int, int]:
+    """The three largest times in the ring; what is not there is before all times."""
+    first = second = third = _BEFORE
     for k in range(row.filled):
-        t = row.ring[k]
-        if t > first:
-            third = second
-            second = first
-            first = t
-        elif t > second:
-            third = second
-            second = t
-        elif t > third:
-            third = t
-    if row.filled == 1:
-        return first, first
-    if row.filled == 2:
-        return first, second
-    return first, third
+        first, second, third = _with(first, second, third, row.ring[k])
+    return first, second, third
 
 
 @kernel
@@ -75,6 +73,8 @@ def read_times(
     Too far is a day, or eight usual steps of a log whose records are days apart. `state` has one row.
     """
     row = state[0]
+    first, second, third = _largest(row)
+    known = row.filled >= RANK
     for i in range(ts_ns.shape[0]):
         jump = max(_JUMP_NS * 1.0, _JUMP_STEPS * row.step_ns)
         ahead[i] = row.filled >= RANK and ts_ns[i] > row.time_ns and (ts_ns[i] - row.time_ns) * 1.0 > jump
@@ -84,10 +84,17 @@ def read_times(
                 row.step_ns += 0.1 * (min(moved, 3.0 * row.step_ns) - row.step_ns)
             else:
                 row.step_ns = moved
+        leaving = row.ring[row.place] if row.filled == RING else _BEFORE
         row.ring[row.place] = ts_ns[i]
         row.place = (row.place + 1) % RING
         row.filled = min(row.filled + 1, RING)
-        row.newest_ns, ranked = _ranked(row)
+        if known and leaving < third:
+            first, second, third = _with(first, second, third, ts_ns[i])
+        else:  # one of the three has left, or there were fewer
+            first, second, third = _largest(row)
+            known = row.filled >= RANK
+        row.newest_ns = first
+        ranked = third if row.filled >= RANK else (second if row.filled == 2 else first)
         if row.filled == 1 or ranked > row.time_ns or (row.filled == RING and row.newest_ns < row.time_ns - back_ns):
             row.time_ns = ranked
         time_ns[i] = row.time_ns

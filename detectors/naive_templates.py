@@ -1,4 +1,4 @@
-"""The slow, obvious oracle of `tokens`: the same masking with regular expressions, one token at a time."""
+"""The slow, obvious oracle of `tokens` and `shapes`: the same masking with regular expressions, one token at a time."""
 
 from __future__ import annotations
 
@@ -57,6 +57,41 @@ def mask_line(line: bytes) -> list[bytes]:
         tokens.append(masked)
         previous = masked
     return tokens
+
+
+JOINT: Final = re.compile(rb"([.:,/_-])([A-Za-z0-9\x80-\xff]+)")
+Joints = tuple[int, bytes, bool]
+
+
+def joined_values(line: bytes, end: int) -> tuple[int, Joints]:
+    """The values joined to one that ends at `end`: (where they end, how many dots up to two, the last joint, whether one is no host's)."""
+    dots, last, odd = 0, b"", False
+    while match := JOINT.match(line, end):
+        joint, word = match.groups()
+        if not is_value(word) and HEXADECIMAL.fullmatch(word) is None:
+            break
+        dots, last, odd = min(dots + (joint == b"."), 2), joint, odd or joint in b",/"
+        end = match.end()
+    return end, (dots, last, odd)
+
+
+def shape(line: bytes) -> list[object]:
+    """All that decides what a line is masked to: its text, marks for values, words with digits."""
+    out: list[object] = []
+    end = 0
+    for match in WORD.finditer(line):
+        word, digits = match.group(), DIGITS.search(match.group())
+        if match.start() < end or not digits:
+            continue
+        if is_value(word):
+            out.append(line[end : match.start()])
+            end, joints = joined_values(line, match.end())
+            out.append((digits.start() > 0, joints))
+        else:
+            only = digits.group() if len(b"".join(DIGITS.findall(word))) == 1 else b""
+            out += (line[end : match.start() + digits.start()], DIGITS.sub(b"<*>", word), only)
+            end = match.end()
+    return [*out, line[end:]]
 
 
 NUMBER: Final = re.compile(rb"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?")

@@ -34,7 +34,7 @@ def code_of(value: float, unit: float) -> int:
     """The nearest code. `unit` 0: there was nothing but zeros yet."""
     if unit <= 0.0:
         return 1
-    units = math.floor(value / unit + 0.5)
+    units = math.floor(value * (1.0 / unit) + 0.5)  # exactly `value / unit`, for that is a power of two, and not waited for
     return int(units) + 1 if units >= 0.0 else int(units)
 
 

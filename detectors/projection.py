@@ -162,18 +162,15 @@ def learn_spread(row: Row, value: float, dt: float, seen: float, params: Params)
 
 
 @inlined
-def samples_of(sample: Row, params: Params) -> float:
+def samples_of(step: float, params: Params) -> float:
     """How many samples the counts remember."""
-    return max(params.memory_seconds / max(float(sample.step), 1e-3), 1000.0)
+    return max(params.memory_seconds / max(step, 1e-3), 1000.0)
 
 
 @inlined
-def is_counted(sample: Row, samples: float) -> bool:
-    """Not in the first samples, when the spread is not about right; of a fast series one sample in several is enough."""
-    if sample.seen <= COUNTED_FROM:
-        return False
-    share = samples / TOTAL_MAX
-    return share <= 1.0 or int(sample.seen) % math.ceil(share) == 0
+def is_counted(seen: float, every: int) -> bool:
+    """Not in the first samples, when the spread is not about right; of a fast series one sample in so many (`every`) is enough."""
+    return seen > COUNTED_FROM and (every <= 1 or int(seen) % every == 0)
 
 
 @inlined
@@ -248,8 +245,8 @@ def learn_aside(
 ) -> None:
     """The shadow of a quarantined series learns; nobody is told what it thinks."""
     first, before, place, narrow = columns
-    samples = samples_of(sample, params)
-    counted = is_counted(sample, samples)
+    samples = samples_of(sample.step, params)
+    counted = is_counted(sample.seen, math.ceil(samples / TOTAL_MAX))
     value = sample.value - sample.seasonal
     if sample.seen > COUNTED_FROM:
         stand(row, value, i, first, before)
@@ -271,6 +268,7 @@ def count_all(
     total: NDArray[np.float64],
 ) -> None:
     """The product of densities of each sample of a block, and of how many samples it is; the bins count it."""
+    step, samples, every = -1.0, 0.0, 1
     for i in range(feed.shape[0]):
         sample = feed[i]
         density[i] = 1.0
@@ -280,8 +278,11 @@ def count_all(
         row = state[sample.read]
         total[i] = float(row.total)
         learns = sample.write == sample.read
-        samples = samples_of(sample, params)
-        counted = learns and is_counted(sample, samples)
+        if sample.step != step:  # mostly those of a block are sampled alike
+            step = sample.step
+            samples = samples_of(step, params)
+            every = math.ceil(samples / TOTAL_MAX)
+        counted = learns and is_counted(sample.seen, every)
         if sample.seen > COUNTED_FROM:
             density[i] = familiarity(row, i, columns[2], columns[3], counted)
         if counted:

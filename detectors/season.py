@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from detectors import profile, usual
 from detectors.ahead import LINE_BYTES, ask
+from detectors.blocks import BLOCK, alike, repeat, room
 from detectors.contract import Row
 from detectors.kernel import inlined as device
 from detectors.kernel import kernel
@@ -31,6 +32,7 @@ from detectors.portable import tail_decades
 SLOTS: Final = profile.SLOTS
 WEEKDAYS: Final = 7
 DAY_NS: Final = 86_400_000_000_000
+SLOT_NS: Final = DAY_NS // SLOTS
 SLOT_SECONDS: Final = 300.0
 DAY_SECONDS: Final = 86_400.0
 STRETCH_MAX: Final = 2.0
@@ -86,7 +88,7 @@ class Params(NamedTuple):
 
 @device
 def slot_of(civil_ns: int) -> int:
-    return int((civil_ns % DAY_NS) // (DAY_NS // SLOTS))
+    return int((civil_ns % DAY_NS) // SLOT_NS)
 
 
 @device
@@ -105,21 +107,24 @@ def weekday_of(civil_ns: int) -> int:
 
 
 @device
-def weekly_of(row: Row, civil_ns: int, daily: float) -> float:
+def weekly_of(row: Row, day: int, daily: float) -> float:
     """What the weekday adds to the daily profile."""
-    day = weekday_of(civil_ns)
     return float(row.shift[day]) + float(row.stretch[day]) * daily
 
 
 @device
-def shape_of(row: Row, civil_ns: int) -> float:
-    """What is believed of both profiles at a time."""
-    if row.trust <= 0.0:
-        return 0.0
-    daily = daily_of(row, slot_of(civil_ns))
+def place_of(civil_ns: int) -> tuple[int, int, int]:
+    """Where a slot begins, which one of the day it is, and the weekday."""
+    return int(civil_ns // SLOT_NS) * SLOT_NS, slot_of(civil_ns), weekday_of(civil_ns)
+
+
+@device
+def shape_of(row: Row, slot: int, day: int) -> float:
+    """What is believed of both profiles, where something is."""
+    daily = daily_of(row, slot)
     shape = float(row.trust) * daily
     if row.week_trust > 0.0:
-        shape += float(row.week_trust) * weekly_of(row, civil_ns, daily)
+        shape += float(row.week_trust) * weekly_of(row, day, daily)
     return shape
 
 
@@ -157,28 +162,64 @@ def moved(trust: float, pace: float, proven: bool) -> float:
 
 
 @device
-def believe(row: Row, dt: float, params: Params) -> None:
+def believe(row: Row, pace: float, params: Params) -> None:
     """Move both beliefs towards what the errors say."""
-    age, scale, week_scale = row.age, float(row.scale), float(row.week_scale)
-    pace = dt / params.trust_seconds
-    bar = params.gain if row.trust <= 0.0 else 1.0
-    best = min(scale, week_scale) if row.week_trust > 0.0 else scale
-    row.trust = moved(float(row.trust), pace, age >= params.prove_seconds and best < bar * float(row.plain_scale))
-    bar = params.gain if row.week_trust <= 0.0 else 1.0
+    age, scale, week_scale, plain_scale = row.age, float(row.scale), float(row.week_scale), float(row.plain_scale)
+    trust, week_trust = float(row.trust), float(row.week_trust)
+    bar = params.gain if trust <= 0.0 else 1.0
+    best = min(scale, week_scale) if week_trust > 0.0 else scale
+    trust = moved(trust, pace, age >= params.prove_seconds and best < bar * plain_scale)
+    row.trust = trust
+    bar = params.gain if week_trust <= 0.0 else 1.0
     proven = row.trust > 0.0 and age >= params.prove_week_seconds and week_scale < bar * scale
-    row.week_trust = moved(float(row.week_trust), pace, proven)
+    row.week_trust = moved(week_trust, pace, proven)
+
+
+class Paces(NamedTuple):
+    """How much each sample of a block moves what is learned, as far as that follows from its time alone; a column each."""
+
+    offset: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    power: NDArray[np.float64]
+    slot: NDArray[np.float64]  # of the daily profile, …
+    dense: NDArray[np.float64]  # … and how many samples it gets a day
+    trust: NDArray[np.float64]
 
 
 @device
-def learn_week(row: Row, sample: Row, daily: float, week_error: float, params: Params) -> None:
-    """The weekday's shift and stretch follow what it leaves, by normalised least mean squares."""
-    spent = min(sample.dt, DAY_SECONDS)
-    power = averaged(float(row.power), daily * daily, spent / (DAY_SECONDS + spent))
-    row.power = power
-    if row.age <= 0.4 * params.prove_week_seconds:
+def paces_of(feed: NDArray[np.void], params: Params, paces: Paces) -> None:
+    n = feed.shape[0]
+    for i in range(n):
+        paces.offset[i] = feed[i].dt
+        paces.errors[i] = feed[i].seen
+        paces.dense[i] = feed[i].step
+    same = alike(n, paces.offset, paces.errors, paces.dense)
+    for i in range(1 if same else n):
+        dt, seen, step = paces.offset[i], paces.errors[i], paces.dense[i]
+        paces.offset[i] = max(dt / (params.offset_seconds + dt), 1.0 / (seen + 1.0))
+        paces.errors[i] = max(min(dt / (2.0 * params.prove_seconds + dt), 0.2), 1.0 / seen)
+        spent = min(dt, DAY_SECONDS)
+        paces.power[i] = spent / (DAY_SECONDS + spent)
+        spent = min(dt, SLOT_SECONDS)
+        paces.slot[i] = spent / (params.profile_days * SLOT_SECONDS + spent)
+        paces.dense[i] = max(SLOT_SECONDS / max(step, 1e-3), 1.0)
+        paces.trust[i] = dt / params.trust_seconds
+    if same:
+        repeat(n, paces.offset)
+        repeat(n, paces.errors)
+        repeat(n, paces.power)
+        repeat(n, paces.slot)
+        repeat(n, paces.dense)
+        repeat(n, paces.trust)
+
+
+@device
+def learn_week(row: Row, day: int, spent: float, daily: float, week_error: float, power: float, params: Params) -> None:
+    """The weekday's shift and stretch follow what it leaves, by normalised least mean squares. `power`: the mean square of the profile."""
+    age = row.age
+    if age <= 0.4 * params.prove_week_seconds:
         return
-    day = weekday_of(sample.civil_ns)
-    weeks = min(params.profile_weeks, YOUNG * row.age / (7.0 * DAY_SECONDS))
+    weeks = min(params.profile_weeks, YOUNG * age / (7.0 * DAY_SECONDS))
     pace = spent / (weeks * DAY_SECONDS + spent)
     row.shift[day] = tiny_as_zero(float(row.shift[day]) + pace * week_error)
     if daily * daily > 1e-6 * power:
@@ -188,70 +229,89 @@ def learn_week(row: Row, sample: Row, daily: float, week_error: float, params: P
 
 
 @device
-def learn_day(row: Row, sample: Row, error: float, params: Params) -> None:
-    """One slot moves: as far as an average over all its samples would at first, then over some days. A flat weekday teaches no shape."""
-    spent = min(sample.dt, SLOT_SECONDS)
-    count = row.age / DAY_SECONDS * max(SLOT_SECONDS / max(sample.step, 1e-3), 1.0)
-    pace = max(spent / (params.profile_days * SLOT_SECONDS + spent), 1.0 / (count + 2.0))
-    slot = slot_of(sample.civil_ns)
+def learn_day(row: Row, day: int, slot: int, daily: float, error: float, pace: float) -> None:
+    """One slot moves from `daily` towards `error`. A flat weekday teaches no shape."""
     if row.daily[slot] == 0:
         pace = 1.0
-    gain = 1.0 + np.float64(row.week_trust) * np.float64(row.stretch[weekday_of(sample.civil_ns)])
+    gain = 1.0 + np.float64(row.week_trust) * np.float64(row.stretch[day])
     pace *= min(max(gain, 0.0), 1.0)
-    profile.write(row, slot, tiny_as_zero(daily_of(row, slot) + pace * error))
+    profile.write(row, slot, tiny_as_zero(daily + pace * error))
 
 
 @device
-def learn(row: Row, sample: Row, params: Params) -> None:
+def learn(row: Row, sample: Row, i: int, at: tuple[int, int, int], params: Params, paces: Paces) -> None:
+    """Learn sample `i` of a block; `at` as of `place_of`. What of the state is needed more than once is read once."""
     value, dt, seen = sample.value, sample.dt, sample.seen
+    start_ns, slot, day = at
     if seen == 0.0:
         row.offset = value
         row.plain = value
         return
-    if (sample.civil_ns - int(dt * 1e9)) // DAY_NS != sample.civil_ns // DAY_NS:
+    if dt * 1e9 >= float(slot * SLOT_NS + sample.civil_ns - start_ns + 1):  # the sample before was yesterday's
         profile.shrink(row)
-    row.age = min(row.age + min(dt, 3600.0), AGE_MAX)
-    daily = daily_of(row, slot_of(sample.civil_ns))
-    error = value - row.offset - daily
-    weekly = weekly_of(row, sample.civil_ns, daily)
+    age = min(row.age + min(dt, 3600.0), AGE_MAX)
+    row.age = age
+    offset, plain, plain_scale = row.offset, row.plain, float(row.plain_scale)
+    daily = daily_of(row, slot)
+    weekly = weekly_of(row, day, daily)
+    error = value - offset - daily
     week_error = error - weekly
-    plain_error = value - row.plain
+    plain_error = value - plain
     if row.trust > 0.0:
         limit = params.bound * size_of(row)
         error = held(error, limit + abs(weekly))
         week_error = held(week_error, limit)
     if seen > 10.0:
-        plain_error = held(plain_error, params.bound * 1.25 * float(row.plain_scale) + floor_of(row))
+        plain_error = held(plain_error, params.bound * 1.25 * plain_scale + floor_of(row))
     known = week_error if row.week_trust > 0.0 else error
-    alpha = max(dt / (params.offset_seconds + dt), 1.0 / (seen + 1.0))
-    row.offset += alpha * known
-    row.plain += alpha * plain_error
-    learn_week(row, sample, daily, week_error, params)
-    learn_day(row, sample, (1.0 - alpha) * known, params)
-    memory = max(min(dt / (2.0 * params.prove_seconds + dt), 0.2), 1.0 / seen)
-    row.scale = averaged(float(row.scale), abs(error), memory)
-    row.week_scale = averaged(float(row.week_scale), abs(week_error), memory)
-    row.plain_scale = averaged(float(row.plain_scale), abs(plain_error), memory)
-    believe(row, dt, params)
+    alpha, memory = paces.offset[i], paces.errors[i]
+    scale = averaged(float(row.scale), abs(error), memory)
+    week_scale = averaged(float(row.week_scale), abs(week_error), memory)
+    power = averaged(float(row.power), daily * daily, paces.power[i])
+    row.offset = offset + alpha * known
+    row.plain = plain + alpha * plain_error
+    row.power = power
+    row.scale = scale
+    row.week_scale = week_scale
+    row.plain_scale = averaged(plain_scale, abs(plain_error), memory)
+    learn_week(row, day, min(dt, DAY_SECONDS), daily, week_error, power, params)
+    count = age / DAY_SECONDS * paces.dense[i]
+    # As far as an average over all its samples would move it at first, then over some days.
+    learn_day(row, day, slot, daily, (1.0 - alpha) * known, max(paces.slot[i], 1.0 / (count + 2.0)))
+    believe(row, paces.trust[i], params)
 
 
 @device
-def look_ahead(row: Row, civil_ns: int, step: float) -> None:
+def look_ahead(row: Row, slot: int) -> None:
     """Ask for what will be needed of a row, if that will be at about the same time."""
     for at in range(0, _DAILY, LINE_BYTES):
         ask(row, at)
-    ask(row, _DAILY + 2 * slot_of(civil_ns))
-    ask(row, _USUAL + 4 * (usual.minute_of(civil_ns, step) // usual.IN_A_WORD))
+    ask(row, _DAILY + 2 * slot)
+    ask(row, _USUAL + 4 * (slot * (usual.MINUTES // SLOTS) // usual.IN_A_WORD))
 
 
-@kernel
-def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
-    """See contract.py. Writes `feed.seasonal` too, so it must run first. Expects nothing (NaN) until a profile is believed."""
+@device
+def expect(
+    state: NDArray[np.void],
+    feed: NDArray[np.void],
+    params: Params,
+    verdict: NDArray[np.void],
+    paces: Paces,
+    apart: NDArray[np.float64],
+    size: NDArray[np.float64],
+) -> int:
+    """Expectations of a block, how far its samples are from them and what is usual there; learn. Gives how many are believed."""
+    believed = 0
+    start_ns, slot, day = place_of(feed[0].civil_ns)
     for i in range(feed.shape[0]):
         sample = feed[i]
+        apart[i] = 0.0
+        size[i] = 1.0
         if sample.read < 0:
             continue
-        look_ahead(state[sample.next], sample.civil_ns, sample.step)
+        if not 0 <= sample.civil_ns - start_ns < SLOT_NS:  # it is mostly the same slot
+            start_ns, slot, day = place_of(sample.civil_ns)
+        look_ahead(state[sample.next], slot)
         row = state[sample.read]
         out = verdict[i]
         out.decades = 0.0
@@ -259,11 +319,43 @@ def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params
         out.scale = np.nan
         out.direction = 0
         out.since = 0.0
-        sample.seasonal = shape_of(row, sample.civil_ns)
+        sample.seasonal = 0.0
         if row.trust > 0.0:
-            out.expected = row.offset + sample.seasonal
-            out.scale = size_of(row)
-            out.decades = tail_decades(abs(sample.value - out.expected) / out.scale)
-            out.direction = int(sample.value > out.expected) - int(sample.value < out.expected)
+            seasonal = shape_of(row, slot, day)
+            expected = row.offset + seasonal
+            usual_size = size_of(row)
+            sample.seasonal = seasonal
+            apart[i] = abs(sample.value - expected)
+            size[i] = usual_size
+            out.expected = expected
+            out.scale = usual_size
+            out.direction = int(sample.value > expected) - int(sample.value < expected)
+            believed += 1
         if sample.write >= 0:
-            learn(state[sample.write], sample, params)
+            learn(state[sample.write], sample, i, (start_ns, slot, day), params, paces)
+    return believed
+
+
+@kernel
+def score_season(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
+    """See contract.py. Writes `feed.seasonal` too, so it must run first. Expects nothing (NaN) until a profile is believed."""
+    apart, size = room(BLOCK, np.float64), room(BLOCK, np.float64)
+    paces = Paces(
+        room(BLOCK, np.float64),
+        room(BLOCK, np.float64),
+        room(BLOCK, np.float64),
+        room(BLOCK, np.float64),
+        room(BLOCK, np.float64),
+        room(BLOCK, np.float64),
+    )
+    for start in range(0, feed.shape[0], BLOCK):
+        some, out = feed[start : start + BLOCK], verdict[start : start + BLOCK]
+        n = some.shape[0]
+        paces_of(some, params, paces)
+        if expect(state, some, params, out, paces, apart, size) == 0:
+            continue
+        for i in range(n):
+            apart[i] = tail_decades(apart[i] / size[i])
+        for i in range(n):
+            if some[i].read >= 0:
+                out[i].decades = apart[i]

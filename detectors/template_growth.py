@@ -54,7 +54,7 @@ def is_tight(index: Index) -> Flag:
         return True
     return bool(
         _may_grow(index.counts[CACHED], index.cache_key.size, 8 * most)
-        or _may_grow(index.counts[HOLES], index.hole_key.size, 8 * most)
+        or _may_grow(index.counts[HOLES], index.hole_key.size, 4 * most)
         or _may_grow(index.counts[FANS], index.fan_key.size, 4 * most)
         or _may_grow(index.counts[VALUES], index.value_word.size, 2 * most)
     )
@@ -83,11 +83,14 @@ def grown(index: Index) -> Index:
     )
     wanted = Sizes._make(min(2 * size, limit) if grows else size for grows, size, limit in zip(tight, now, most, strict=True))
     larger = make_index(wanted)
-    for name in ("template", "slot", "counts"):
+    same = {name: old for name, old, new in zip(index._fields, index, larger, strict=True) if old.size == new.size}
+    larger = larger._replace(**same)  # what does not grow is not copied: half as much memory at a time
+    for name in {"template", "slot"} - same.keys():
         rows: NDArray[Any] = getattr(index, name)
         getattr(larger, name)[: rows.size] = rows
     for keys, values in TABLES.items():
-        _move(index, larger, keys, values)
+        if keys not in same:
+            _move(index, larger, keys, values)
     return larger
 
 

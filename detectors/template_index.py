@@ -39,7 +39,7 @@ HOLE_WORDS: Final = 4  # different words in one place that make it a slot
 HOLE_ROOM: Final = 2 * HOLE_WORDS  # the first word of a line needs twice as many: it names the kind of line
 FAN_WORDS: Final = 12  # different words after the same word that make a place crowded
 PLACE_WORDS: Final = TOKENS_MAX // 64
-SLOTS_EACH: Final = 24  # mean tokens of a template that there is room for
+SLOTS_EACH: Final = 16  # mean tokens of a template that there is room for
 
 TEMPLATE: Final = np.dtype(
     [
@@ -125,7 +125,7 @@ FIRST_SIZES: Final = Sizes(templates=256, cache=4096, holes=8192, fans=4096, val
 def sizes_max(templates_max: int) -> Sizes:
     """Beyond these an index does not grow."""
     twice, four, eight = (_power_of_two(factor * templates_max) for factor in (2, 4, 8))
-    return Sizes(templates=templates_max, cache=eight, holes=eight, fans=four, values=twice)
+    return Sizes(templates=templates_max, cache=eight, holes=four, fans=four, values=twice)
 
 
 def make_index(sizes: Sizes) -> Index:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import kernel
-from detectors.template_growth import sizes_of
+from detectors.template_growth import replace_keys
 from detectors.template_index import (
     CACHED,
     FANS,
@@ -28,7 +28,6 @@ from detectors.template_index import (
     TEMPLATES_MAX,
     VALUES,
     Index,
-    make_index,
     place_of,
 )
 from detectors.template_probe import aim, bucket_key
@@ -43,26 +42,44 @@ SWEEP_LINES: Final = 1 << 16
 
 # What a service has taught, by the count of its entries.
 LEARNED: Final[dict[int, tuple[str, ...]]] = {FANS: ("fan_key", "fan_size", "fan_token"), VALUES: ("value_word",)}
+# What is found anew from the templates that are kept, or from the lines that come.
+FOUND_ANEW: Final = (
+    ("bucket_key", "bucket_head", "bucket_places"),
+    ("probe_key", "probe_head"),
+    ("service_key", "service_size"),
+    ("cache_key", "cache_template"),
+    ("hole_key", "hole_size", "hole_template"),
+)
 
 Rows = NDArray[np.int64]
 
 
-def swept(index: Index) -> tuple[Index, Rows]:
-    """The index without what it may forget, and the rows of the templates that it kept."""
+def sweep(index: Index) -> Rows:
+    """Take out of the index what it may forget; the rows of the templates that it kept. In place: a copy would take as much memory again."""
     kept = _kept(index)
-    smaller = make_index(sizes_of(index))
-    smaller.counts[:] = index.counts
-    smaller.counts[[CACHED, HOLES, PROBES]] = 0
+    if kept.size < index.counts[TEMPLATES]:
+        _move(index, kept)
+    for columns in FOUND_ANEW:
+        _clear(index, columns)
     for count, columns in LEARNED.items():
         if 4 * index.counts[count] >= getattr(index, columns[0]).size:  # it soon learns no more
-            smaller.counts[count] = 0
-            continue
-        for column in columns:
-            getattr(smaller, column)[:] = getattr(index, column)
-    _move(index, kept, smaller)
-    enlist(smaller)
-    smaller.counts[SWEPT] = index.counts[LINES]
-    return smaller, kept
+            index.counts[count] = 0
+            _clear(index, columns)
+    index.counts[[CACHED, HOLES, PROBES]] = 0
+    enlist(index)
+    index.counts[SWEPT] = index.counts[LINES]
+    return kept
+
+
+def load(empty: Index) -> None:
+    """Load what a full miner runs: a tenth of a second once, which no batch is to wait for."""
+    enlist(empty)
+    replace_keys(empty.value_word[:0], empty.value_word, np.zeros(0, np.int64))
+
+
+def _clear(index: Index, columns: tuple[str, ...]) -> None:
+    for column in columns:
+        getattr(index, column)[:] = 0
 
 
 def _kept(index: Index) -> Rows:
@@ -75,7 +92,7 @@ def _kept(index: Index) -> Rows:
     return np.flatnonzero(~(idle & (sizes >= limit)[of]))
 
 
-def _move(index: Index, kept: Rows, smaller: Index) -> None:
+def _move(index: Index, kept: Rows) -> None:
     """Templates and slots, close together; who survives whom by their new rows."""
     to = np.full(int(index.counts[TEMPLATES]), NOWHERE, np.int32)
     to[kept] = np.arange(kept.size)
@@ -84,11 +101,11 @@ def _move(index: Index, kept: Rows, smaller: Index) -> None:
     ends = np.cumsum(lengths)
     first = ends - lengths
     slots = np.repeat(rows["first"] - first, lengths) + np.arange(ends[-1] if kept.size else 0)
-    smaller.template[: kept.size] = rows
-    smaller.template["first"][: kept.size] = first
-    smaller.template["parent"][: kept.size] = to[rows["parent"]]
-    smaller.slot[: slots.size] = index.slot[slots]
-    smaller.counts[TEMPLATES], smaller.counts[SLOTS] = kept.size, slots.size
+    index.template[: kept.size] = rows
+    index.template["first"][: kept.size] = first
+    index.template["parent"][: kept.size] = to[rows["parent"]]
+    index.slot[: slots.size] = index.slot[slots]
+    index.counts[TEMPLATES], index.counts[SLOTS] = kept.size, slots.size
 
 
 @kernel

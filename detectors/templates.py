@@ -18,40 +18,27 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernel import device, kernel
-from detectors.template_growth import grown, is_tight
+from detectors.shapes import SPARE_BYTES, fitting, make_memo
+from detectors.template_growth import grown
 from detectors.template_index import (
     BORN,
-    CACHED,
-    CROWDED,
     FIRST_SIZES,
-    KNOWN,
-    LINES,
     NAMED,
     OVERFLOWED,
-    SEARCHED,
     SERVICE_MAX,
-    SLOTS,
-    SWEPT,
     TEMPLATES,
     TEMPLATES_MAX,
     UNIT,
     WILD,
-    Index,
     Sizes,
     make_index,
-    place_of,
     sizes_max,
-    survivor,
     survivors,
 )
-from detectors.template_judge import judge_tokens, note_fans
 from detectors.template_lines import one_line
-from detectors.template_merge import absorb, generalise, loosen, meet
-from detectors.template_probe import aim, bucket_key
-from detectors.template_search import AS_IS, search
-from detectors.template_state import VERSION, index_columns, index_from, pack, texts_from
-from detectors.template_sweep import SWEEP_LINES, swept
+from detectors.template_mine import NO_TEMPLATE, mine_lines
+from detectors.template_state import VERSION, ByteRows, index_columns, index_from
+from detectors.template_sweep import load, sweep
 from detectors.template_text import (
     EXAMPLE_BYTES_MAX,
     SPELLED_BYTES_MAX,
@@ -61,156 +48,7 @@ from detectors.template_text import (
     template_id,
     template_text,
 )
-from detectors.tokens import I64, LINE_BYTES_MAX, ONE, SEED, SMALL, U64, ZERO, Flag, Tokens, fold, tokenise, tokens_room
-
-NO_TEMPLATE: Final = -1
-LASTING: Final = 0xFFFF ^ CROWDED ^ KNOWN  # flags that belong to a token, not to the moment
-
-
-@device
-def _bear(service: int, length: int, bucket: int, tokens: Tokens, index: Index) -> I64:
-    """A new template with the tokens of the line."""
-    i, first = index.counts[TEMPLATES], index.counts[SLOTS]
-    index.counts[TEMPLATES] += 1
-    index.counts[SLOTS] += length
-    born = index.template[i]
-    born.service = service
-    born.number = index.counts[BORN]
-    index.counts[BORN] += 1
-    born.lines = 0
-    born.first = first
-    born.length = length
-    born.parent = i
-    born.open = 0
-    born.probe = -1
-    born.next = index.bucket_head[bucket]
-    index.bucket_head[bucket] = i
-    for j in range(length):
-        slot = index.slot[first + j]
-        slot.hash = tokens.hash[j]
-        slot.key = tokens.key[j]
-        slot.digits = tokens.digits[j]
-        born.open += slot.digits != ZERO
-        slot.marks = tokens.flags[j] & LASTING
-    aim(i, index)
-    return i
-
-
-@device
-def _learn(i: int, seed: U64, bucket: int, index: Index) -> I64:
-    """Let a new or changed template meet its siblings, and what they became theirs, until nothing changes."""
-    met = i
-    while met >= 0:
-        i = met
-        met = meet(seed, i, bucket, index)
-    return i
-
-
-@device
-def _find(buffer: NDArray[np.uint8], service: int, seed: U64, length: int, tokens: Tokens, index: Index) -> I64:
-    """The template of a line that the cache does not know: found, made general, or born. -1 when there is no room."""
-    index.counts[SEARCHED] += 1
-    judge_tokens(buffer, length, seed, tokens, index)
-    key = bucket_key(service, length)
-    bucket = place_of(index.bucket_key, key)
-    if index.bucket_key[bucket] != ZERO:
-        best, similarity = search(bucket, length, seed, tokens, index)
-        if best >= 0 and similarity >= AS_IS:
-            return best
-        if best >= 0:
-            generalise(best, tokens, index)
-            absorb(bucket, best, index)
-            return _learn(best, seed, bucket, index)
-    home = place_of(index.service_key, seed)
-    if not _has_room(index, home, length):
-        return NO_TEMPLATE
-    if index.bucket_key[bucket] == ZERO:
-        index.bucket_key[bucket] = key
-        index.bucket_head[bucket] = -1
-    index.service_key[home] = seed
-    index.service_size[home] += 1
-    i = _bear(service, length, bucket, tokens, index)
-    note_fans(seed, length, tokens, index)
-    return _learn(i, seed, bucket, index)
-
-
-@device
-def _has_room(index: Index, home: int, length: int) -> Flag:
-    return bool(
-        index.counts[TEMPLATES] < index.counts[TEMPLATES_MAX]
-        and index.counts[SLOTS] + length <= index.slot.size
-        and index.service_size[home] < index.counts[SERVICE_MAX]
-    )
-
-
-@device
-def _remember(key: U64, i: int, index: Index) -> None:
-    """Answer lines like this one from the cache from now on. A table that is half full is emptied first."""
-    if 2 * index.counts[CACHED] >= index.cache_key.size:
-        index.cache_key[:] = ZERO
-        index.counts[CACHED] = 0
-    at = place_of(index.cache_key, key)
-    index.cache_key[at] = key
-    index.cache_template[at] = i
-    index.counts[CACHED] += 1
-
-
-@device
-def _given(i: int, small: U64, tokens: Tokens, index: Index) -> I64:
-    """Note that a line was given to template `i`; its number."""
-    row = index.template[i]
-    row.lines += 1
-    row.seen = index.counts[LINES]
-    if row.open and row.digits != small:
-        loosen(i, tokens, index)
-    return row.number
-
-
-@kernel
-def mine_lines(
-    buffer: NDArray[np.uint8],
-    offset: NDArray[np.int64],
-    service: NDArray[np.int64],
-    room: tuple[Tokens, Index],
-    out: tuple[NDArray[np.int32], NDArray[np.int64]],
-    at_row: int,
-) -> int:
-    """Give each line `buffer[offset[r]:offset[r + 1]]` its template `out[0][r]`, from row `at_row` on.
-
-    Returns the row where it stopped: all are done, or there is to be more room before that row, or, as its complement, a sweep.
-    `out[1][k]` is the row that the k-th template born in this call was born in.
-    """
-    i: I64
-    tokens, index = room
-    assigned, born = out
-    before = index.counts[TEMPLATES]
-    for r in range(at_row, assigned.size):
-        length, line, _, small = tokenise(buffer, offset[r], offset[r + 1], tokens)
-        seed = fold(SEED, np.uint64(service[r])) | ONE
-        key = fold(seed, line) | ONE
-        at = place_of(index.cache_key, key)
-        if index.cache_key[at] == key:
-            i = index.cache_template[at]
-            i = survivor(index.template, i)
-        else:
-            if is_tight(index):
-                return r
-            known = index.counts[TEMPLATES]
-            i = _find(buffer, service[r], seed, length, tokens, index)
-            if index.counts[TEMPLATES] > known:
-                born[known - before] = r
-                index.template[known].digits = small
-            if i >= 0:
-                _remember(key, i, index)
-            elif index.counts[LINES] >= index.counts[SWEPT] + SWEEP_LINES:
-                return ~r
-        index.counts[LINES] += 1
-        if i >= 0:
-            assigned[r] = _given(i, small, tokens, index)
-        else:
-            assigned[r] = NO_TEMPLATE
-            index.counts[OVERFLOWED] += 1
-    return assigned.size
+from detectors.tokens import LINE_BYTES_MAX, SMALL, tokens_room
 
 
 class Template(NamedTuple):
@@ -237,7 +75,7 @@ def _joined(lines: Sequence[bytes]) -> tuple[Sequence[bytes], NDArray[np.uint8],
         joined = b"".join(lines)
     offset = np.zeros(len(lines) + 1, np.int64)
     np.cumsum(length, out=offset[1:])
-    return lines, np.frombuffer(joined, np.uint8), offset
+    return lines, np.frombuffer(joined + bytes(SPARE_BYTES), np.uint8), offset
 
 
 class TemplateMiner:
@@ -250,12 +88,12 @@ class TemplateMiner:
     def __init__(self, templates_max: int, per_service_max: int) -> None:
         self._limits = (templates_max, per_service_max)
         self._room = tokens_room()
+        self._memo = make_memo()
         first = Sizes._make(map(min, FIRST_SIZES, sizes_max(templates_max)))
         self._index = make_index(first)
         self._index.counts[[SERVICE_MAX, TEMPLATES_MAX]] = per_service_max, templates_max
-        self._example: list[bytes] = []  # of each template; of those not named yet, more of the line
-        self._spelling: list[bytes] = []  # of those that were named
-        self._born_id: list[int] = []
+        load(self._index)
+        self._line = ByteRows()  # of each template the first line, from which its words are made when somebody asks
 
     def __len__(self) -> int:
         """Templates ever born, merged and forgotten ones too."""
@@ -278,8 +116,13 @@ class TemplateMiner:
 
     @property
     def room_bytes(self) -> int:
-        """The memory of the index as it stands. Spellings and examples of the templates come on top, bounded by their number."""
-        return sum(part.nbytes for part in (*self._index, *self._room))
+        """The memory of the index as it stands. The templates' first lines come on top (`text_bytes`)."""
+        return sum(part.nbytes for part in (*self._index, *self._room, *self._memo))
+
+    @property
+    def text_bytes(self) -> int:
+        """The memory of the templates' first lines: SPELLED_BYTES_MAX each at most."""
+        return self._line.nbytes
 
     def mine(self, lines: Sequence[bytes], service: NDArray[np.int64]) -> NDArray[np.int32]:
         """The template of each line; -1 where there is none. A record of several lines that is a stack trace counts as one line."""
@@ -288,23 +131,20 @@ class TemplateMiner:
         born = np.empty(len(lines), np.int64)
         row = 0
         while True:
-            row = mine_lines(buffer, offset, service, (self._room, self._index), (out, born), row)
-            for first in born[: int(self._index.counts[TEMPLATES]) - len(self._example)].tolist():
-                self._example.append(lines[first][:SPELLED_BYTES_MAX])
+            row = mine_lines(buffer, offset, service, (self._room, self._memo, self._index), (out, born), row)
+            for first in born[: int(self._index.counts[TEMPLATES]) - len(self._line)].tolist():
+                self._line.append(lines[first][:SPELLED_BYTES_MAX])
             if row < 0:
                 row = ~row
                 self._sweep()
             elif row < out.size:
                 self._index = grown(self._index)
             else:
+                self._memo = fitting(self._memo)
                 return out
 
     def _sweep(self) -> None:
-        self._index, kept = swept(self._index)
-        named = [row for row in kept.tolist() if row < len(self._spelling)]  # those born first are named first
-        self._example = [self._example[row] for row in kept.tolist()]
-        self._spelling = [self._spelling[row] for row in named]
-        self._born_id = [self._born_id[row] for row in named]
+        self._line.keep(sweep(self._index))
 
     def _rows(self, number: NDArray[np.int32]) -> NDArray[np.int32]:
         """Where the templates with these numbers are; NO_TEMPLATE for those that are forgotten."""
@@ -314,16 +154,12 @@ class TemplateMiner:
         known[known] = numbers[row[known]] == number[known]
         return np.where(known, row, np.int32(NO_TEMPLATE))
 
-    def _name(self) -> None:
-        """Spell the templates that were born since somebody asked: naming one takes as long as mining a hundred lines."""
-        for i in range(len(self._spelling), len(self._example)):
-            line = self._example[i]
-            spelling = slot_texts(line, self._room)
-            small = (self._room.flags[: self._index.template[i]["length"]] & SMALL) != 0
-            never = np.zeros_like(small)
-            self._spelling.append(spelling)
-            self._example[i] = line[:EXAMPLE_BYTES_MAX]
-            self._born_id.append(template_id(template_text(spelling, SlotTexts(never, never, never, small))))
+    def _spelled(self, row: int) -> tuple[bytes, str]:
+        """The spelling of a template's first line, and the id that it was born with."""
+        spelling = slot_texts(self._line[row], self._room)
+        small = (self._room.flags[: self._index.template[row]["length"]] & SMALL) != 0
+        never = np.zeros_like(small)
+        return spelling, f"{template_id(template_text(spelling, SlotTexts(never, never, never, small))):016x}"
 
     def resolve(self, number: NDArray[np.int32]) -> NDArray[np.int32]:
         """The templates that stand for these now; -1 and what is forgotten stay."""
@@ -334,7 +170,6 @@ class TemplateMiner:
 
     def describe(self, number: int) -> Template:
         """The template that stands for `number` now; one without a text when it is forgotten."""
-        self._name()
         born = self._rows(np.array([number], np.int32))
         if born[0] < 0:
             return FORGOTTEN
@@ -344,24 +179,23 @@ class TemplateMiner:
         row = self._index.template[i]
         slots = self._index.slot[row["first"] : row["first"] + row["length"]]
         marks, small = slots["marks"], (slots["marks"] & SMALL) != 0
+        _, born_id = self._spelled(int(born[0]))
+        spelling, _ = self._spelled(i)
         shown = SlotTexts((slots["hash"] == WILD) | ((marks & NAMED) != 0), slots["key"] != 0, (marks & UNIT) != 0, small)
         return Template(
-            id=f"{template_id(template_text(self._spelling[i], shown)):016x}",
-            text=template_text(self._spelling[i], shown._replace(varies=small & (slots["digits"] == 0))),
+            id=f"{template_id(template_text(spelling, shown)):016x}",
+            text=template_text(spelling, shown._replace(varies=small & (slots["digits"] == 0))),
             service=int(row["service"]),
             lines=int(row["lines"]),
-            example=readable(self._example[i]),
-            born_id=f"{self._born_id[int(born[0])]:016x}",
+            example=readable(self._line[i][:EXAMPLE_BYTES_MAX]),
+            born_id=born_id,
         )
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """A copy of the whole state as named one-dimensional arrays."""
-        self._name()
         columns = index_columns(self._index)
         columns["limits"] = np.array((VERSION, *self._limits), np.int64)
-        columns["spelling"], columns["spelling_end"] = pack(self._spelling)
-        columns["example"], columns["example_end"] = pack(self._example)
-        columns["born_id"] = np.array(self._born_id, np.uint64)
+        columns["line"], columns["line_end"] = self._line.columns()
         return columns
 
     def restore(self, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -370,9 +204,5 @@ class TemplateMiner:
         if limits is None or limits.tolist() != [VERSION, *self._limits]:
             raise ValueError(f"templates of another version or with other limits than {self._limits}")
         index = index_from(columns, self._limits[0])
-        count = int(index.counts[TEMPLATES])
-        spelling, example = texts_from(columns, "spelling", count), texts_from(columns, "example", count)
-        born_id = columns.get("born_id", np.empty(0)).tolist()
-        if len(born_id) != count:
-            raise ValueError(f"the ids of {count} templates are not in the snapshot")
-        self._index, self._spelling, self._example, self._born_id = index, spelling, example, born_id
+        self._line = ByteRows.restored(columns, "line", int(index.counts[TEMPLATES]))
+        self._index = index

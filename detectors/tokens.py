@@ -211,7 +211,7 @@ def _is_value(length: U64, letters: U64, others: int, runs: int, prefixed: bool)
 
 
 @device
-def _word(buffer: NDArray[np.uint8], at: U64, end: U64, h: U64, joined: bool) -> tuple[U64, U64, U64, I64, I64, bool, bool]:
+def word_at(buffer: NDArray[np.uint8], at: U64, end: U64, h: U64, joined: bool) -> tuple[U64, U64, U64, I64, I64, bool, bool]:
     """A word from `at`: (where it ends, hash, letters, digits, runs of digits, whether a digit is last, whether it is a value)."""
     i, h, letters, others = _letters(buffer, at, end, h)
     if i >= end or CLASS[buffer[i]] != DIGIT:
@@ -299,7 +299,7 @@ def _token(
             continue
         dots += last == 46
         at = i
-        i, spelled, more, count, runs, digit_last, last_is_value = _word(buffer, at, end, h, joined)
+        i, spelled, more, count, runs, digit_last, last_is_value = word_at(buffer, at, end, h, joined)
         if not last_is_value:
             h, letters, after_value = spelled, letters + more, digit_last
             if runs:
@@ -344,7 +344,11 @@ def _is_date(buffer: NDArray[np.uint8], i: U64, end: U64, h: U64, after_date: bo
         i += ONE
     if i >= end:
         return False
-    return CLASS[buffer[i]] == DIGIT or (i + FOUR <= end and buffer[i] <= 90 and CLASS[buffer[i + THREE]] == SPACE)
+    if CLASS[buffer[i]] == DIGIT:
+        return True
+    if i + FOUR > end or not 65 <= buffer[i] <= 90 or CLASS[buffer[i + THREE]] != SPACE:
+        return False
+    return HEX <= CLASS[buffer[i + ONE]] <= LETTER and HEX <= CLASS[buffer[i + ONE + ONE]] <= LETTER
 
 
 @kernel

@@ -45,9 +45,16 @@ def width_of(step: float) -> int:
 
 
 @device
-def minute_of(civil_ns: int, step: float) -> int:
-    minute = int((civil_ns % DAY_NS) // MINUTE_NS)
-    return minute - minute % width_of(step)
+def near(civil_ns: int) -> tuple[int, int]:
+    """When a minute begins and which one of the day it is. Samples that come together mostly share it, and need not ask again."""
+    return int(civil_ns // MINUTE_NS) * MINUTE_NS, int((civil_ns % DAY_NS) // MINUTE_NS)
+
+
+@device
+def shared_by(minute: int, step: float) -> int:
+    """The first of the minutes that share a slot with this one."""
+    width = width_of(step)
+    return minute if width == 1 else minute - minute % width  # a division by what is not known before takes its time
 
 
 @device
@@ -60,17 +67,15 @@ def chance(second: int) -> float:
 
 
 @device
-def usual_at(words: NDArray[np.uint32], civil_ns: int, step: float) -> float:
-    """Decades of the sum that are usual at this minute of the day."""
-    minute = minute_of(civil_ns, step)
+def usual_at(words: NDArray[np.uint32], minute: int) -> float:
+    """Decades of the sum that are usual at a minute of the day, the first of those that share its slot."""
     word = int(words[minute // IN_A_WORD])
     return LEVEL * ((word >> (3 * (minute % IN_A_WORD))) & LEVELS)
 
 
 @device
-def remember(words: NDArray[np.uint32], civil_ns: int, step: float, surprise: float) -> None:
-    """Move the level of a minute towards the surprise that it brought."""
-    minute = minute_of(civil_ns, step)
+def remember(words: NDArray[np.uint32], minute: int, civil_ns: int, step: float, surprise: float) -> None:
+    """Move the level of such a minute towards the surprise that it brought."""
     place = minute // IN_A_WORD
     shift = 3 * (minute % IN_A_WORD)
     word = int(words[place])

@@ -174,7 +174,7 @@ class Revoked(NamedTuple):
 class Polled(NamedTuple):
     """What one poll brought: records grouped by shard, in offset order, and what happened to the assignment before them."""
 
-    records: dict[Shard, list[Record]]
+    records: Mapping[Shard, Sequence[Record]]
     events: list[Assigned | Revoked]
     ended: bool = False  # no source has anything left, for good (files only)
 

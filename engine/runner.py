@@ -32,7 +32,7 @@ from engine.ports import (
     StateStore,
     StepStats,
 )
-from engine.records import Output, Record, Shard
+from engine.records import Output, Record, Run, Shard
 from engine.shard.restore import begin_shard
 from engine.shard.saver import Saver
 from engine.shard.shard import Phase, Tenure
@@ -149,8 +149,9 @@ class Runner:
 
     def _step(self, shard: Shard, records: Sequence[Record]) -> None:
         tenure = self._tenures.get(shard)
-        if tenure is None:  # not ours (any more)
+        if tenure is None or not records:  # not ours (any more)
             return
+        records = Run.of(records)
         began = self._clock.monotonic_seconds()
         result = tenure.step(records)
         took = self._clock.monotonic_seconds() - began
@@ -158,9 +159,9 @@ class Runner:
         self._publish_outputs(result.outputs)
         stats, topic = result.stats, shard.topic
         stats.count(Metric.RECORDS_CONSUMED, len(records), self._stage, topic)
-        stats.count(Metric.BYTES_CONSUMED, sum(len(r.value) for r in records if r.value), self._stage, topic)
+        stats.count(Metric.BYTES_CONSUMED, records.size(), self._stage, topic)
         stats.observe(Metric.STEP_SECONDS, took, self._stage)
-        stats.gauge(Metric.EVENT_LAG, (self._clock.now_ns() - records[-1].ts_ns) / 1e9, self._stage, topic)
+        stats.gauge(Metric.EVENT_LAG, (self._clock.now_ns() - int(records.ts_ns[-1])) / 1e9, self._stage, topic)
         stats.gauge(Metric.CONSUMER_LAG, self._source.lag(shard), self._stage, topic, str(shard.partition))
         self._told(tenure, stats)
         self._count_live()

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from connectors.codecs.cloudevents import CloudEventsCodec
 from connectors.codecs.influx import InfluxCodec
 from connectors.codecs.json_mapping import JsonCodec
+from connectors.codecs.otlp_logs import logs_json, logs_protobuf
+from connectors.codecs.otlp_metrics import metrics_json, metrics_protobuf
+from connectors.codecs.otlp_traces import traces_json, traces_protobuf
 from connectors.codecs.remote_write import RemoteWriteCodec
 from connectors.codecs.text import TextCodec
 from engine.config.tree import Format, Source
@@ -17,6 +20,12 @@ CODECS: dict[Format, Callable[[Source], Codec]] = {
     Format.INFLUX: InfluxCodec,
     Format.CLOUDEVENTS: CloudEventsCodec,
     Format.TEXT: TextCodec,
+    Format.OTLP_METRICS: metrics_protobuf,
+    Format.OTLP_METRICS_JSON: metrics_json,
+    Format.OTLP_LOGS: logs_protobuf,
+    Format.OTLP_LOGS_JSON: logs_json,
+    Format.OTLP_TRACES: traces_protobuf,
+    Format.OTLP_TRACES_JSON: traces_json,
     Format.PROMETHEUS_REMOTE_WRITE: RemoteWriteCodec,
 }
 

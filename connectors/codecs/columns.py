@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import Reject
-from engine.records import Decoded, Dependency, Distribution, Event, Lines, Rejected, Samples, Span
+from engine.records import Coded, Decoded, Dependency, Distribution, Event, Lines, Rejected, Samples, Span
 
 VALUE_MAX = 1e15
 """Larger values are no measurements; beyond 2^53 a float64 cannot count by ones any more."""
@@ -16,6 +17,7 @@ class ColumnsBuilder:
     """Collects what one batch gives and what of it is rejected, in the order of its records."""
 
     __slots__ = (
+        "_bulks",
         "dependencies",
         "distributions",
         "events",
@@ -48,6 +50,7 @@ class ColumnsBuilder:
         self.rejected: list[Rejected] = []
         self.distributions: list[Distribution] = []
         self.spans: list[Span] = []
+        self._bulks: list[_Bulk] = []
         self.dependencies: list[Dependency] = []
 
     def sample(self, row: int, key: bytes, ts_ns: int, value: float) -> None:
@@ -56,6 +59,11 @@ class ColumnsBuilder:
         self.sample_keys.append(key)
         self.sample_times.append(ts_ns)
         self.sample_values.append(value)
+
+    def bulk(self, rows: NDArray[np.int32], keys: Coded, ts_ns: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        """Many samples at once, rows ascending, all finite and below 1e15. Their rows give no samples in any other way."""
+        if len(rows):
+            self._bulks.append((rows, keys, ts_ns, values))
 
     def line(self, row: int, key: bytes, ts_ns: int, severity: int, text: bytes) -> None:
         """`text` is valid UTF-8; what is beyond `line_bytes_max` is cut off, never inside a character."""
@@ -73,7 +81,7 @@ class ColumnsBuilder:
 
     def marks(self) -> int:
         """Grows with everything that is put in: equal before and after means that nothing was."""
-        rare = len(self.distributions) + len(self.spans) + len(self.dependencies)
+        rare = len(self._bulks) + len(self.distributions) + len(self.spans) + len(self.dependencies)
         return len(self.sample_rows) + len(self.line_rows) + len(self.events) + len(self.rejected) + rare
 
     def build(self) -> Decoded:
@@ -100,7 +108,26 @@ class ColumnsBuilder:
                 self.reject(self.sample_rows[n], Reject.NOT_FINITE, f"{keys[n].decode()}: not a finite number below 1e15")
             keys = [keys[n] for n in np.flatnonzero(good)]
             rows, times, values = rows[good], times[good], values[good]
-        return Samples(rows, keys, times, values)
+        return _merged(self._bulks, Samples(rows, keys, times, values)) if self._bulks else Samples(rows, keys, times, values)
+
+
+_Bulk = tuple[NDArray[np.int32], Coded, NDArray[np.int64], NDArray[np.float64]]
+
+
+def _merged(bulks: list[_Bulk], others: Samples) -> Samples:
+    """All samples in the order of their records. The bulks of one batch share their words."""
+    if len(bulks) == 1 and not len(others.row):
+        return Samples(*bulks[0])
+    words = bulks[0][1].words
+    codes = np.array([words.code(key) for key in others.key], np.int64)
+    parts = [*bulks, (others.row, Coded(words, codes), others.ts_ns, others.value)]
+    rows = np.concatenate([part[0] for part in parts])
+    order = np.argsort(rows, kind="stable")
+    codes, times, values = (
+        np.concatenate(column)[order]
+        for column in ([part[1].codes for part in parts], [part[2] for part in parts], [part[3] for part in parts])
+    )
+    return Samples(rows[order], Coded(words, codes), times, values)
 
 
 def _row(rejected: Rejected) -> int:

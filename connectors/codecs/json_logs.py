@@ -39,7 +39,7 @@ class LogReader:
         text = _text(message)
         level = severity.of_value(self._severity(document), self._scale)
         if self._embedded and text[:1] == b"{":
-            text, inner = _embedded(text, self._scale)
+            text, inner = embedded(text, self._scale)
             level = level or inner
         out.line(row, self._stream(self._labels(document)), ts_ns, level or severity.in_text(text), text)
 
@@ -69,7 +69,7 @@ def tidy(text: str) -> str:
     return text.lstrip("\ufeff ").rstrip()
 
 
-def _embedded(text: bytes, scale: str) -> tuple[bytes, int]:
+def embedded(text: bytes, scale: str) -> tuple[bytes, int]:
     """The text and the level inside a message that is JSON itself; the message as it is and 0 when it is not."""
     try:
         inner = orjson.loads(text)

@@ -11,17 +11,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from itertools import compress, groupby
+from operator import methodcaller
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_END, TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, TopicPartition
+import numpy as np
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
 from connectors.kafka_client import LOG, NOT_TAKEN_UP, OFFSET_GONE, PASSING, cause, consumer_settings, unreachable
 from connectors.sources.stuck import Stuck
 from engine.config.tree import Kafka
 from engine.errors import Unreachable
 from engine.ports import Assigned, Polled, Revoked
-from engine.records import Record, Shard
+from engine.records import Record, Run, Shard
 
 ASK_SECONDS: Final = 5.0
 """How long one question to the broker may take; an unanswered one is asked again at the next poll."""
@@ -29,7 +31,12 @@ SEEK_TRIES: Final = 200
 SEEK_PAUSE_SECONDS: Final = 0.01
 START_SECONDS: Final = 15.0
 CLOSE_SECONDS: Final = 5.0
-_new_record: Final = partial(tuple.__new__, Record)  # half the cost of `Record(...)`, once for every message
+PORTION: Final = 500
+BATCH_BYTES_MAX: Final = 16 << 20
+"""A batch that has so many bytes is not filled further."""
+_error, _topic, _partition, _offset, _timestamp, _key, _value, _headers = map(
+    methodcaller, ("error", "topic", "partition", "offset", "timestamp", "key", "value", "headers")
+)
 
 
 class KafkaSource:
@@ -46,7 +53,7 @@ class KafkaSource:
         self._epoch = 0
         self._arrived: dict[Shard, int] = {}  # assigned, not yet announced: the epoch of the assignment
         self._held: set[Shard] = set()  # announced, waiting for the first seek
-        self._next: dict[tuple[str, int], int] = {}  # delivering: the next offset we expect
+        self._next: dict[Shard, int] = {}  # delivering: the next offset we expect
         self._ends: dict[Shard, int] = {}
         self._paused: set[Shard] = set()
         self._stuck = Stuck()
@@ -59,11 +66,10 @@ class KafkaSource:
     def poll(self, timeout_seconds: float) -> Polled:
         """Wait for the first record, then drain what is there. Raises Unreachable for what only a person can mend."""
         try:
-            first = self._consumer.poll(timeout_seconds)
-            rest = self._consumer.consume(self._batch - 1, 0) if first is not None and self._batch > 1 else []
+            messages = self._drain(timeout_seconds)
         except KafkaException as error:
             raise unreachable("reading", error) from error
-        records = self._grouped([first, *rest]) if first is not None else {}
+        records = self._grouped(messages) if messages else {}
         if self._arrived:
             self._announce()
         if self._stuck.is_time(now := time.monotonic()):
@@ -71,27 +77,53 @@ class KafkaSource:
         events, self._events = self._events, []
         return Polled(records, events)
 
-    def _grouped(self, messages: Sequence[Any]) -> dict[Shard, list[Record]]:
-        """Messages as records by shard. Anything of a shard that is not delivering, or from before its seek, is dropped."""
-        found: dict[tuple[str, int], list[Record]] = {}
-        expected = self._next
-        for message in messages:
-            if message.error() is not None:
-                self._complain(message)
-                continue
-            place, offset = (message.topic(), message.partition()), message.offset()
-            if offset < expected.get(place, offset + 1):
-                continue
-            records = found.get(place)
-            if records is None:
-                records = found[place] = []
-            records.append(record_of(message))
-            expected[place] = offset + 1
-        return {Shard(*place): records for place, records in found.items()}
+    def _drain(self, timeout_seconds: float) -> list[Message]:
+        """Everything that is here, in portions that the client hands over fastest, up to a batch or to BATCH_BYTES_MAX."""
+        first = self._consumer.poll(timeout_seconds)
+        if first is None:
+            return []
+        messages, size = [first], len(first)
+        while len(messages) < self._batch and size < BATCH_BYTES_MAX:
+            wanted = min(PORTION, self._batch - len(messages))
+            portion = self._consumer.consume(wanted, 0)
+            messages += portion
+            size += sum(map(len, portion))
+            if len(portion) < wanted:
+                break
+        return messages
+
+    def _grouped(self, messages: list[Message]) -> dict[Shard, Sequence[Record]]:
+        """Messages as runs by shard. Anything of a shard that is not delivering, or from before its seek, is dropped."""
+        errors = list(map(_error, messages))
+        if errors.count(None) < len(errors):
+            for message in messages:
+                if message.error() is not None:
+                    self._complain(message)
+            messages = list(compress(messages, (error is None for error in errors)))
+        parts: dict[Shard, list[Message]] = {}
+        places = zip(map(_topic, messages), map(_partition, messages), strict=True)
+        start = 0
+        for place, same in groupby(places):
+            end = start + len(list(same))
+            parts.setdefault(Shard(*place), []).extend(messages[start:end])
+            start = end
+        return {shard: run for shard, part in parts.items() if (run := self._run(shard, part))}
+
+    def _run(self, shard: Shard, messages: list[Message]) -> Run | None:
+        """The messages of one shard from where it is to go on; None when it is not delivering."""
+        expected = self._next.get(shard)
+        if expected is None:
+            return None
+        run = run_of(shard, messages)
+        before = run.place(expected)
+        if before == len(run):
+            return None
+        self._next[shard] = run.offsets[-1] + 1
+        return run[before:] if before else run
 
     def _mend(self, now: float) -> None:
         """Seek anew what has more to give and stands still."""
-        waited_for = {Shard(*place): at for place, at in self._next.items() if place not in self._paused}
+        waited_for = {shard: at for shard, at in self._next.items() if shard not in self._paused}
         for shard in self._stuck.find({s: at for s, at in waited_for.items() if self.lag(s)}, now):
             LOG.warning("%s stands still at offset %d of %d: seeking it anew", shard, self._next[shard], self._ends[shard])
             try:
@@ -263,18 +295,17 @@ class KafkaSource:
         self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
 
-def record_of(message: Any) -> Record:
-    """`message` is a `confluent_kafka.Message` without an error: the stubs call each of its parts optional, none is."""
-    kind, milliseconds = message.timestamp()
-    headers = message.headers()
-    return _new_record(
-        (
-            message.topic(),
-            message.partition(),
-            message.offset(),
-            0 if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds * 1_000_000,
-            message.key(),
-            message.value(),
-            tuple((name, value or b"") for name, value in headers) if headers else (),
-        )
+def run_of(shard: Shard, messages: list[Message]) -> Run:
+    """At least one message of a shard, without an error, as records. A time that the broker does not know is 0."""
+    milliseconds = np.array([stamp[1] for stamp in map(_timestamp, messages)], np.int64)
+    headers = list(map(_headers, messages))
+    return Run(
+        shard,
+        list(map(_offset, messages)),
+        np.maximum(milliseconds, 0) * 1_000_000,
+        list(map(_key, messages)),
+        list(map(_value, messages)),
+        [tuple((name, value or b"") for name, value in some) if some else () for some in headers]
+        if headers.count(None) < len(headers)
+        else [()] * len(headers),
     )

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 from engine.config.entity import Entity
 from engine.config.fleet import Fleet
 from engine.config.forecast import Forecast
+from engine.config.identity import ENTITY_LABELS, Resource
 from engine.config.logs import Logs
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
 from engine.config.river import River
@@ -32,6 +33,13 @@ class Format(StrEnum):
     CLOUDEVENTS = "cloudevents"
     TEXT = "text"  # the whole value is one log line
     PROMETHEUS_REMOTE_WRITE = "prometheus_remote_write"  # bodies of remote write, versions 1 and 2
+    # OpenTelemetry: what the Collector's Kafka exporter writes as `otlp_proto` and as `otlp_json`
+    OTLP_METRICS = "otlp_metrics"
+    OTLP_METRICS_JSON = "otlp_metrics_json"
+    OTLP_LOGS = "otlp_logs"
+    OTLP_LOGS_JSON = "otlp_logs_json"
+    OTLP_TRACES = "otlp_traces"
+    OTLP_TRACES_JSON = "otlp_traces_json"
 
 
 class Source(Model):
@@ -45,21 +53,12 @@ class Source(Model):
     """How its messages are written."""
     mapping: Mapping = Mapping()
     """For `json`: where things are in the document."""
-    entity_labels: list[str] = [
-        "entity",
-        "service",
-        "service.name",
-        "app",
-        "deployment",
-        "kubernetes.deployment.name",
-        "pod",
-        "node",
-        "host",
-        "instance",
-    ]
+    entity_labels: list[str] = ENTITY_LABELS
     """Labels that may name the entity; the first that is there wins."""
     drop_labels: list[str] = ["pod_uid", "container_id", "instance_id"]
     """Labels that churn and so are no part of a series' identity."""
+    resource: Resource = Resource()
+    """OpenTelemetry: which attributes of a resource are part of a series."""
     keep_log_labels: list[str] = []
     """Labels that split a log stream beyond its entity."""
     counters: list[str] = []
@@ -93,7 +92,7 @@ class Kafka(Model):
     """At the first start, so much of each input topic's past is learned in silence; 0s: none."""
     partitions: dict[str, Positive] = {"alerts": 1, "incidents": 1, "actions": 1, "control": 1, "dead-letters": 1, "audit": 1}
     """With how many partitions each of our own topics is made."""
-    batch_records_max: Positive = 500
+    batch_records_max: Positive = 4000
     """The most records of one step."""
     commit_interval: Duration = 1.0
     """Wall time between commits; it never changes what comes out."""

@@ -44,7 +44,8 @@ from engine.ports import Columns, StepStats
 from engine.records import Distribution, Series, ValueKind, series_key
 
 _BUCKET: Final = "_bucket"
-_PARTS: Final = {"_sum": SUM, "_count": COUNT}
+_PARTS: Final = {"_sum": SUM, "_count": COUNT, ".sum": SUM, ".count": COUNT}
+"""Endings of sums and counts: Prometheus' own, and those that our codecs give to summaries."""
 _SECOND_NS: Final = 1_000_000_000
 Ints = NDArray[np.int64]
 

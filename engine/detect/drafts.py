@@ -7,7 +7,9 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from engine.records import ALL_PARTITIONS, Alert, Change, Output, Record, Stamp, Topic, Watermark, encode
+from engine.records import ALL_PARTITIONS, Alert, Change, Edge, Output, Record, Stamp, Topic, Watermark, encode
+
+Draft = Alert | Change | Watermark | Edge
 
 
 class Phase:
@@ -40,9 +42,9 @@ class Drafts:
     """Outputs of one step."""
 
     def __init__(self) -> None:
-        self._drafts: list[tuple[int, int, Alert | Change | Watermark | Output]] = []
+        self._drafts: list[tuple[int, int, Draft | Output]] = []
 
-    def add(self, moment: Moment, draft: Alert | Change | Watermark) -> None:
+    def add(self, moment: Moment, draft: Draft) -> None:
         self._drafts.append((moment.row, moment.phase, draft))
 
     def add_output(self, row: int, output: Output) -> None:
@@ -66,7 +68,7 @@ def _place(draft: tuple[int, int, object]) -> tuple[int, int]:
     return draft[0], draft[1]
 
 
-def _numbered(draft: Alert | Change | Watermark, record: Record, seq: int) -> Output:
+def _numbered(draft: Draft, record: Record, seq: int) -> Output:
     value = encode(structs.replace(draft, stamp=draft.stamp._replace(seq=seq)))
     if isinstance(draft, Watermark):
         return Output(Topic.ALERTS, b"", value, record.ts_ns, partition=ALL_PARTITIONS)

@@ -201,7 +201,7 @@ class Forecasts:
 
     def _sibling(self, slot: int, resource: Resource) -> float:
         """The newest value of the series that bounds this one; NaN when there is none, or when it says that there is no limit."""
-        slots = [at for at in self._table.lookup(list(resource.siblings)) if at >= 0]
+        slots = [at for at in self._table.lookup(list(resource.siblings)).tolist() if at >= 0]
         if not slots and resource.limit_name:
             slots = [self._limits.get((resource.limit_name, self._table.at(slot).entity), -1)]
         if not slots or slots[0] < 0:

@@ -90,7 +90,7 @@ _SETTLE_MOST: Final = 900.0
 """Seconds."""
 _COUNT_MIN: Final = 5.0
 _COUNT_SPREADS: Final = 3.0
-_UP_ONLY: Final = frozenset({"log_errors", "log_severe_ratio", "log_odd_sessions"})
+_UP_ONLY: Final = frozenset({"log_errors", "log_severe_ratio", "log_odd_sessions", "span_error_ratio"})
 _LEAST: Final = {"log_odd_sessions": 3.0, "log_severe_ratio": 0.1}
 _RATIO: Final = re.compile(r"(?:^|[._])(?:ratio|share|fraction|utili[sz]ation)(?:$|[._])")
 _RATIO_MIN: Final = 0.01

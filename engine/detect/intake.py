@@ -21,7 +21,21 @@ from engine.detect.drafts import Drafts
 from engine.errors import QUIET, DecodeError, Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, StepStats
-from engine.records import Decoded, Distribution, Event, Lines, Output, Record, Rejected, Samples, Topic
+from engine.records import (
+    Decoded,
+    Dependency,
+    Distribution,
+    Event,
+    Lines,
+    Output,
+    Record,
+    Rejected,
+    Run,
+    Samples,
+    Span,
+    Topic,
+    only,
+)
 
 TICK_NS: Final = 10_000_000_000
 MARK_NS: Final = 1_000_000_000
@@ -30,7 +44,7 @@ NO_TIME: Final = -(2**62)
 DEAD_BYTES_MAX: Final = 65_536
 VALUE_MAX: Final = 1e15
 _SECOND_NS: Final = 1_000_000_000
-Rare = TypeVar("Rare", Event, Distribution)
+Rare = TypeVar("Rare", Event, Distribution, Span, Dependency)
 
 
 class Batch(NamedTuple):
@@ -43,6 +57,8 @@ class Batch(NamedTuple):
     lines: Lines
     events: list[Event]
     distributions: list[Distribution]
+    spans: list[Span]
+    dependencies: list[Dependency]
 
 
 class Believed(NamedTuple):
@@ -52,6 +68,8 @@ class Believed(NamedTuple):
     lines: Lines
     events: list[Event]
     distributions: list[Distribution]
+    spans: list[Span]
+    dependencies: list[Dependency]
 
 
 class Intake:
@@ -67,9 +85,9 @@ class Intake:
         self._event = np.zeros(1, logclock.STATE)
         self._pace = np.zeros(1, logclock.PACE)
 
-    def take(self, records: Sequence[Record], drafts: Drafts, stats: StepStats) -> Batch:
+    def take(self, records: Run, drafts: Drafts, stats: StepStats) -> Batch:
         """Read a batch of at least one record."""
-        ts_ns = np.array([record.ts_ns for record in records], np.int64)
+        ts_ns = records.ts_ns
         log_ns, ahead = np.empty_like(ts_ns), np.empty(len(records), np.bool_)
         logclock.read_times(as_state(self._log), ts_ns, self._past_ns, log_ns, ahead)
         due = np.empty(len(records), np.int8)
@@ -82,17 +100,17 @@ class Intake:
         self._refuse(records, rejected, drafts, stats)
         return Batch(log_ns, self._reached(len(records), believed), due, *believed)
 
-    def _decode(self, records: Sequence[Record]) -> Decoded:
+    def _decode(self, records: Run) -> Decoded:
         """Decode all records but the large ones, which are rejected unread."""
         limit = self._record_bytes_max
-        fits = [record.value is None or len(record.value) <= limit for record in records]
-        if all(fits):
+        if max(map(len, filter(None, records.values)), default=0) <= limit:
             return self._codec.decode(records, self._catalog)
+        fits = [len(value or b"") <= limit for value in records.values]
         decoded = self._codec.decode(list(compress(records, fits)), self._catalog)
         row = np.flatnonzero(fits).astype(np.int32)
         large = [
-            Rejected(at, Reject.TOO_LARGE, f"{len(record.value or b'')} bytes, at most {limit} are read")
-            for at, record in enumerate(records)
+            Rejected(at, Reject.TOO_LARGE, f"{len(value or b'')} bytes, at most {limit} are read")
+            for at, value in enumerate(records.values)
             if not fits[at]
         ]
         return Decoded(
@@ -111,7 +129,8 @@ class Intake:
         newest = np.full(n, NO_TIME, np.int64)
         np.maximum.at(newest, samples.row, samples.ts_ns)
         np.maximum.at(newest, lines.row, lines.ts_ns)
-        for part in (*believed.events, *believed.distributions):
+        rare: list[Event | Distribution | Span] = [*believed.events, *believed.distributions, *believed.spans]
+        for part in rare:
             newest[part.row] = max(newest[part.row], part.ts_ns)
         telling = np.flatnonzero(newest > NO_TIME)
         before = int(self._event["time_ns"][0]) if self._event["filled"][0] else NO_TIME
@@ -170,15 +189,17 @@ def _clamped(decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int
     usable = finite.copy()
     usable[finite] = keep
     if not usable.all():
-        keys = list(compress(samples.key, usable))
+        keys = only(samples.key, usable)
         samples = Samples(samples.row[usable], keys, samples.ts_ns[usable], samples.value[usable])
     keep = _timely(lines.row, lines.ts_ns, latest, oldest, refused)
     if not keep.all():
-        keys, texts = list(compress(lines.key, keep)), list(compress(lines.text, keep))
-        lines = Lines(lines.row[keep], keys, lines.ts_ns[keep], lines.severity[keep], texts)
+        streams, texts = list(compress(lines.key, keep)), list(compress(lines.text, keep))
+        lines = Lines(lines.row[keep], streams, lines.ts_ns[keep], lines.severity[keep], texts)
     events = _timely_parts(decoded.events, latest, oldest, refused)
     distributions = _timely_parts(decoded.distributions, latest, oldest, refused)
-    return Believed(samples, lines, events, distributions), refused
+    spans = _timely_parts(decoded.spans, latest, oldest, refused)
+    dependencies = _timely_parts(decoded.dependencies, latest, oldest, refused)
+    return Believed(samples, lines, events, distributions, spans, dependencies), refused
 
 
 def _timely_parts(

@@ -5,6 +5,7 @@ Slots are given lowest first and given back by log time only, so equal logs give
 
 from __future__ import annotations
 
+from collections.abc import KeysView, Sequence
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
 from typing import Final
@@ -18,7 +19,7 @@ from detectors.kernel import as_state
 from engine.detect.gates import Policies, Policy
 from engine.errors import StateError
 from engine.ports import Columns
-from engine.records import Series, Signal, ValueKind
+from engine.records import Coded, Series, Signal, ValueKind, Words
 
 ROWS: Final = np.dtype(
     [
@@ -53,6 +54,7 @@ class SeriesTable:
         self._policies = policies
         self.rule_of = policies.rule_of
         self._slots: dict[bytes, int] = {}
+        self._coded = _CodedSlots()
         self._free: list[int] = []
         self._asides = 0
         self._ignored: set[bytes] = set()
@@ -64,10 +66,20 @@ class SeriesTable:
     def __len__(self) -> int:
         return len(self._slots) - self._asides
 
-    def lookup(self, keys: list[bytes]) -> list[int]:
+    def lookup(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
         """The slot of each key, REFUSED for those that have none, ASIDE or less for what `set_aside` has put there."""
+        if isinstance(keys, Coded):
+            return self._coded.slots(keys, self._slots)
         get = self._slots.get
-        return [get(key, REFUSED) for key in keys]
+        return np.array([get(key, REFUSED) for key in keys], np.int64)
+
+    def slot_of(self, key: bytes) -> int:
+        """The slot of one key, REFUSED when it has none."""
+        return self._slots.get(key, REFUSED)
+
+    def keys(self) -> KeysView[bytes]:
+        """The keys of all series that have a slot, or are set aside."""
+        return self._slots.keys()
 
     def is_ignored(self, key: bytes) -> bool:
         """Whether `admit` has found that a rule ignores the series; asked before it is described."""
@@ -97,11 +109,13 @@ class SeriesTable:
         """The series gets no slot; `lookup` gives this number, ASIDE or less. The caller saves it."""
         self._asides += key not in self._slots
         self._slots[key] = number
+        self._coded.note(key, number)
 
     def take_back(self, key: bytes) -> None:
         """The series is no longer set aside."""
         self._asides -= 1
         del self._slots[key]
+        self._coded.note(key, REFUSED)
 
     def _occupy(self, slot: int, series: Series, policy: Policy) -> None:
         if slot == len(self.series):
@@ -114,6 +128,7 @@ class SeriesTable:
         self.series[slot] = series
         self.policy[slot] = policy
         self._slots[series.key] = slot
+        self._coded.note(series.key, slot)
         row = np.zeros(1, ROWS)
         row["family"] = _family(series)
         row["kind"] = _KINDS.get(series.kind, values.GAUGE)
@@ -131,7 +146,9 @@ class SeriesTable:
 
     def release(self, slot: int) -> None:
         """The series is forgotten; its slot may be given to another."""
-        del self._slots[self.at(slot).key]
+        key = self.at(slot).key
+        del self._slots[key]
+        self._coded.note(key, REFUSED)
         self.series[slot] = None
         self.rows[slot] = np.zeros(1, ROWS)[0]
         heappush(self._free, slot)
@@ -177,6 +194,30 @@ class SeriesTable:
         self._free = sorted(set(range(size)) - set(slots))
         heapify(self._free)
         self._hand = int(columns["hand"][0])
+
+
+class _CodedSlots:
+    """Slots by the codes of the words that keys last came in: a look-up is then one gather."""
+
+    def __init__(self) -> None:
+        self._words = Words()
+        self._slot = np.zeros(0, np.int64)  # by code
+
+    def slots(self, keys: Coded, known: dict[bytes, int]) -> NDArray[np.int64]:
+        words = keys.words
+        if words is not self._words:
+            self._words, self._slot = words, np.zeros(0, np.int64)
+        size = len(self._slot)
+        if size < len(words):
+            grown = np.array([known.get(word, REFUSED) for word in words.all[size:]], np.int64)
+            self._slot = np.concatenate((self._slot, grown))
+        return self._slot[keys.codes]
+
+    def note(self, key: bytes, slot: int) -> None:
+        """The series of a key has a slot or a number now, or (REFUSED) has none any more."""
+        code = self._words.find(key)
+        if 0 <= code < len(self._slot):
+            self._slot[code] = slot
 
 
 def _family(series: Series) -> int:

@@ -7,7 +7,8 @@ the log is cut into batches.
     records ─▶ intake ─▶ samples ─▶ watch (models, gates, episodes) ─▶ alerts
                     ├──▶ histograms ─▶ mean, quantiles ─▶ watch
                     ├──▶ lines ──▶ templates, counts ──▶ watch
-                    └──▶ events ─▶ changes, counts ───▶ watch
+                    ├──▶ events ─▶ changes, counts ───▶ watch
+                    └──▶ spans ──▶ counts, shares, durations ─▶ watch; edges
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from engine.detect.drafts import Drafts, Moment, Phase
 from engine.detect.happenings import Happenings
 from engine.detect.intake import NO_TIME, Batch, Intake
 from engine.detect.loglines import LogLines
+from engine.detect.spans import Spans
 from engine.detect.watch import Step, Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
-from engine.records import Lines, Record, Shard, Watermark, digest
+from engine.records import Lines, Record, Run, Shard, Watermark, digest
 
 VERSION: Final = 3
 _SECOND_NS: Final = 1_000_000_000
@@ -60,10 +62,11 @@ class DetectMachine:
         self._log_lateness_ns = int(max(config.log_lateness, config.lateness) * _SECOND_NS)
         self._new_intake: Callable[[], Intake] = lambda: Intake(codec=codec, catalog=catalog, source=source, config=config)
         self._intake = self._new_intake()
-        self._new_watch: Callable[[], Watch] = lambda: Watch(config, self._config_id, source.timezone or "")
+        self._new_watch: Callable[[], Watch] = lambda: Watch(config, self._config_id, source.timezone or "", source.domain)
         self._watch = self._new_watch()
         self._lines = LogLines(config)
         self._events = Happenings(config)
+        self._spans = Spans(config)
         self._marks = Marks()
 
     # ------------------------------------------------------------------------------------------ records
@@ -72,6 +75,7 @@ class DetectMachine:
         stats, drafts = StepStats(), Drafts()
         if not records:
             return StepResult([], stats)
+        records = Run.of(records)
         batch = self._intake.take(records, drafts, stats)
         watermark_ns, told_ns = self._watermarks(batch)
         step_of = self._steps(batch, records, told_ns, drafts, stats)
@@ -115,13 +119,14 @@ class DetectMachine:
         return Moment(row, phase, self.shard.topic, self.shard.partition, record.offset, log_ns, told_ns)
 
     def _steps(
-        self, batch: Batch, records: Sequence[Record], told_ns: NDArray[np.int64], drafts: Drafts, stats: StepStats
+        self, batch: Batch, records: Run, told_ns: NDArray[np.int64], drafts: Drafts, stats: StepStats
     ) -> Callable[[int], Step]:
         """The step of each phase; its moments know the watermark that was told before their record."""
 
         def step_of(phase: int) -> Step:
             def moment(row: int) -> Moment:
-                return self._moment(records[row], row, phase, int(batch.log_ns[row]), int(told_ns[row]))
+                at = records.offsets[row]
+                return Moment(row, phase, *self.shard, at, int(batch.log_ns[row]), int(told_ns[row]))
 
             return Step(drafts, stats, moment)
 
@@ -141,6 +146,12 @@ class DetectMachine:
         if a < b:
             some = Lines(lines.row[a:b], lines.key[a:b], lines.ts_ns[a:b], lines.severity[a:b], lines.text[a:b])
             self._lines.take(some, self._describe, step_of(Phase.EVENTS))
+        if batch.spans:
+            spans = [span for span in batch.spans if start <= span.row < end]
+            self._spans.take(spans, self._describe, self._watch.dependencies, step_of(Phase.EVENTS))
+        if batch.dependencies:
+            found = [part for part in batch.dependencies if start <= part.row < end]
+            self._watch.dependencies.take(found, step_of(Phase.EVENTS).stats)
         number, before = 0, -1
         for event in batch.events:
             number = number + 1 if event.row == before else 0
@@ -157,8 +168,11 @@ class DetectMachine:
         self._watch.derive(watermark_ns, at.row, step)
         self._lines.tick(watermark_ns, self._watch, at.row, step)
         self._events.tick(watermark_ns, self._watch, at.row, step)
+        self._spans.tick(watermark_ns, self._watch, at.row, step)
+        self._watch.dependencies.tick(at, self._watch.table.keys(), step.drafts)
         if silence:
             self._watch.silence(watermark_ns, at.row, step)
+        step.stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), str(self.shard))
         self._watch.compare(watermark_ns, at.row, step)
         self._watch.foresee(watermark_ns, at.row, step)
         self._watch.leases(at.row, step)
@@ -169,10 +183,11 @@ class DetectMachine:
     def _watermarks(self, batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The watermark with each record, and the one that was told before it."""
         lateness = np.full(len(batch.due), self._lateness_ns, np.int64)
-        if self._lines.seen:
+        if self._lines.seen or self._spans.seen:
             lateness[:] = self._log_lateness_ns
-        elif len(batch.lines.row):
-            lateness[batch.lines.row[0] :] = self._log_lateness_ns
+        else:
+            first = min([*batch.lines.row[:1].tolist(), *(span.row for span in batch.spans[:1])], default=len(lateness))
+            lateness[first:] = self._log_lateness_ns
         known = batch.reached_ns > NO_TIME
         watermark_ns = np.where(known, batch.reached_ns - lateness, NO_TIME)
         watermark_ns = np.maximum(np.maximum.accumulate(watermark_ns), self._marks.watermark_ns)
@@ -195,7 +210,6 @@ class DetectMachine:
     def _gauge(self, stats: StepStats) -> None:
         shard = str(self.shard)
         stats.gauge(Metric.SERIES_ACTIVE, len(self._watch.table), shard)
-        stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), shard)
         stats.gauge(Metric.ALERTS_FIRING, self._watch.episodes.firing() + self._watch.forecasts.episodes.firing(), shard)
         self._watch.forecasts.gauge(stats, shard)
         stats.gauge(Metric.TEMPLATES_ACTIVE, len(self._lines), shard)
@@ -219,6 +233,8 @@ class DetectMachine:
             ("intake", self._intake.snapshot()),
             ("lines", self._lines.snapshot()),
             ("events", self._events.snapshot()),
+            ("spans", self._spans.snapshot()),
+            ("dependencies", watch.dependencies.snapshot()),
         ):
             columns |= {f"{prefix}.{name}": column for name, column in part.items()}
         columns["episodes"] = np.frombuffer(watch.episodes.snapshot(), np.uint8).copy()
@@ -240,6 +256,7 @@ class DetectMachine:
         if meta.get("count_bucket") != self._config.count_bucket:
             raise StateError("lines were counted in buckets of another length", hint="Set count_bucket back, or start anew.")
         watch, lines, events = self._new_watch(), LogLines(self._config), Happenings(self._config)
+        spans = Spans(self._config)
         intake = self._new_intake()
         try:
             watch.bank.restore(_part(columns, "bank"))
@@ -255,10 +272,13 @@ class DetectMachine:
             intake.restore(_part(columns, "intake"))
             lines.restore(_part(columns, "lines"))
             events.restore(_part(columns, "events"))
+            spans.restore(_part(columns, "spans"))
+            watch.dependencies.restore(_part(columns, "dependencies"))
             marks = msgspec.convert(meta.get("marks"), Marks)
         except (KeyError, msgspec.DecodeError, msgspec.ValidationError) as error:
             raise StateError("the snapshot is torn") from error
         self._watch, self._lines, self._events, self._intake, self._marks = watch, lines, events, intake, marks
+        self._spans = spans
 
 
 def _part(columns: Columns, prefix: str) -> Columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from detectors.kernel import as_state, bound
 from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
 from engine.detect.bank import Bank, Scored
+from engine.detect.dependencies import Dependencies
 from engine.detect.distributions import Distributions
 from engine.detect.drafts import Drafts, Moment
 from engine.detect.entities import Entities
@@ -78,7 +79,7 @@ class Step(NamedTuple):
 class Watch:
     """The watched series of one shard."""
 
-    def __init__(self, config: Detect, config_id: str, timezone: str = "") -> None:
+    def __init__(self, config: Detect, config_id: str, timezone: str = "", domain: str = "default") -> None:
         self._warm_up_ns = int(config.warm_up * _SECOND_NS)
         self._idle_ns = int(config.idle_after * _SECOND_NS)
         self._series_max = config.series_max
@@ -88,6 +89,7 @@ class Watch:
         self.bank = Bank(config, timezone)
         self.table = SeriesTable(config.series_max, Policies(config))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch, self.bank.civil_ns)
+        self.dependencies = Dependencies(domain)
         self.groups = Groups(fleets(config.fleet.labels))
         self.distributions = Distributions(config, self.table)
         self.peers = Peers(config, self.groups, self.table, self.episodes)
@@ -98,7 +100,13 @@ class Watch:
 
     # ------------------------------------------------------------------------------------------ samples
     def samples(
-        self, row: NDArray[np.int32], keys: list[bytes], ts_ns: Ints, raw: Floats, describe: Callable[[bytes], Series], step: Step
+        self,
+        row: NDArray[np.int32],
+        keys: Sequence[bytes],
+        ts_ns: Ints,
+        raw: Floats,
+        describe: Callable[[bytes], Series],
+        step: Step,
     ) -> None:
         """Score the samples of a run of records, in order, then learn them; let their episodes live."""
         slot = self._slots(keys, describe, step.stats)
@@ -128,19 +136,17 @@ class Watch:
             self.forecasts.feed(points.slot, points.ts_ns, points.value)
             self.score(points, step)
 
-    def _slots(self, keys: list[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> Ints:
+    def _slots(self, keys: Sequence[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> Ints:
         slots = self.table.lookup(keys)
-        if REFUSED in slots:
-            for i, key in enumerate(keys):
-                if slots[i] == REFUSED:
-                    self.distributions.reading(i)
-                    slots[i] = self._new_slot(key, describe, stats)
-            if self.distributions.has_shifted():
-                slots = self.table.lookup(keys)
-        return np.array(slots, np.int64)
+        for i in np.flatnonzero(slots == REFUSED).tolist():
+            self.distributions.reading(i)
+            slots[i] = self._new_slot(keys[i], describe, stats)
+        if self.distributions.has_shifted():
+            slots = self.table.lookup(keys)
+        return slots
 
     def _new_slot(self, key: bytes, describe: Callable[[bytes], Series], stats: StepStats) -> int:
-        slot = self.table.lookup([key])[0]  # admitted by an earlier sample of the same run
+        slot = self.table.slot_of(key)  # admitted by an earlier sample of the same run
         if slot == REFUSED and self.table.is_ignored(key):
             slot = IGNORED
         if slot == REFUSED:
@@ -153,6 +159,7 @@ class Watch:
     def admit(self, series: Series, stats: StepStats) -> int:
         """A slot and an empty model for a new series; negative when it gets none."""
         slot = self.table.admit(series)
+        self.dependencies.described(series, stats)
         if slot >= 0:
             self.bank.admit(slot, series)
             number = self.groups.add(slot, series)
@@ -232,7 +239,7 @@ class Watch:
 
     def sighted(self, series: Series, seen: Sighting, row: int, step: Step) -> None:
         """Tell a first sighting."""
-        slot = self.table.lookup([series.key])[0]
+        slot = self.table.slot_of(series.key)
         self.tell(self.episodes.sighted(series, slot, seen, step.moment(row)), step, row)
         step.stats.count(Metric.ANOMALIES, 1, series.signal, seen.kind)
 

@@ -1,6 +1,7 @@
 """The nouns: what flows between the stages. Read these files first, in this order.
 
     log         shards, stamps, records, our topics
+    run         consecutive records of one shard as columns
     series      the identity of a stream of samples; ids that are hashes
     columns     what a codec makes of a batch
     alerts      detect → correlate
@@ -28,9 +29,11 @@ from engine.records.alerts import (
     Outlook,
     Watermark,
 )
+from engine.records.coded import Coded, Words, only
 from engine.records.columns import Decoded, Dependency, Distribution, Event, Lines, Rejected, Samples, Span
 from engine.records.incidents import Evidence, Hint, Incident, IncidentState, Member
 from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
+from engine.records.run import Run
 from engine.records.series import Labels, Series, Signal, ValueKind, digest, series_key
 from engine.records.wire import as_jsonable, decode_action, decode_alerts_message, decode_control, decode_incident, encode
 
@@ -44,6 +47,7 @@ __all__ = [
     "AnomalyKind",
     "Audit",
     "Change",
+    "Coded",
     "Control",
     "Decoded",
     "Dependency",
@@ -62,6 +66,7 @@ __all__ = [
     "Output",
     "Record",
     "Rejected",
+    "Run",
     "Samples",
     "Series",
     "Shard",
@@ -71,6 +76,7 @@ __all__ = [
     "Topic",
     "ValueKind",
     "Watermark",
+    "Words",
     "as_jsonable",
     "decode_action",
     "decode_alerts_message",
@@ -78,5 +84,6 @@ __all__ = [
     "decode_incident",
     "digest",
     "encode",
+    "only",
     "series_key",
 ]

@@ -14,7 +14,7 @@ class Samples(NamedTuple):
     """Metric points of one batch, in log order. All of one length n."""
 
     row: NDArray[np.int32]  # n, which record of the batch each came from, ascending
-    key: list[bytes]  # n, the series' canonical key (interned: compare by value, hash is cached)
+    key: Sequence[bytes]  # n, the series' canonical key (interned: compare by value, hash is cached); `Coded` where volume is
     ts_ns: NDArray[np.int64]  # n, event time
     value: NDArray[np.float64]  # n, finite
 

@@ -15,6 +15,7 @@ class Signal(StrEnum):
     METRIC = "metric"
     LOG = "log"
     EVENT = "event"
+    TRACE = "trace"
 
 
 class ValueKind(StrEnum):

@@ -14,7 +14,7 @@ from typing import Final
 
 from engine.metrics import Metric
 from engine.ports import Machine, Resettles, Saved, Settles, StepResult, StepStats
-from engine.records import Record, Shard
+from engine.records import Record, Run, Shard
 from engine.shard.commit import Chain, Mark, write_mark
 from engine.shard.restore import Begin, Start, wrap
 
@@ -82,10 +82,10 @@ class Tenure:
         """Step the records that are new to us. Outputs of a replay are compared, counted and kept back."""
         if self.phase not in {Phase.REPLAYING, Phase.LIVE}:
             return StepResult([], StepStats())
-        fresh = [record for record in records if record.offset >= self.position]
+        fresh = _since(Run.of(records), self.position) if records else None
         if not fresh:
             return StepResult([], StepStats())
-        self.gaps += fresh[-1].offset + 1 - self.position - len(fresh)
+        self.gaps += fresh.offsets[-1] + 1 - self.position - len(fresh)
         stats = StepStats()
         if self.phase is Phase.REPLAYING:
             fresh = self._replay(fresh, stats)
@@ -96,9 +96,9 @@ class Tenure:
         _add(stats, result.stats)
         return StepResult(result.outputs, stats)
 
-    def _replay(self, records: list[Record], stats: StepStats) -> list[Record]:
+    def _replay(self, records: Run, stats: StepStats) -> Run:
         """Step what lies before the commit in silence; returns the rest."""
-        old = [record for record in records if record.offset < self._silent_until]
+        old = records[: records.place(self._silent_until)]
         if old:
             result = self.machine.step(old)
             self._advance(old, result)
@@ -109,8 +109,8 @@ class Tenure:
             self._go_live(stats)
         return rest
 
-    def _advance(self, records: Sequence[Record], result: StepResult) -> None:
-        self.position = records[-1].offset + 1
+    def _advance(self, records: Run, result: StepResult) -> None:
+        self.position = records.offsets[-1] + 1
         self._chain = self._chain.extend(result.outputs)
 
     def _go_live(self, stats: StepStats) -> None:
@@ -158,6 +158,11 @@ class Tenure:
     def saved(self) -> Saved:
         """The state as it is now, to be written."""
         return Saved(self.shard, self.position, self._kernel_id, wrap(self.machine.snapshot(), self._chain))
+
+
+def _since(run: Run, offset: int) -> Run:
+    before = run.place(offset)
+    return run[before:] if before else run
 
 
 def _add(total: StepStats, part: StepStats) -> None:

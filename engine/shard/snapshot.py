@@ -9,6 +9,7 @@ is not exactly what was written raises StateError. The manifest is written last,
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
@@ -31,6 +32,8 @@ ITEM_BYTES_MAX: Final = 2**20
 DEPTH_MAX: Final = 4
 _MAGIC: Final = b"foreshock-snapshot"
 _KINDS: Final = "biufSU"  # bool, integers, floats, fixed-width bytes and text; no objects, ever
+_PLAIN: Final = re.compile(rf"[<|][{_KINDS}][1-9][0-9]{{0,6}}")
+"""How numpy writes such a dtype. Nothing else reaches its parser, which takes whole expressions and fails in ways of its own."""
 
 
 class ColumnSchema(msgspec.Struct, frozen=True):
@@ -196,8 +199,8 @@ def _dtype(described: Any, depth: int) -> np.dtype[Any]:
 
 def _built(described: Any, depth: int) -> np.dtype[Any]:
     if isinstance(described, str):
-        dtype: np.dtype[Any] = np.dtype(described)
-        if dtype.kind not in _KINDS or dtype.str != described:
+        dtype: np.dtype[Any] | None = np.dtype(described) if _PLAIN.fullmatch(described) else None
+        if dtype is None or dtype.str != described:
             raise StateError(f"dtype {described!r} is not allowed")
         return dtype
     if isinstance(described, list):

@@ -24,7 +24,7 @@ def test_it_runs_without_rivals_and_says_so(tmp_path: Path, monkeypatch: pytest.
         ours = by_name[name]["foreshock"]  # type: ignore[index]
         assert ours["templates"] == 2
         assert ours["lines_per_second"] > 0
-    attacks = figures["attacks_lines_per_second"]
+    attacks = figures["attacks"]
     assert set(attacks) == {"every word new", "few letters", "random bytes", "digits only"}  # type: ignore[call-overload]
 
 

@@ -3,9 +3,11 @@
 import cramjam
 import numpy as np
 import orjson
+import otlp_world
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from connectors.codecs import CODECS, build_codec
 from connectors.codecs.proto import prometheus_write_pb2 as write
@@ -65,6 +67,15 @@ WRITE.timeseries.add(labels_refs=[1, 5]).histograms.add(
 )
 SAMPLES["remote_write"] = bytes(cramjam.snappy.compress_raw(WRITE.SerializeToString()))
 SOURCES["remote_write"] = Source(name="s", topics=["t"], format=Format.PROMETHEUS_REMOTE_WRITE)
+# OpenTelemetry
+SAMPLES["otlp_metrics"] = otlp_world.metrics().SerializeToString()
+SAMPLES["otlp_metrics_json"] = otlp_world.METRICS_JSON
+SAMPLES["otlp_logs"] = otlp_world.logs().SerializeToString()
+SAMPLES["otlp_logs_json"] = otlp_world.LOGS_JSON
+SAMPLES["otlp_traces"] = otlp_world.traces().SerializeToString()
+SAMPLES["otlp_traces_json"] = otlp_world.TRACES_JSON
+for otlp in ("otlp_metrics", "otlp_metrics_json", "otlp_logs", "otlp_logs_json", "otlp_traces", "otlp_traces_json"):
+    SOURCES[otlp] = Source(name="s", topics=["t"], format=Format(otlp))
 NAMES = list(SOURCES)
 each_codec = pytest.mark.parametrize("name", NAMES)
 HOSTILE = [
@@ -265,6 +276,7 @@ def _told(decoded):
         (row, "line", *rest) for row, *rest in zip(lines.row, lines.key, lines.ts_ns, lines.severity, lines.text, strict=True)
     ]
     told += [(event.row, "event", event.key, event.ts_ns, event.name, event.text) for event in decoded.events]
+    told += [(part.row, "more", repr(astuple(part)[1:])) for parts in decoded[4:] for part in parts]
     told += [(part.row, "rejected", part.reason) for part in decoded.rejected]
     return [rest for _, *rest in sorted(told, key=lambda part: part[0])]
 

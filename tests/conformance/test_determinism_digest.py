@@ -33,7 +33,7 @@ SETTINGS = {
 
 
 def digest_of(rows: int | str, setting: dict[str, str]) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **setting}
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "0", "PYTHONPATH": str(ROOT), **setting}
     command = [
         sys.executable,
         "-W",

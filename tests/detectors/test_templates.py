@@ -64,7 +64,7 @@ def test_a_snapshot_is_a_copy() -> None:
     assert all(np.array_equal(columns[name], before[name]) for name in columns)
 
 
-@pytest.mark.parametrize("damage", ["slot", "spelling_end", "limits", "cache_key_at", "born_id"])
+@pytest.mark.parametrize("damage", ["slot", "line", "line_end", "limits", "cache_key_at"])
 def test_a_damaged_snapshot_changes_nothing(damage: str) -> None:
     source, subject = miner(), miner()
     mined(source, [b"one line", b"two lines here"])

@@ -19,6 +19,10 @@ def words() -> NDArray[np.uint32]:
     return np.zeros(usual.WORDS, np.uint32)
 
 
+def slot(civil_ns: int, step: float) -> int:
+    return usual.shared_by(usual.near(civil_ns)[1], step)
+
+
 def days(
     known: NDArray[np.uint32], surprises: list[float], *, at_ns: int = AT_NS, step: float = 60.0, first: int = 0
 ) -> list[float]:
@@ -26,8 +30,8 @@ def days(
     before = []
     for day, surprise in enumerate(surprises, first):
         now = START_NS + day * DAY_NS + at_ns
-        before.append(usual.usual_at(known, now, step))
-        usual.remember(known, now, step, surprise)
+        before.append(usual.usual_at(known, slot(now, step)))
+        usual.remember(known, slot(now, step), now, step, surprise)
     return before
 
 
@@ -52,7 +56,7 @@ def test_once_is_no_habit() -> None:
 def test_a_minute_teaches_its_own_slot_alone() -> None:
     known = words()
     days(known, [14.0] * 30)
-    levels = [usual.usual_at(known, START_NS + minute * 60 * SECOND_NS, 60.0) for minute in range(usual.MINUTES)]
+    levels = [usual.usual_at(known, slot(START_NS + minute * 60 * SECOND_NS, 60.0)) for minute in range(usual.MINUTES)]
     assert [minute for minute, level in enumerate(levels) if level] == [6 * 60 + 7]
 
 
@@ -61,7 +65,9 @@ def test_rare_samples_share_slots(step: float, minutes: int) -> None:
     """A sample that comes some minutes earlier or later each day still finds its slot."""
     known = words()
     days(known, [14.0] * 30, at_ns=6 * 3600 * SECOND_NS, step=step)
-    level = [usual.usual_at(known, START_NS + (360 + minute) * 60 * SECOND_NS, step) for minute in (0, minutes - 1, minutes)]
+    level = [
+        usual.usual_at(known, slot(START_NS + (360 + minute) * 60 * SECOND_NS, step)) for minute in (0, minutes - 1, minutes)
+    ]
     assert level[0] == level[1] == 14.0
     assert level[2] == 0.0
 
@@ -83,8 +89,8 @@ def test_levels_are_right_on_average(surprise: float, step: float) -> None:
     for day in range(200):
         for second in np.arange(0.0, 60.0, step):
             now = START_NS + day * DAY_NS + AT_NS + int(second * SECOND_NS)
-            told.append(usual.usual_at(known, now, step))
-            usual.remember(known, now, step, surprise)
+            told.append(usual.usual_at(known, slot(now, step)))
+            usual.remember(known, slot(now, step), now, step, surprise)
     assert np.mean(told[len(told) // 4 :]) == pytest.approx(surprise, abs=0.6)
 
 
@@ -102,11 +108,11 @@ def test_no_level_runs_into_its_neighbour() -> None:
     for _ in range(20_000):
         minute, day, surprise = int(rng.integers(0, 40)), int(rng.integers(0, 500)), float(rng.choice([0.0, 5.0, 50.0]))
         now = START_NS + day * DAY_NS + minute * 60 * SECOND_NS
-        usual.remember(known, now, 60.0, surprise)
+        usual.remember(known, slot(now, 60.0), now, 60.0, surprise)
         moved = naive[minute] + int(np.floor(0.2 * (min(surprise / 2.0, 7.0) - naive[minute]) + usual.chance(now // SECOND_NS)))
         naive[minute] = min(max(moved, 0), 7)
-        assert usual.usual_at(known, now, 60.0) == 2.0 * naive[minute]
-    assert all(usual.usual_at(known, START_NS + m * 60 * SECOND_NS, 60.0) == 2.0 * level for m, level in naive.items())
+        assert usual.usual_at(known, slot(now, 60.0)) == 2.0 * naive[minute]
+    assert all(usual.usual_at(known, slot(START_NS + m * 60 * SECOND_NS, 60.0)) == 2.0 * level for m, level in naive.items())
 
 
 def test_a_job_of_two_minutes_is_told_less_each_day_and_a_fault_at_another_time_is_not() -> None:

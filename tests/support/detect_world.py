@@ -1,8 +1,9 @@
 """A small log format and a shard that reads it: what the laws of the detect stage are played on.
 
 The value of a record is JSON: {"s": [[name, labels, seconds, value], …], "l": [[labels, seconds, severity, text], …],
-"e": [[name, entity, seconds, severity, is_change], …],
-"d": [[name, labels, seconds, bounds, counts, sum], …]}. `stale` says that a series has ended; anything else is malformed.
+"e": [[name, entity, seconds, severity, is_change], …], "d": [[name, labels, seconds, bounds, counts, sum], …],
+"p": [[service, operation, kind, seconds, duration, is_error, trace, id, parent, peer], …], "x": [[caller, callee, kind, seconds], …]}.
+`stale` says that a series has ended; anything else is malformed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from engine.records import (
     AlertsMessage,
     Change,
     Decoded,
+    Dependency,
     Distribution,
+    Edge,
     Event,
     Lines,
     Output,
@@ -31,6 +34,7 @@ from engine.records import (
     Rejected,
     Samples,
     Shard,
+    Span,
     Topic,
     Watermark,
 )
@@ -48,6 +52,8 @@ class Parts(msgspec.Struct):
     l: list[tuple[dict[str, str], float, int, str]] = []  # noqa: E741
     e: list[tuple[str, str, float, int, bool]] = []
     d: list[tuple[str, dict[str, str], float, list[float], list[float], float]] = []
+    p: list[tuple[str, str, str, float, float, bool, str, str, str, str]] = []
+    x: list[tuple[str, str, str, float]] = []
 
 
 class PartsCodec:
@@ -55,6 +61,7 @@ class PartsCodec:
 
     def decode(self, records: Sequence[Record], catalog: SourceCatalog) -> Decoded:
         samples, lines, events, rejected, whole = [], [], [], [], []
+        spans, dependencies = [], []
         for row, record in enumerate(records):
             if record.value == b"stale":
                 rejected.append(Rejected(row, Reject.STALE, "the series has ended"))
@@ -78,6 +85,10 @@ class PartsCodec:
                 whole.append(
                     Distribution(row=row, ts_ns=ns(at), key=key, bounds=tuple(bounds), counts=tuple(counts), total=total)
                 )
+            spans += [_span(row, catalog, part) for part in parts.p]
+            dependencies += [
+                Dependency(row=row, ts_ns=ns(at), caller=caller, callee=callee, kind=kind) for caller, callee, kind, at in parts.x
+            ]
         row_s, keys, times, values = _columns(samples, 4)
         row_l, streams, when, severities, texts = _columns(lines, 5)
         return Decoded(
@@ -86,7 +97,27 @@ class PartsCodec:
             events,
             rejected,
             whole,
+            spans,
+            dependencies,
         )
+
+
+def _span(row, catalog, part):
+    service, operation, kind, at, seconds, is_error, trace, own, parent, peer = part
+    return Span(
+        row=row,
+        ts_ns=ns(at),
+        stream=catalog.stream({"service": service}),
+        service=service,
+        operation=operation,
+        kind=kind,
+        seconds=seconds,
+        is_error=is_error,
+        trace_id=trace.encode(),
+        span_id=own.encode(),
+        parent_id=parent.encode(),
+        peer=peer,
+    )
 
 
 def _columns(rows, width):
@@ -121,7 +152,7 @@ def play(shard: DetectMachine, records: Sequence[Record], cuts: Iterable[int] = 
     return outputs, total
 
 
-def messages(outputs: Iterable[Output]) -> list[Alert | Change | Watermark]:
+def messages(outputs: Iterable[Output]) -> list[Alert | Change | Edge | Watermark]:
     return [_MESSAGE.decode(output.value) for output in outputs if output.topic is Topic.ALERTS]
 
 
@@ -131,3 +162,7 @@ def alerts(outputs: Iterable[Output]) -> list[Alert]:
 
 def dead_letters(outputs: Iterable[Output]) -> list[Output]:
     return [output for output in outputs if output.topic is Topic.DEAD_LETTERS]
+
+
+def edges(outputs: Iterable[Output]) -> list[Edge]:
+    return [message for message in messages(outputs) if isinstance(message, Edge)]

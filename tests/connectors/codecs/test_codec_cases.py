@@ -65,12 +65,19 @@ def _as_json(decoded, catalog):
             for event in decoded.events
         ],
         "rejected": [list(part) for part in decoded.rejected],
-    } | ({"distributions": [_members(part) for part in decoded.distributions]} if decoded.distributions else {})
+    } | {
+        name: [_members(part) for part in getattr(decoded, name)]
+        for name in ("distributions", "spans", "dependencies")
+        if getattr(decoded, name)
+    }
 
 
 def _members(part):
     found = {name: getattr(part, name) for name in part.__struct_fields__}
-    return found | {"key": part.key.decode(), "bounds": list(part.bounds), "counts": list(part.counts)}
+    found |= {
+        name: value.hex() if name.endswith("_id") else value.decode() for name, value in found.items() if type(value) is bytes
+    }
+    return {name: list(value) if type(value) is tuple else value for name, value in found.items()}
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)

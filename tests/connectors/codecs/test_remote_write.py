@@ -123,6 +123,14 @@ def test_a_block_that_states_more_than_the_limit_is_not_unpacked(catalog, record
     assert [part.reason for part in found.rejected] == [Reject.TOO_LARGE]
 
 
+@pytest.mark.parametrize("size", [2**30, 2**31, 2**32 - 1, 2**35 - 1])
+def test_a_block_that_states_gigabytes_is_refused_by_what_it_states(catalog, record, size):
+    """The unpacking library asks for all the memory that a block states, and ends the process when there is none."""
+    stated = bytes([*((size >> shift & 0x7F) | 0x80 for shift in (0, 7, 14, 21)), size >> 28])
+    found = RemoteWriteCodec(SOURCE).decode([record(stated + b"\x00a")], catalog)
+    assert [part.reason for part in found.rejected] == [Reject.TOO_LARGE]
+
+
 @pytest.mark.parametrize("value", [b"\xff" * 9, b"", b"\x80", b"\x05abc", b"\xff\xff\xff\xff\x0f"])
 def test_what_is_no_block_is_malformed_or_too_large(value):
     with pytest.raises(DecodeError):
@@ -205,5 +213,5 @@ def test_few_buckets_hold_what_many_did(schema, counted, zero):
 @given(st.integers(-(2**31), 2**31), st.integers(-10, 20))
 def test_bounds_of_a_coarser_scale_are_bounds_of_the_finer_one_to_the_bit(index, scale):
     assert bound(index, scale) == bound(2 * index, scale + 1) or scale == 20
-    if scale > -5 and abs(index) < 900 << max(scale, 0):
+    if scale > -5 and abs(index) * 2.0**-scale < 900.0:
         assert bound(index, scale) == pytest.approx(2.0 ** (index * 2.0**-scale), rel=1e-14)

@@ -24,7 +24,7 @@ def test_slots_are_given_lowest_first_and_given_back():
     t.release(1)
     t.release(0)
     assert [t.admit(series(n)) for n in "de"] == [0, 1]
-    assert t.lookup([b"c", b"a", b"e"]) == [2, REFUSED, 1]
+    assert t.lookup([b"c", b"a", b"e"]).tolist() == [2, REFUSED, 1]
 
 
 def test_a_full_table_refuses():

@@ -1,0 +1,72 @@
+"""Consecutive records of one shard, kept as columns: a thousand tuples cost more than what is done with them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.records.log import Record, Shard
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Run(Sequence[Record]):
+    """A sequence of records of one shard, offsets ascending. A `Record` is made when one is asked for; nothing may be changed."""
+
+    __slots__ = ("headers", "keys", "offsets", "shard", "ts_ns", "values")
+
+    def __init__(
+        self,
+        shard: Shard,
+        offsets: Sequence[int],
+        ts_ns: NDArray[np.int64],
+        keys: Sequence[bytes | None],
+        values: list[bytes | None],
+        headers: Sequence[Headers],
+    ) -> None:
+        """All columns are of one length; `ts_ns` is the log's time of each record."""
+        self.shard = shard
+        self.offsets = offsets
+        self.ts_ns = ts_ns
+        self.keys = keys
+        self.values = values
+        self.headers = headers
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Run:
+        """The same records as a run; they are of one shard, and at least one."""
+        if isinstance(records, Run):
+            return records
+        topics, partitions, offsets, ts_ns, keys, values, headers = zip(*records, strict=True)
+        return cls(Shard(topics[0], partitions[0]), offsets, np.array(ts_ns, np.int64), keys, list(values), headers)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, at: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Run: ...
+
+    def __getitem__(self, at: int | slice) -> Record | Run:
+        if isinstance(at, slice):
+            return Run(self.shard, self.offsets[at], self.ts_ns[at], self.keys[at], self.values[at], self.headers[at])
+        return Record(*self.shard, self.offsets[at], int(self.ts_ns[at]), self.keys[at], self.values[at], self.headers[at])
+
+    def __iter__(self) -> Iterator[Record]:
+        topic, partition = self.shard
+        columns = zip(self.offsets, self.ts_ns.tolist(), self.keys, self.values, self.headers, strict=True)
+        return (Record(topic, partition, *rest) for rest in columns)
+
+    def place(self, offset: int) -> int:
+        """How many of the records are before `offset`."""
+        return 0 if self.offsets[0] >= offset else bisect_left(self.offsets, offset)
+
+    def size(self) -> int:
+        """Bytes of all values."""
+        return sum(map(len, filter(None, self.values)))
