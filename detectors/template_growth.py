@@ -83,7 +83,9 @@ def grown(index: Index) -> Index:
     )
     wanted = Sizes._make(min(2 * size, limit) if grows else size for grows, size, limit in zip(tight, now, most, strict=True))
     larger = make_index(wanted)
-    same = {name: old for name, old, new in zip(index._fields, index, larger, strict=True) if old.size == new.size}
+    same: dict[str, Any] = {
+        name: old for name in index._fields if (old := getattr(index, name)).size == getattr(larger, name).size
+    }
     larger = larger._replace(**same)  # what does not grow is not copied: half as much memory at a time
     for name in {"template", "slot"} - same.keys():
         rows: NDArray[Any] = getattr(index, name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import device, kernel
-from detectors.shapes import FORGOTTEN, NO_SHAPE, Memo, keep, recalled, shape_of
+from detectors.line_shapes import FORGOTTEN, NO_SHAPE, Memo, keep, recalled, shape_of
 from detectors.template_growth import is_tight
 from detectors.template_index import (
     BORN,
@@ -186,7 +186,7 @@ def mine_lines(
             assigned[r] = NO_TEMPLATE
             index.counts[OVERFLOWED] += 1
             continue
-        row = index.template[i]
+        row: Any = index.template[i]
         row.lines += 1
         row.seen = index.counts[LINES]
         assigned[r] = row.number

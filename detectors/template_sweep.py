@@ -43,7 +43,7 @@ SWEEP_LINES: Final = 1 << 16
 # What a service has taught, by the count of its entries.
 LEARNED: Final[dict[int, tuple[str, ...]]] = {FANS: ("fan_key", "fan_size", "fan_token"), VALUES: ("value_word",)}
 # What is found anew from the templates that are kept, or from the lines that come.
-FOUND_ANEW: Final = (
+FOUND_ANEW: Final[tuple[tuple[str, ...], ...]] = (
     ("bucket_key", "bucket_head", "bucket_places"),
     ("probe_key", "probe_head"),
     ("service_key", "service_size"),

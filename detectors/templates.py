@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.shapes import SPARE_BYTES, fitting, make_memo
+from detectors.line_shapes import SPARE_BYTES, fitting, make_memo
 from detectors.template_growth import grown
 from detectors.template_index import (
     BORN,

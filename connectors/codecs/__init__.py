@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from connectors.codecs.alertmanager import AlertmanagerCodec
 from connectors.codecs.cloudevents import CloudEventsCodec
 from connectors.codecs.influx import InfluxCodec
 from connectors.codecs.json_mapping import JsonCodec
+from connectors.codecs.logfmt import LogfmtCodec
 from connectors.codecs.otlp_logs import logs_json, logs_protobuf
 from connectors.codecs.otlp_metrics import metrics_json, metrics_protobuf
 from connectors.codecs.otlp_traces import traces_json, traces_protobuf
+from connectors.codecs.packed import PackedCodec
 from connectors.codecs.remote_write import RemoteWriteCodec
+from connectors.codecs.syslog import SyslogCodec
 from connectors.codecs.text import TextCodec
 from engine.config.tree import Format, Source
+from engine.config.values import Compression
 from engine.ports import Codec
 
 CODECS: dict[Format, Callable[[Source], Codec]] = {
@@ -27,9 +32,13 @@ CODECS: dict[Format, Callable[[Source], Codec]] = {
     Format.OTLP_TRACES: traces_protobuf,
     Format.OTLP_TRACES_JSON: traces_json,
     Format.PROMETHEUS_REMOTE_WRITE: RemoteWriteCodec,
+    Format.SYSLOG: SyslogCodec,
+    Format.LOGFMT: LogfmtCodec,
+    Format.ALERTMANAGER: AlertmanagerCodec,
 }
 
 
 def build_codec(source: Source) -> Codec:
     """A new codec, for one shard of the source. Raises ConfigError when its mapping does not say what a document is."""
-    return CODECS[source.format](source)
+    codec = CODECS[source.format](source)
+    return codec if source.compression is Compression.NONE else PackedCodec(codec, source)

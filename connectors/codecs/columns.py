@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import Reject
-from engine.records import Coded, Decoded, Dependency, Distribution, Event, Lines, Rejected, Samples, Span
+from engine.records import Coded, Decoded, Dependency, Distribution, Event, Lines, Pieces, Rejected, Samples, Span
 
 VALUE_MAX = 1e15
 """Larger values are no measurements; beyond 2^53 a float64 cannot count by ones any more."""
 _DETAIL_MAX = 200
+
+
+class PieceColumns:
+    """For each line of a batch, from a source whose lines may come in pieces: its origin, whether it goes on, and its text as it stood."""
+
+    __slots__ = ("_whole", "folds", "more", "origin", "raw")
+
+    def __init__(self, whole: Callable[[bytes], tuple[bytes, int]], *, folds: bool) -> None:
+        self._whole = whole
+        self.folds = folds
+        self.origin: list[bytes] = []
+        self.more: list[bool] = []
+        self.raw: list[bytes] = []
+
+    def piece(self, origin: bytes, more: bool, raw: bytes) -> None:
+        """Beside each call of `ColumnsBuilder.line`."""
+        self.origin.append(origin)
+        self.more.append(more)
+        self.raw.append(raw)
+
+    def build(self) -> Pieces:
+        return Pieces(self.origin, np.array(self.more, np.bool_), self.raw, self._whole, self.folds)
 
 
 class ColumnsBuilder:
@@ -27,6 +51,7 @@ class ColumnsBuilder:
         "line_severities",
         "line_texts",
         "line_times",
+        "pieces",
         "rejected",
         "sample_keys",
         "sample_rows",
@@ -46,6 +71,7 @@ class ColumnsBuilder:
         self.line_times: list[int] = []
         self.line_severities: list[int] = []
         self.line_texts: list[bytes] = []
+        self.pieces: PieceColumns | None = None
         self.events: list[Event] = []
         self.rejected: list[Rejected] = []
         self.distributions: list[Distribution] = []
@@ -68,7 +94,7 @@ class ColumnsBuilder:
     def line(self, row: int, key: bytes, ts_ns: int, severity: int, text: bytes) -> None:
         """`text` is valid UTF-8; what is beyond `line_bytes_max` is cut off, never inside a character."""
         if len(text) > self.line_bytes_max:
-            text = _cut(text, self.line_bytes_max)
+            text = cut(text, self.line_bytes_max)
         self.line_rows.append(row)
         self.line_keys.append(key)
         self.line_times.append(ts_ns)
@@ -93,6 +119,7 @@ class ColumnsBuilder:
             np.array(self.line_times, dtype=np.int64),
             np.array(self.line_severities, dtype=np.int8),
             self.line_texts,
+            self.pieces.build() if self.pieces is not None else None,
         )
         self.rejected.sort(key=_row)
         return Decoded(samples, lines, self.events, self.rejected, self.distributions, self.spans, self.dependencies)
@@ -134,7 +161,7 @@ def _row(rejected: Rejected) -> int:
     return rejected.row
 
 
-def _cut(text: bytes, size: int) -> bytes:
+def cut(text: bytes, size: int) -> bytes:
     while size and text[size] & 0xC0 == 0x80:  # a continuation byte: the character began before
         size -= 1
     return text[:size]

@@ -9,6 +9,7 @@ import orjson
 from connectors.codecs import severity
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_paths import Document, compile_labels, compile_path
+from connectors.codecs.json_pieces import PieceReader
 from engine.config.tree import Mapping
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog
@@ -30,6 +31,7 @@ class LogReader:
         self._embedded = mapping.embedded_json
         self._streams: dict[tuple[tuple[str, str], ...], bytes] = {}
         self._catalog = catalog
+        self._pieces = PieceReader(mapping) if mapping.origin and (mapping.partial or mapping.stack_traces) else None
 
     def read(self, row: int, ts_ns: int, document: Document, out: ColumnsBuilder) -> None:
         """Put the line of one document. Raises DecodeError when it has none, or too many labels."""
@@ -38,10 +40,18 @@ class LogReader:
             raise DecodeError(Reject.WRONG_TYPE, "no text at the path of the message")
         text = _text(message)
         level = severity.of_value(self._severity(document), self._scale)
+        stream = self._stream(self._labels(document))
+        if self._pieces is not None:
+            self._pieces.read(document, message, text, out, self._opened)
+        text, inner = self._opened(text)
+        out.line(row, stream, ts_ns, level or inner, text)
+
+    def _opened(self, text: bytes) -> tuple[bytes, int]:
+        """A line of any length → the text that counts, and the level that it names itself."""
+        level = 0
         if self._embedded and text[:1] == b"{":
-            text, inner = embedded(text, self._scale)
-            level = level or inner
-        out.line(row, self._stream(self._labels(document)), ts_ns, level or severity.in_text(text), text)
+            text, level = embedded(text, self._scale)
+        return text, level or severity.in_text(text)
 
     def _stream(self, labels: tuple[tuple[str, str], ...]) -> bytes:
         key = self._streams.get(labels)
@@ -59,6 +69,8 @@ def _text(message: Any) -> bytes:
         return tidy(message).encode()
     if type(message) is list and all(type(byte) is int and 0 <= byte <= 255 for byte in message):
         return tidy(bytes(message).decode("utf-8", "replace")).encode()  # journald: text that is not clean UTF-8
+    if type(message) is list and all(type(part) is str for part in message):
+        return tidy("\n".join(message)).encode()  # journald: a field that came more than once
     if type(message) in (dict, list):
         return orjson.dumps(message)
     raise DecodeError(Reject.WRONG_TYPE, "the message is not a text")

@@ -16,7 +16,7 @@ from connectors.codecs.json_events import EventReader
 from connectors.codecs.json_flat import FlatReader, is_flat
 from connectors.codecs.json_logs import LogReader
 from connectors.codecs.json_metrics import MetricReader
-from connectors.codecs.json_paths import Document, compile_path
+from connectors.codecs.json_paths import Document, alternatives, compile_path
 from engine.config.tree import Mapping, Source
 from engine.errors import Complaint, ConfigError, DecodeError, Reject
 from engine.ports import Catalog
@@ -72,14 +72,18 @@ class JsonCodec:
             out.reject(row, Reject.EMPTY, "no payload")
             return
         try:
-            parsed = orjson.loads(record.value)
-        except orjson.JSONDecodeError as error:
-            out.reject(row, *_why(error))
+            parsed = self._parse(record)
+        except DecodeError as error:
+            out.reject(row, error.reason, error.detail)
             return
         if self._many:
             self._read_many(row, record, parsed, reader, out)
         else:
             self._read(row, record, parsed, reader, out)
+
+    def _parse(self, record: Record) -> Any:
+        """The document, or the documents, of a record that has a value. Raises DecodeError. Formats of the same shape differ here."""
+        return parse_json(record.value or b"")
 
     def _read_many(self, row: int, record: Record, parsed: Any, reader: DocumentReader, out: ColumnsBuilder) -> None:
         found = parsed if self._root_is_array else self._records(parsed) if type(parsed) is dict else None
@@ -114,12 +118,16 @@ class EventTime:
     def __init__(self, mapping: Mapping) -> None:
         self._path = compile_path(mapping.time)
         self._own = bool(mapping.time)
+        self._may_lack = "" in alternatives(mapping.time)
         self._unit = None if mapping.time_unit == "auto_iso" else Unit(mapping.time_unit)
         self._reader = TimeReader()
 
     def read(self, document: Document, record_ts_ns: int) -> int:
         """Raises DecodeError(BAD_TIME) when it is missing or of another form than declared."""
-        return self.of_value(self._path(document)) if self._own else record_ts_ns
+        if not self._own:
+            return record_ts_ns
+        value = self._path(document)
+        return record_ts_ns if value is None and self._may_lack else self.of_value(value)
 
     def of_value(self, value: Any) -> int:
         """Raises DecodeError(BAD_TIME)."""
@@ -130,6 +138,14 @@ class EventTime:
         if type(value) is str:
             return self._reader.rfc3339_ns(value)
         raise DecodeError(Reject.BAD_TIME, "the time is not a text: state its time_unit")
+
+
+def parse_json(value: bytes) -> Any:
+    """Raises DecodeError."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise DecodeError(*_why(error)) from error
 
 
 def _why(error: orjson.JSONDecodeError) -> tuple[Reject, str]:

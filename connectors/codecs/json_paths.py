@@ -1,13 +1,24 @@
 """Paths into JSON documents, compiled once into small closures.
 
 `kubernetes.labels.app.kubernetes.io/name` finds the member whether its dots are nesting or part of a key, in any mixture
-(Beats nest, ecs-logging writes dotted keys, Kubernetes labels have dots in them). null is the same as absent.
+(Beats nest, ecs-logging writes dotted keys, Kubernetes labels have dots in them). null is the same as absent. A path that begins with
+`jmespath:` is an expression instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
+
+import jmespath
+import orjson
+from jmespath.exceptions import JMESPathError
+
+from engine.config.expressions import expression_of, wrong_with
+from engine.errors import Complaint, ConfigError
+
+_UNFIT: Final = (JMESPathError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""An expression that does not fit a document (a length of a number, the largest of a text and a number) finds nothing."""
 
 Document = dict[str, Any]
 Getter = Callable[[Document], Any]
@@ -18,7 +29,9 @@ LABELS_MAX = 64
 
 
 def alternatives(text: str) -> list[str]:
-    """The paths that a path lists, in order."""
+    """The paths that a path lists, in order. An expression is one: it has a bar of its own."""
+    if expression_of(text) is not None:
+        return [text]
     return [path.strip() for path in text.split("|")]
 
 
@@ -39,6 +52,9 @@ def compile_path(text: str) -> Getter:
 
 
 def _compile_one(path: str) -> Getter:
+    expression = expression_of(path)
+    if expression is not None:
+        return _compile_expression(path, expression)
     if path.startswith("="):
         constant = path[1:]
         return lambda _: constant
@@ -67,6 +83,25 @@ def _compile_one(path: str) -> Getter:
         return None
 
     return lambda document: walk(document, 0)
+
+
+def _compile_expression(path: str, expression: str) -> Getter:
+    wrong = wrong_with(path)
+    if wrong:
+        raise ConfigError((Complaint("sources[].mapping", wrong),))
+    search = jmespath.compile(expression).search
+    sums = "sum(" in expression
+
+    def read(document: Document) -> Any:
+        try:
+            found = search(document)
+            if sums:  # of large integers: what is no 64-bit number could not be written any more
+                found = orjson.loads(orjson.dumps(found))
+        except _UNFIT:
+            return None
+        return found
+
+    return read
 
 
 def scalar_text(value: object) -> str | None:

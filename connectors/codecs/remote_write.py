@@ -17,8 +17,8 @@ from google.protobuf.message import DecodeError as NotProtobuf
 
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.native_histograms import buckets_of
+from connectors.codecs.packed import unsnap
 from connectors.codecs.proto import prometheus_write_pb2 as wire
-from connectors.codecs.snappy_block import unpacked
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog
@@ -70,7 +70,7 @@ class RemoteWriteCodec:
     def _parsed(self, record: Record) -> wire.Write1 | wire.Write2:
         if not record.value:
             raise DecodeError(Reject.EMPTY, "no payload")
-        body = unpacked(record.value, BODY_BYTES_MAX)
+        body = unsnap(record.value, BODY_BYTES_MAX)
         if not body:
             raise DecodeError(Reject.EMPTY, "an empty request")
         request: wire.Write1 | wire.Write2

@@ -18,12 +18,13 @@ from typing import Any, Final
 import numpy as np
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
-from connectors.kafka_client import LOG, NOT_TAKEN_UP, OFFSET_GONE, PASSING, cause, consumer_settings, unreachable
+from connectors.kafka_client import LOG, NOT_TAKEN_UP, OFFSET_GONE, PASSING, cause, consumer_settings, topic_name, unreachable
 from connectors.sources.stuck import Stuck
+from connectors.sources.wanted import REFRESH_SECONDS, Wanted
 from engine.config.tree import Kafka
-from engine.errors import Unreachable
+from engine.errors import Unreachable, UsageError
 from engine.ports import Assigned, Polled, Revoked
-from engine.records import Record, Run, Shard
+from engine.records import Record, Run, Shard, Topic
 
 ASK_SECONDS: Final = 5.0
 """How long one question to the broker may take; an unanswered one is asked again at the next poll."""
@@ -42,10 +43,12 @@ _error, _topic, _partition, _offset, _timestamp, _key, _value, _headers = map(
 class KafkaSource:
     """Implements `ports.Source`, `ports.HandsOver` and `ports.SearchesTime`. Topics may be patterns: they then begin with `^`.
 
+    Of a pattern's topics `refuse` says with a sentence which must not be read: a reason not to start; later a new one is left alone.
+
     `timeout_seconds` of `poll` bounds the wait for the first record; a question about a new shard may add `ASK_SECONDS`.
     """
 
-    def __init__(self, topics: Sequence[str], *, group: str, kafka: Kafka) -> None:
+    def __init__(self, topics: Sequence[str], *, group: str, kafka: Kafka, refuse: Callable[[str], str] = lambda _: "") -> None:
         settings = consumer_settings(kafka, group)
         strategy = str(settings.get("partition.assignment.strategy", ""))
         self._incremental = "cooperative" in strategy or settings.get("group.protocol") == "consumer"
@@ -60,7 +63,10 @@ class KafkaSource:
         self._events: list[Assigned | Revoked] = []
         self._hook: Callable[[Sequence[Shard]], None] | None = None
         self._consumer = Consumer(settings, logger=LOG)
-        self._start(list(topics))
+        refresh_seconds = float(str(settings.get("topic.metadata.refresh.interval.ms", 1000 * REFRESH_SECONDS))) / 1000
+        ours = [topic_name(kafka, role) for role in Topic]
+        self._wanted = Wanted(topics, ours=ours, refuse=refuse, refresh_seconds=refresh_seconds)
+        self._start()
 
     # ------------------------------------------------------------------------------------------- reading
     def poll(self, timeout_seconds: float) -> Polled:
@@ -72,8 +78,11 @@ class KafkaSource:
         records = self._grouped(messages) if messages else {}
         if self._arrived:
             self._announce()
-        if self._stuck.is_time(now := time.monotonic()):
+        now = time.monotonic()
+        if self._stuck.is_time(now):
             self._mend(now)
+        if self._wanted.is_time(now):
+            self._look_for_topics()
         events, self._events = self._events, []
         return Polled(records, events)
 
@@ -281,18 +290,42 @@ class KafkaSource:
         leaving.join(CLOSE_SECONDS)
 
     # ------------------------------------------------------------------------------------------- the start
-    def _start(self, topics: list[str]) -> None:
+    def _start(self) -> None:
         """Fail at once, and in plain words, on what would otherwise be a quiet wait: no broker, no such topic."""
         try:
             known = self._consumer.list_topics(timeout=START_SECONDS).topics
         except KafkaException as error:
             self._consumer.close()
             raise unreachable("connecting to Kafka", error) from error
-        missing = [name for name in topics if not name.startswith("^") and name not in known]
+        missing = [name for name in self._wanted.named if name not in known]
         if missing:
             self._consumer.close()
             raise Unreachable(f"no such topic: {', '.join(missing)}", "Create it, or correct sources[].topics.")
-        self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        _, refused = self._wanted.settle(known)
+        if refused:
+            self._consumer.close()
+            raise UsageError("; ".join(refused), "Make the patterns of sources[].topics narrower.")
+        self._wanted.is_time(time.monotonic())
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        if self._wanted.current:
+            self._consumer.subscribe(
+                self._wanted.current, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+
+    def _look_for_topics(self) -> None:
+        """Take up what a pattern means by now. A broker that does not answer is asked again in a while."""
+        try:
+            known = self._consumer.list_topics(timeout=ASK_SECONDS).topics
+        except KafkaException as error:
+            LOG.warning("looking for topics: %s", error)
+            return
+        changed, refused = self._wanted.settle(known)
+        for sentence in refused:
+            LOG.warning("%s", sentence)
+        if changed:
+            self._subscribe()
 
 
 def run_of(shard: Shard, messages: list[Message]) -> Run:

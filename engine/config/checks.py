@@ -14,6 +14,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from detectors.river_names import CLASSES, wrong_with
 from engine.config.document import Place, Tree
+from engine.config.expressions import wrong_with as wrong_with_expression
+from engine.config.topic_patterns import is_pattern, matches
+from engine.config.topic_patterns import wrong_with as wrong_with_pattern
 from engine.config.tree import ActionRule, AnySink, Correlate, Deliver, Detect, Format, Kafka, Source, WebhookSink, Window
 from engine.errors import DecodeError
 from engine.records import AnomalyKind, Topic
@@ -98,11 +101,28 @@ def _topics(sources: list[tuple[Place, Source]], kafka: Kafka) -> Iterator[Wrong
     for place, source in sources:
         for index, topic in enumerate(source.topics):
             where: Place = (*place, "topics", index)
+            wrong = wrong_with_pattern(topic)
+            if wrong:
+                yield Wrong(where, wrong)
+                continue
             if topic in ours:
                 yield Wrong(where, f"{topic} is one of our own output topics")
             elif topic in owner:
                 yield Wrong(where, f"{topic} is already read by source {owner[topic]!r}", "one topic has one source")
             owner.setdefault(topic, source.name)
+    yield from _shadowed(sources)
+
+
+def _shadowed(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
+    """Patterns that mean a topic which another source names. What two patterns both mean shows only at the broker."""
+    named = {topic: source.name for _, source in sources for topic in source.topics if not is_pattern(topic)}
+    for place, source in sources:
+        for index, pattern in enumerate(source.topics):
+            if not is_pattern(pattern) or wrong_with_pattern(pattern):
+                continue
+            others = [(topic, name) for topic, name in named.items() if name != source.name and matches(pattern, topic)]
+            for topic, name in others:
+                yield Wrong((*place, "topics", index), f"means {topic}, which source {name!r} reads", "one topic has one source")
 
 
 def _mappings(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
@@ -111,11 +131,28 @@ def _mappings(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
         given = [
             name for name, value in (("values", mapping.values), ("message", mapping.message), ("event", mapping.event)) if value
         ]
-        if source.format is Format.JSON and len(given) != 1:
+        if source.format in (Format.JSON, Format.LOGFMT) and len(given) != 1:
             found = " and ".join(given) or "none of them"
             yield Wrong(
                 (*place, "mapping"), f"exactly one of values, message and event says what a document is; {found} is given"
             )
+        yield from _expressions((*place, "mapping"), mapping.model_dump())
+        if (mapping.partial or mapping.stack_traces) and not mapping.origin:
+            yield Wrong((*place, "mapping", "origin"), "lines are put together by origin: say which paths name it")
+
+
+def _expressions(place: Place, node: object) -> Iterator[Wrong]:
+    """What is wrong with the JMESPath expressions anywhere in a mapping."""
+    if isinstance(node, str):
+        wrong = wrong_with_expression(node)
+        if wrong:
+            yield Wrong(place, wrong)
+    elif isinstance(node, dict):
+        for key, member in node.items():
+            yield from _expressions((*place, key), member)
+    elif isinstance(node, list):
+        for index, member in enumerate(node):
+            yield from _expressions((*place, index), member)
 
 
 def _kafka(kafka: Kafka) -> Iterator[Wrong]:

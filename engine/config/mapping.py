@@ -11,11 +11,12 @@ class Mapping(Model):
     """How a JSON document becomes samples, lines or an event. Paths are dotted; nested and dotted keys are both tried.
 
     Exactly one of `values`, `message` and `event` says what the document is. A path may list alternatives
-    (`counter.value | gauge.value`: the first that is there wins) or be a constant (`=text`).
+    (`counter.value | gauge.value`: the first that is there wins), be a constant (`=text`), or a JMESPath expression
+    (`jmespath: resources[0].name`).
     """
 
     time: str = "timestamp"
-    """Path of the event time; "" takes the record's own."""
+    """Path of the event time; "" takes the record's own, and so does an empty last alternative (`timestamp |`) where nothing is there."""
     time_unit: Literal["auto_iso", "s", "ms", "us", "ns"] = "auto_iso"
     """`auto_iso`: an RFC 3339 string; else a number (or a numeric string) in that unit."""
     records: str = ""
@@ -54,3 +55,11 @@ class Mapping(Model):
     """{label: path}, or the path of an object whose scalar members are all labels ("tags"); both as {"*": path of the object, label: path}."""
     embedded_json: bool = False
     """Logs: the message may itself be JSON; its `msg`/`message`/`log` and level are then used."""
+    origin: list[str] = []
+    """Logs: paths that together name what writes a line, such as pod, container and stream; lines in pieces are put together by it."""
+    partial: str = ""
+    """Logs: path of what says that a line goes on in the next one of its origin: `P`, or true."""
+    partial_last: str = ""
+    """Path of what says that a partial line is the last of its pieces, as Docker does: true."""
+    stack_traces: bool = False
+    """Logs: lines that begin with white space or `Caused by:` behind a line of the same origin are part of it, not lines of their own."""

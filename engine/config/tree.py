@@ -18,7 +18,7 @@ from engine.config.identity import ENTITY_LABELS, Resource
 from engine.config.logs import Logs
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
 from engine.config.river import River
-from engine.config.values import Duration, Model, Size, Zone
+from engine.config.values import Compression, Duration, Model, Size, Zone
 
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[int, Gt(0)]
@@ -40,6 +40,9 @@ class Format(StrEnum):
     OTLP_LOGS_JSON = "otlp_logs_json"
     OTLP_TRACES = "otlp_traces"
     OTLP_TRACES_JSON = "otlp_traces_json"
+    SYSLOG = "syslog"  # RFC 5424 and RFC 3164 as they stand
+    LOGFMT = "logfmt"  # lines of key=value, by mapping
+    ALERTMANAGER = "alertmanager"  # webhook version 4, and what its event recorder writes
 
 
 class Source(Model):
@@ -48,11 +51,13 @@ class Source(Model):
     name: Name
     """A name of your own for it."""
     topics: Annotated[list[str], MinLen(1)]
-    """Kafka topics that it reads. One topic belongs to one source."""
+    """Kafka topics that it reads, by name or by a pattern of RE2 that begins with ^. One topic belongs to one source."""
     format: Format
     """How its messages are written."""
+    compression: Compression = Compression.NONE
+    """How each body was packed before it came to Kafka: `none`, `gzip`, `zstd`, `snappy` (blocks), or `auto`: as its header content-encoding says, else by its first bytes."""
     mapping: Mapping = Mapping()
-    """For `json`: where things are in the document."""
+    """For `json` and `logfmt`: where things are in the document; for `syslog` what is to be otherwise."""
     entity_labels: list[str] = ENTITY_LABELS
     """Labels that may name the entity; the first that is there wins."""
     drop_labels: list[str] = ["pod_uid", "container_id", "instance_id"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel as PydanticModel
@@ -81,3 +82,13 @@ class Model(PydanticModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=False, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+class Compression(StrEnum):
+    """How the producer itself packed each body; what Kafka packs is the client's business."""
+
+    NONE = "none"
+    AUTO = "auto"  # by the header content-encoding, else gzip and zstd by their first bytes
+    GZIP = "gzip"
+    ZSTD = "zstd"
+    SNAPPY = "snappy"  # the block format

@@ -23,6 +23,8 @@ from engine.records import AnomalyKind, Change, Event, Series, digest
 KINDS_MAX: Final = 50_000
 """Pairs of a name and an entity."""
 NAMES_MAX: Final = 500
+REMEMBERED_MAX: Final = 4096
+"""Ids of the latest events, by which repeats are known. More than one shard's alerts that fire at once."""
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -32,6 +34,7 @@ class Saved(msgspec.Struct):
     kinds: list[Series] = []
     names: dict[str, Births] = {}
     first_ns: int | None = None  # event time from which something can be new
+    latest: dict[str, int] = {}  # ids → how often each came, the one that came longest ago first
 
 
 class Happenings:
@@ -44,7 +47,10 @@ class Happenings:
         self._ids: dict[bytes, int] = {}
 
     def take(self, event: Event, number: int, describe: Callable[[bytes], Series], watch: Watch, row: int, step: Step) -> None:
-        """Take the `number`-th event of a record."""
+        """Take the `number`-th event of a record. One that its id tells to be a repeat is no news, and is passed over."""
+        if event.id and self._is_repeat(event.id):
+            step.stats.count(Metric.SAMPLES_DROPPED, 1, "repeated")
+            return
         series = describe(event.key)
         moment = step.moment(row)
         step.drafts.add(
@@ -71,6 +77,14 @@ class Happenings:
         step.stats.count(Metric.EVENTS, 1, event.name if event.name in self._saved.names else "other")
         if known >= 0 and not self._counts.add(code_of(known, TEMPLATE), event.ts_ns // self._counts.bucket_ns):
             step.stats.count(Metric.SAMPLES_DROPPED, 1, "late")
+
+    def _is_repeat(self, identity: str) -> bool:
+        latest = self._saved.latest
+        count = latest.pop(identity, 0)
+        latest[identity] = count + 1
+        if len(latest) > REMEMBERED_MAX:
+            del latest[next(iter(latest))]
+        return count > 0
 
     def _first(self, event: Event, series: Series, watch: Watch, row: int, step: Step) -> int:
         saved = self._saved

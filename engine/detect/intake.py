@@ -11,13 +11,13 @@ from itertools import compress
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
-from msgspec import structs
 from numpy.typing import NDArray
 
 from detectors import logclock
 from detectors.kernel import as_state
 from engine.config.tree import Detect, Source
 from engine.detect.drafts import Drafts
+from engine.detect.partials import Partials
 from engine.errors import QUIET, DecodeError, Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, StepStats
@@ -34,6 +34,7 @@ from engine.records import (
     Samples,
     Span,
     Topic,
+    at_rows,
     only,
 )
 
@@ -84,6 +85,7 @@ class Intake:
         self._log = np.zeros(1, logclock.STATE)
         self._event = np.zeros(1, logclock.STATE)
         self._pace = np.zeros(1, logclock.PACE)
+        self._partials = Partials(source.line_bytes_max)
 
     def take(self, records: Run, drafts: Drafts, stats: StepStats) -> Batch:
         """Read a batch of at least one record."""
@@ -93,6 +95,7 @@ class Intake:
         due = np.empty(len(records), np.int8)
         logclock.pace(as_state(self._pace), log_ns, TICK_NS, MARK_NS, MARK_RECORDS, due)
         decoded = self._decode(records)
+        decoded = decoded._replace(lines=self._partials.take(decoded.lines, log_ns, due, stats))
         # A stamp that is not believed vouches for nothing; a record without one (0 and below) cannot be judged by it.
         latest = np.where(ts_ns > 0, np.where(ahead, log_ns, ts_ns) + self._future_ns, np.int64(2**62))
         believed, refused = _clamped(decoded, latest, log_ns - self._past_ns)
@@ -106,22 +109,13 @@ class Intake:
         if max(map(len, filter(None, records.values)), default=0) <= limit:
             return self._codec.decode(records, self._catalog)
         fits = [len(value or b"") <= limit for value in records.values]
-        decoded = self._codec.decode(list(compress(records, fits)), self._catalog)
-        row = np.flatnonzero(fits).astype(np.int32)
+        decoded = at_rows(self._codec.decode(list(compress(records, fits)), self._catalog), np.flatnonzero(fits).astype(np.int32))
         large = [
             Rejected(at, Reject.TOO_LARGE, f"{len(value or b'')} bytes, at most {limit} are read")
             for at, value in enumerate(records.values)
             if not fits[at]
         ]
-        return Decoded(
-            decoded.samples._replace(row=row[decoded.samples.row]),
-            decoded.lines._replace(row=row[decoded.lines.row]),
-            [structs.replace(event, row=int(row[event.row])) for event in decoded.events],
-            [part._replace(row=int(row[part.row])) for part in decoded.rejected] + large,
-            [structs.replace(part, row=int(row[part.row])) for part in decoded.distributions],
-            [structs.replace(part, row=int(row[part.row])) for part in decoded.spans],
-            [structs.replace(part, row=int(row[part.row])) for part in decoded.dependencies],
-        )
+        return decoded._replace(rejected=[*decoded.rejected, *large])
 
     def _reached(self, n: int, believed: Believed) -> NDArray[np.int64]:
         """Event time reached with each record: robust like log time, from the newest time in each record."""
@@ -157,10 +151,9 @@ class Intake:
                 drafts.add_output(part.row, dead_letter(record, part))
 
     def snapshot(self) -> Columns:
-        return {
-            name: np.frombuffer(column.tobytes(), np.uint8).copy()
-            for name, column in (("log", self._log), ("event", self._event), ("pace", self._pace))
-        }
+        clocks = {"log": self._log, "event": self._event, "pace": self._pace}
+        columns = {name: np.frombuffer(column.tobytes(), np.uint8).copy() for name, column in clocks.items()}
+        return columns | {"partials": self._partials.snapshot()}
 
     def restore(self, columns: Columns) -> None:
         """Raises StateError."""
@@ -171,6 +164,7 @@ class Intake:
             raise StateError("the clocks are torn") from error
         if not len(log) == len(event) == len(pace) == 1:
             raise StateError("the clocks are torn")
+        self._partials.restore(columns.get("partials", np.empty(0, np.uint8)))
         self._log, self._event, self._pace = log, event, pace
 
 

@@ -30,7 +30,19 @@ from engine.records.alerts import (
     Watermark,
 )
 from engine.records.coded import Coded, Words, only
-from engine.records.columns import Decoded, Dependency, Distribution, Event, Lines, Rejected, Samples, Span
+from engine.records.columns import (
+    Decoded,
+    Dependency,
+    Distribution,
+    Event,
+    Lines,
+    Pieces,
+    Rejected,
+    Samples,
+    Span,
+    at_rows,
+    joined,
+)
 from engine.records.incidents import Evidence, Hint, Incident, IncidentState, Member
 from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
 from engine.records.run import Run
@@ -64,6 +76,7 @@ __all__ = [
     "ModelRef",
     "Outlook",
     "Output",
+    "Pieces",
     "Record",
     "Rejected",
     "Run",
@@ -78,12 +91,14 @@ __all__ = [
     "Watermark",
     "Words",
     "as_jsonable",
+    "at_rows",
     "decode_action",
     "decode_alerts_message",
     "decode_control",
     "decode_incident",
     "digest",
     "encode",
+    "joined",
     "only",
     "series_key",
 ]

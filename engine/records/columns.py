@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 
@@ -19,6 +20,16 @@ class Samples(NamedTuple):
     value: NDArray[np.float64]  # n, finite
 
 
+class Pieces(NamedTuple):
+    """Of a source whose lines may come in pieces: where each line of a batch comes from, and what of it came. All of one length n."""
+
+    origin: list[bytes]  # n, equal for pieces that may belong together; b"" where nothing is known
+    more: NDArray[np.bool_]  # n, the line goes on with the next of its origin
+    raw: list[bytes]  # n, the text as it stood
+    whole: Callable[[bytes], tuple[bytes, int]]  # raw text put together → the line's text and severity
+    folds: bool = False  # lines that begin like a continuation belong to the line before them
+
+
 class Lines(NamedTuple):
     """Log lines of one batch, in log order. All of one length n."""
 
@@ -27,6 +38,7 @@ class Lines(NamedTuple):
     ts_ns: NDArray[np.int64]  # n, event time
     severity: NDArray[np.int8]  # n, OpenTelemetry severity number 1-24, 0 unknown
     text: list[bytes]  # n, UTF-8, at most the source's `line_bytes_max`
+    pieces: Pieces | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +53,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     severity: int = 9  # OpenTelemetry severity number
     text: str = ""  # for people, at most 500 characters
     attributes: dict[str, str] = {}  # version, previous version, actor, link, node, …: at most 16
+    id: str = ""  # what repeats of one and the same happening share, where its producer says so
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,3 +114,52 @@ class Decoded(NamedTuple):
     distributions: Sequence[Distribution] = ()
     spans: Sequence[Span] = ()
     dependencies: Sequence[Dependency] = ()
+
+
+def at_rows(decoded: Decoded, row: NDArray[np.int32]) -> Decoded:
+    """The same, its record n being record row[n] of a larger batch. `row` ascends."""
+    return Decoded(
+        decoded.samples._replace(row=row[decoded.samples.row]),
+        decoded.lines._replace(row=row[decoded.lines.row]),
+        [structs.replace(event, row=int(row[event.row])) for event in decoded.events],
+        [part._replace(row=int(row[part.row])) for part in decoded.rejected],
+        [structs.replace(part, row=int(row[part.row])) for part in decoded.distributions],
+        [structs.replace(part, row=int(row[part.row])) for part in decoded.spans],
+        [structs.replace(part, row=int(row[part.row])) for part in decoded.dependencies],
+    )
+
+
+def joined(parts: Sequence[Decoded]) -> Decoded:
+    """One of several, at least one, whose rows follow each other."""
+    samples, lines = [part.samples for part in parts], [part.lines for part in parts]
+    return Decoded(
+        Samples(
+            np.concatenate([part.row for part in samples]),
+            [key for part in samples for key in part.key],
+            np.concatenate([part.ts_ns for part in samples]),
+            np.concatenate([part.value for part in samples]),
+        ),
+        Lines(
+            np.concatenate([part.row for part in lines]),
+            [key for part in lines for key in part.key],
+            np.concatenate([part.ts_ns for part in lines]),
+            np.concatenate([part.severity for part in lines]),
+            [text for part in lines for text in part.text],
+            _joined_pieces([part.pieces for part in lines if part.pieces is not None]),
+        ),
+        [event for part in parts for event in part.events],
+        [rejected for part in parts for rejected in part.rejected],
+        [found for part in parts for found in part.distributions],
+        [found for part in parts for found in part.spans],
+        [found for part in parts for found in part.dependencies],
+    )
+
+
+def _joined_pieces(parts: Sequence[Pieces]) -> Pieces | None:
+    if not parts:
+        return None
+    return parts[0]._replace(
+        origin=[origin for part in parts for origin in part.origin],
+        more=np.concatenate([part.more for part in parts]),
+        raw=[raw for part in parts for raw in part.raw],
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
@@ -17,6 +18,7 @@ from connectors.stores.folder import FolderStore
 from engine import __version__
 from engine.clock import SystemClock
 from engine.config import Config
+from engine.config.topic_patterns import conflict
 from engine.config.tree import AnySink
 from engine.deliver.stage import DeliverMachine
 from engine.logs import get_logger
@@ -73,7 +75,12 @@ def _deliver(config: Config, about: AnySink, kernel_id: str, clock: Clock, conso
 
 
 def _runner(config: Config, job: Job, telemetry: Telemetry, clock: Clock) -> Runner:
-    source: Source = KafkaSource(job.topics, group=f"{config.kafka.group_prefix}-{job.name}", kafka=config.kafka)
+    source: Source = KafkaSource(
+        job.topics,
+        group=f"{config.kafka.group_prefix}-{job.name}",
+        kafka=config.kafka,
+        refuse=partial(conflict, config.sources),
+    )
     if job.stage == "detect":
         source = Aligned(source, clock)
     options = RunnerOptions(

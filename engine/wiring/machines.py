@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re2
-
 from connectors.codecs import build_codec
 from engine import __version__
 from engine.config import Config
 from engine.config.load import config_id
+from engine.config.topic_patterns import conflict, owners
 from engine.config.tree import Format, Source
 from engine.correlate.stage import CorrelateMachine
 from engine.detect.bank import Bank
@@ -43,15 +42,13 @@ def machine_factories(config: Config) -> dict[str, MachineFactory]:
 
 
 def source_of(config: Config, topic: str) -> Source:
-    """The source that reads a topic; patterns begin with ^. Raises UsageError when there is none."""
-    for source in config.sources:
-        if topic in source.topics or any(p.startswith("^") and _matches(p, topic) for p in source.topics):
-            return source
-    raise UsageError(f"no source of the configuration reads the topic {topic}", "Add it to `topics` of a source.")
-
-
-def _matches(pattern: str, topic: str) -> bool:
-    return re2.fullmatch(pattern.removeprefix("^").removesuffix("$"), topic) is not None
+    """The source that reads a topic, by its name or by a pattern. Raises UsageError when there is none, or more than one."""
+    found = owners(config.sources, topic)
+    if not found:
+        raise UsageError(f"no source of the configuration reads the topic {topic}", "Add it to `topics` of a source.")
+    if len(found) > 1:
+        raise UsageError(conflict(config.sources, topic), "Make the patterns of sources[].topics narrower.")
+    return found[0]
 
 
 def inventory_of(config: Config) -> frozenset[str]:

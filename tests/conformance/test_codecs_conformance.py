@@ -1,5 +1,7 @@
 """The laws of every codec: whatever the bytes, it does not raise, and every record gives something or is rejected."""
 
+import gzip
+
 import cramjam
 import numpy as np
 import orjson
@@ -12,6 +14,7 @@ from msgspec.structs import astuple
 from connectors.codecs import CODECS, build_codec
 from connectors.codecs.proto import prometheus_write_pb2 as write
 from engine.config.tree import Format, Mapping, Source
+from engine.config.values import Compression
 from engine.errors import Reject
 from engine.records import Record, series_key
 
@@ -23,6 +26,8 @@ LOG = Mapping(time="@timestamp", message="message", severity="log.level", embedd
 EVENT = Mapping(
     time="when", event="reason", event_text="text", severity="type", attributes={"node": "source.host"}, labels="labels"
 )
+PIECES = LOG.model_copy(update={"origin": ["pod", "stream"], "partial": "_p", "stack_traces": True})
+LOGFMT = Mapping(time="ts", message="msg", severity="level", labels={"service": "service"})
 
 SAMPLES = {
     "metric": b'{"name":"queue_depth","labels":{"service":"checkout"},"ts":1795218875509,"value":42.5}',
@@ -43,6 +48,32 @@ SAMPLES = {
         }
     ),
     "text": "2026-11-20 23:54:35,509 ERROR gateway tïmeout after 3000 ms".encode(),
+    # ---- bodies that came compressed
+    "packed": gzip.compress(b"ERROR gateway timeout", mtime=0),
+    # ---- lines in pieces, syslog, logfmt, alerts of others
+    "pieces": b'{"@timestamp":"2026-11-20T23:54:35.509Z","_p":"P","stream":"stdout","pod":"a","message":"h\xc3\xa9 "}',
+    "syslog": b'<165>1 2026-11-20T23:54:35.509123Z db-01 postgres 4711 ID47 [a@1 k="v\\"" l="m"][b@1] \xef\xbb\xbfcheckpoint complete',
+    "old syslog": b"<34>Nov 20 23:54:36 web-07 sshd[2211]: Failed password for invalid user admin",
+    "logfmt": b'ts=2026-11-20T23:54:35.509Z level=error service=checkout msg="payment \\"failed\\"" ms=31 retried',
+    "alertmanager": orjson.dumps(
+        {
+            "version": "4",
+            "alerts": [
+                {
+                    "status": "firing",
+                    "labels": {"alertname": "A", "service": "s"},
+                    "startsAt": "2026-11-20T23:51:05Z",
+                    "fingerprint": "f",
+                },
+                {
+                    "status": "resolved",
+                    "labels": {"alertname": "A"},
+                    "startsAt": "2026-11-20T23:51:05Z",
+                    "endsAt": "2026-11-20T23:52:05Z",
+                },
+            ],
+        }
+    ),
 }
 SOURCES = {
     "metric": Source(name="s", topics=["t"], format=Format.JSON, mapping=METRIC),
@@ -54,6 +85,14 @@ SOURCES = {
     "influx": Source(name="s", topics=["t"], format=Format.INFLUX),
     "cloudevents": Source(name="s", topics=["t"], format=Format.CLOUDEVENTS),
     "text": Source(name="s", topics=["t"], format=Format.TEXT, line_bytes_max=1000),
+    # ---- bodies that came compressed
+    "packed": Source(name="s", topics=["t"], format=Format.TEXT, compression=Compression.GZIP),
+    # ---- lines in pieces, syslog, logfmt, alerts of others
+    "pieces": Source(name="s", topics=["t"], format=Format.JSON, mapping=PIECES),
+    "syslog": Source(name="s", topics=["t"], format=Format.SYSLOG),
+    "old syslog": Source(name="s", topics=["t"], format=Format.SYSLOG, timezone="Europe/Berlin"),
+    "logfmt": Source(name="s", topics=["t"], format=Format.LOGFMT, mapping=LOGFMT),
+    "alertmanager": Source(name="s", topics=["t"], format=Format.ALERTMANAGER),
 }
 WRITE = write.Write2(symbols=["", "__name__", "up", "job", "a", "rpc_seconds"])
 WRITE.timeseries.add(labels_refs=[1, 2, 3, 4], metadata={"type": write.GAUGE}).samples.add(value=1.5, timestamp=1_795_218_875_509)
@@ -155,6 +194,8 @@ def _holds(decoded, count):
     assert (np.diff(samples.row) >= 0).all()
     assert (np.diff(lines.row) >= 0).all()
     assert [r.row for r in rejected] == sorted(r.row for r in rejected)
+    if lines.pieces is not None:
+        assert len(lines.row) == len(lines.pieces.origin) == len(lines.pieces.more) == len(lines.pieces.raw)
     for text in lines.text:
         text.decode()
     assert all(0 <= level <= 24 for level in lines.severity)
@@ -224,7 +265,7 @@ def test_a_member_of_the_wrong_type_is_accounted_for(name, word):
     _holds(build_codec(SOURCES[name]).decode(_records(values), OpenCatalog()), len(values))
 
 
-@pytest.mark.parametrize("name", ["metric", "leaves", "log", "event", "influx"])
+@pytest.mark.parametrize("name", ["metric", "leaves", "log", "event", "influx", "syslog", "logfmt"])
 def test_a_time_far_ahead_is_read_as_it_stands(name):
     """Clamping is the stage's work: it knows the log's time."""
     sample = SAMPLES[name].replace(b"2026-", b"2099-").replace(b"17952", b"40952").split(b"\n")[0]
@@ -303,7 +344,7 @@ _json = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", ["metric", "leaves", "many", "wide", "log", "event", "cloudevents"])
+@pytest.mark.parametrize("name", ["metric", "leaves", "many", "wide", "log", "event", "cloudevents", "alertmanager"])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_json_in_any_member_is_accounted_for(name, data):

@@ -47,28 +47,45 @@ def _records(folder):
 
 def _as_json(decoded, catalog):
     samples, lines = decoded.samples, decoded.lines
+    return (
+        {
+            "samples": [
+                [row, key.decode(), ts_ns, value, str(catalog.describe(key).kind)]
+                for row, key, ts_ns, value in zip(
+                    samples.row.tolist(), samples.key, samples.ts_ns.tolist(), samples.value.tolist(), strict=True
+                )
+            ],
+            "lines": [
+                [row, key.decode(), ts_ns, severity, text.decode()]
+                for row, key, ts_ns, severity, text in zip(
+                    lines.row.tolist(), lines.key, lines.ts_ns.tolist(), lines.severity.tolist(), lines.text, strict=True
+                )
+            ],
+            "events": [
+                {name: getattr(event, name) for name in event.__struct_fields__ if name != "id" or event.id}
+                | {"key": event.key.decode()}
+                for event in decoded.events
+            ],
+            "rejected": [list(part) for part in decoded.rejected],
+        }
+        | {
+            name: [_members(part) for part in getattr(decoded, name)]
+            for name in ("distributions", "spans", "dependencies")
+            if getattr(decoded, name)
+        }
+        | _pieces(lines.pieces)
+    )
+
+
+def _pieces(pieces):
+    """Of sources whose lines may come in pieces."""
+    if pieces is None:
+        return {}
     return {
-        "samples": [
-            [row, key.decode(), ts_ns, value, str(catalog.describe(key).kind)]
-            for row, key, ts_ns, value in zip(
-                samples.row.tolist(), samples.key, samples.ts_ns.tolist(), samples.value.tolist(), strict=True
-            )
-        ],
-        "lines": [
-            [row, key.decode(), ts_ns, severity, text.decode()]
-            for row, key, ts_ns, severity, text in zip(
-                lines.row.tolist(), lines.key, lines.ts_ns.tolist(), lines.severity.tolist(), lines.text, strict=True
-            )
-        ],
-        "events": [
-            {name: getattr(event, name) for name in event.__struct_fields__} | {"key": event.key.decode()}
-            for event in decoded.events
-        ],
-        "rejected": [list(part) for part in decoded.rejected],
-    } | {
-        name: [_members(part) for part in getattr(decoded, name)]
-        for name in ("distributions", "spans", "dependencies")
-        if getattr(decoded, name)
+        "pieces": [
+            [origin.decode(), more, raw.decode()]
+            for origin, more, raw in zip(pieces.origin, pieces.more.tolist(), pieces.raw, strict=True)
+        ]
     }
 
 

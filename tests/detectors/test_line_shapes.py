@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import naive_templates as naive
+from detectors.line_shapes import FORGOTTEN, MEMO_SETS, NO_SHAPE, SPARE_BYTES, Memo, fitting, keep, make_memo, recalled, shape_of
 from detectors.octets import digit_marks
-from detectors.shapes import FORGOTTEN, MEMO_SETS, NO_SHAPE, SPARE_BYTES, Memo, fitting, keep, make_memo, recalled, shape_of
 from detectors.tokens import LINE_BYTES_MAX, tokenise, tokens_room
 
 PIECES = "a A f g z x 0 1 9 12 345678901 . / : - + _ = , @ ( < abc 7f3a 0x Jun Tue bytes KB) <1 sec eth0 a.b.c:"
