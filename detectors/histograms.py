@@ -50,7 +50,7 @@ DERIVED: Final = np.dtype(
         ("number", np.int64),  # of the histogram
         ("ts_ns", np.int64),
         ("rate", np.float64),  # values a second
-        ("mean", np.float64),  # NaN: of too few values, or of an unknown sum
+        ("average", np.float64),  # NaN: of too few values, or of an unknown sum
         ("quantile", np.float64, len(QUANTILES)),  # NaN: of too few values
     ],
     align=True,
@@ -114,7 +114,7 @@ def _quantile(row: Row, whole: bool, total: float, share: float) -> float:
     below, lower = 0.0, 0.0
     bounded = False
     for i in range(row.used):
-        upper = row.bounds[i]
+        upper: float = row.bounds[i]
         reached = _grown(row, i, whole)
         if reached < 0.0 or np.isinf(upper):
             continue
@@ -136,12 +136,12 @@ def _say(row: Row, number: int, whole: bool, seconds: float, said: Row) -> None:
     said.number = number
     said.ts_ns = row.open_ns
     said.rate = total / seconds if total >= 0.0 else np.nan
-    said.mean = np.nan
+    said.average = np.nan
     counted = _grown(row, COUNT, whole)
     if counted < 0.0:
         counted = total
     if counted >= VALUES_MIN and row.has[SUM] == 1 and (whole or row.had[SUM] == 1):
-        said.mean = (row.now[SUM] if whole else row.now[SUM] - row.before[SUM]) / counted
+        said.average = (row.now[SUM] if whole else row.now[SUM] - row.before[SUM]) / counted
     said.quantile[0] = _quantile(row, whole, total, _P50) if total >= VALUES_MIN else np.nan
     said.quantile[1] = _quantile(row, whole, total, _P90) if total >= VALUES_MIN else np.nan
     said.quantile[2] = _quantile(row, whole, total, _P99) if total >= _NEEDED_99 else np.nan

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from connectors.codecs.alertmanager import AlertmanagerCodec
 from connectors.codecs.cloudevents import CloudEventsCodec
+from connectors.codecs.collectd import CollectdCodec
+from connectors.codecs.graphite import GraphiteCodec
 from connectors.codecs.influx import InfluxCodec
 from connectors.codecs.json_mapping import JsonCodec
 from connectors.codecs.logfmt import LogfmtCodec
@@ -32,6 +34,8 @@ CODECS: dict[Format, Callable[[Source], Codec]] = {
     Format.OTLP_TRACES: traces_protobuf,
     Format.OTLP_TRACES_JSON: traces_json,
     Format.PROMETHEUS_REMOTE_WRITE: RemoteWriteCodec,
+    Format.COLLECTD: CollectdCodec,
+    Format.GRAPHITE: GraphiteCodec,
     Format.SYSLOG: SyslogCodec,
     Format.LOGFMT: LogfmtCodec,
     Format.ALERTMANAGER: AlertmanagerCodec,

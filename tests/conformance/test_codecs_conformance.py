@@ -106,6 +106,13 @@ WRITE.timeseries.add(labels_refs=[1, 5]).histograms.add(
 )
 SAMPLES["remote_write"] = bytes(cramjam.snappy.compress_raw(WRITE.SerializeToString()))
 SOURCES["remote_write"] = Source(name="s", topics=["t"], format=Format.PROMETHEUS_REMOTE_WRITE)
+SAMPLES["collectd"] = (
+    b'[{"values":[5.9,17],"dstypes":["gauge","derive"],"dsnames":["shortterm","value"],"time":1795219542.591,"interval":2.000,'
+    b'"host":"web-07","plugin":"load","plugin_instance":"","type":"load","type_instance":""}]'
+)
+SAMPLES["graphite"] = b"web-07.load.load.shortterm 5.9 1795219543\r\ndisk.used;host=a 41.5 1795219543\n"
+SOURCES["collectd"] = Source(name="s", topics=["t"], format=Format.COLLECTD)
+SOURCES["graphite"] = Source(name="s", topics=["t"], format=Format.GRAPHITE, mapping=Mapping(labels={"host": "0"}))
 # OpenTelemetry
 SAMPLES["otlp_metrics"] = otlp_world.metrics().SerializeToString()
 SAMPLES["otlp_metrics_json"] = otlp_world.METRICS_JSON

@@ -44,7 +44,7 @@ def flushed(state, watermark_ns):
 def same(out, said):
     assert out["ts_ns"].tolist() == [one.ts_ns for one in said]
     np.testing.assert_array_equal(out["rate"], [one.rate for one in said])
-    np.testing.assert_array_equal(out["mean"], [one.mean for one in said])
+    np.testing.assert_array_equal(out["average"], [one.mean for one in said])
     np.testing.assert_array_equal(out["quantile"], np.array([one.quantiles for one in said]).reshape(-1, 3))
 
 
@@ -107,7 +107,7 @@ def test_quantiles_lie_in_the_buckets_in_which_the_values_lay():
         if not counted[0]:
             continue
         assert out["rate"][0] == pytest.approx(400 / 60)
-        assert out["mean"][0] == pytest.approx(values.mean())
+        assert out["average"][0] == pytest.approx(values.mean())
         for share, found in zip(histograms.QUANTILES, out["quantile"][0], strict=True):
             true = np.quantile(values, share, method="inverted_cdf")
             assert np.searchsorted(bounds, found) == np.searchsorted(bounds, true)
@@ -131,7 +131,7 @@ def test_of_few_values_only_their_rate_is_told():
     flushed(state, 15 * 10**9)
     out, _ = gathered(state, [(place, 30.0, 9.0) for place in PLACES])
     assert out["rate"].tolist() == pytest.approx([0.6])
-    assert math.isnan(out["mean"][0])
+    assert math.isnan(out["average"][0])
     assert np.isnan(out["quantile"]).all()
 
 
@@ -153,4 +153,4 @@ def test_a_scrape_of_which_a_part_was_lost_makes_no_later_one_whole_too_early():
         out, late = gathered(state, numbers)
         assert late == 0
     assert out["ts_ns"].tolist() == [60 * 10**9]
-    assert not np.isnan(out["mean"][0])
+    assert not np.isnan(out["average"][0])

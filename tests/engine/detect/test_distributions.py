@@ -3,26 +3,30 @@
 import math
 
 import numpy as np
+import otlp_world
 import pytest
 from detect_world import SHARD, SOURCE, PartsCodec, alerts, machine, ns, play, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.codecs import build_codec
+from detectors.histograms import COUNT, SUM
 from detectors.kernel import JIT
 from detectors.naive_histograms import derived
-from engine.config.tree import Detect, Rule
+from engine.config.tree import Detect, Format, Rule, Source
 from engine.detect.catalog import SourceCatalog
 from engine.detect.distributions import part_of
 from engine.detect.histograms import Store, lay, thinned
 from engine.detect.stage import DetectMachine
 from engine.metrics import Metric
 from engine.ports import StepStats
-from engine.records import Series, ValueKind, series_key
+from engine.records import Record, Series, ValueKind, series_key
 
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 LES = (*BOUNDS, math.inf)
 QUICK = Detect(false_alarm_every=3600.0, warm_up=600.0, samples_min=20, recover=3)
 NAME = "rpc_seconds"
+TOLD_NS = 1_795_218_880_000_000_000
 
 
 def text(upper):
@@ -281,6 +285,29 @@ def test_a_histogram_of_many_buckets_is_thinned_and_one_of_other_bounds_is_laid_
 def test_what_only_looks_like_a_part_of_a_histogram_is_none(name, le, kind):
     labels = (("le", le),) if le else ()
     assert part_of(Series(key=series_key(name, labels), name=name, labels=labels, entity="", kind=kind)) is None
+
+
+@pytest.mark.parametrize("ending", ["_sum", "_count", ".sum", ".count"])
+def test_sums_and_counts_are_known_as_prometheus_and_as_our_codecs_call_them(ending):
+    series = Series(key=b"", name=f"gc_seconds{ending}", labels=(("a", "b"),), entity="", kind=ValueKind.COUNTER)
+    part = part_of(series)
+    assert part is not None
+    assert (part.key, part.place) == (series_key("gc_seconds", series.labels), SUM if "sum" in ending else COUNT)
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [(Format.OTLP_METRICS, otlp_world.metrics().SerializeToString()), (Format.OTLP_METRICS_JSON, otlp_world.METRICS_JSON)],
+)
+def test_histograms_of_opentelemetry_are_taken_like_all_others(form, body):
+    source = Source(name="shop", topics=["in"], format=form)
+    catalog = SourceCatalog(source)
+    whole = Record("in", 0, 0, TOLD_NS, None, body)
+    expected = build_codec(source).decode([whole], catalog).distributions
+    shard = DetectMachine(SHARD, codec=build_codec(source), catalog=catalog, source=source, config=QUICK)
+    play(shard, [whole])
+    taken = [group.series.key for group in shard._watch.distributions._whole.all()]
+    assert taken == [part.key for part in expected] != []
 
 
 def test_a_time_that_is_not_believed_is_refused_with_its_histogram():
