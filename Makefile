@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench rivals kafka docs dashboards lock clean
+.PHONY: help setup demo test check format bench rivals kafka docs proto dashboards lock clean
 
 help:  ## print these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ kafka: $(STAMP)  ## start a real Apache Kafka on this machine to play with (Java
 
 docs: $(STAMP)  ## write docs/reference and configs/full.yaml from the code
 	@$(BIN)/python docs/generate.py
+
+proto: $(STAMP)  ## compile our .proto files
+	@$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. connectors/codecs/proto/*.proto
 
 dashboards: $(STAMP)  ## write the Grafana dashboard from configs/grafana/generate.py
 	@$(BIN)/python configs/grafana/generate.py

@@ -20,6 +20,7 @@ class Metric(StrEnum):
     LINES = "foreshock_log_lines_total"
     SESSIONS = "foreshock_log_sessions_total"
     EVENTS = "foreshock_events_total"
+    HISTOGRAM_SAMPLES = "foreshock_histogram_samples_total"
     SAMPLES_DROPPED = "foreshock_samples_dropped_total"
     SERIES_ACTIVE = "foreshock_series_active"
     SERIES_LEARNING = "foreshock_series_learning"
@@ -87,6 +88,9 @@ METRICS: dict[Metric, About] = {
         Kind.COUNTER, "Sessions of log lines that have ended: usual, odd, learning, or too_long to be judged.", ("verdict",)
     ),
     Metric.EVENTS: About(Kind.COUNTER, "Discrete events read.", ("name",)),
+    Metric.HISTOGRAM_SAMPLES: About(
+        Kind.COUNTER, "Buckets, sums and counts of histograms, and histograms that came whole, of which series were derived.", ()
+    ),
     Metric.SAMPLES_DROPPED: About(Kind.COUNTER, "Samples that were not scored.", ("reason",)),
     Metric.SERIES_ACTIVE: About(Kind.GAUGE, "Series that have a model.", ("shard",)),
     Metric.SERIES_LEARNING: About(Kind.GAUGE, "Series too young for an opinion.", ("shard",)),

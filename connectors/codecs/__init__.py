@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from connectors.codecs.alertmanager import AlertmanagerCodec
 from connectors.codecs.cloudevents import CloudEventsCodec
+from connectors.codecs.collectd import CollectdCodec
+from connectors.codecs.graphite import GraphiteCodec
 from connectors.codecs.influx import InfluxCodec
 from connectors.codecs.json_mapping import JsonCodec
 from connectors.codecs.logfmt import LogfmtCodec
@@ -13,6 +15,7 @@ from connectors.codecs.otlp_logs import logs_json, logs_protobuf
 from connectors.codecs.otlp_metrics import metrics_json, metrics_protobuf
 from connectors.codecs.otlp_traces import traces_json, traces_protobuf
 from connectors.codecs.packed import PackedCodec
+from connectors.codecs.remote_write import RemoteWriteCodec
 from connectors.codecs.syslog import SyslogCodec
 from connectors.codecs.text import TextCodec
 from engine.config.tree import Format, Source
@@ -30,6 +33,9 @@ CODECS: dict[Format, Callable[[Source], Codec]] = {
     Format.OTLP_LOGS_JSON: logs_json,
     Format.OTLP_TRACES: traces_protobuf,
     Format.OTLP_TRACES_JSON: traces_json,
+    Format.PROMETHEUS_REMOTE_WRITE: RemoteWriteCodec,
+    Format.COLLECTD: CollectdCodec,
+    Format.GRAPHITE: GraphiteCodec,
     Format.SYSLOG: SyslogCodec,
     Format.LOGFMT: LogfmtCodec,
     Format.ALERTMANAGER: AlertmanagerCodec,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_paths import Document, Getter, alternatives, compile_labels, compile_path
 from engine.config.tree import Mapping
@@ -31,6 +33,7 @@ class MetricReader:
         self._labels = compile_labels(mapping.labels)
         self._numeric_strings = mapping.numeric_strings
         self._split_entity = mapping.split_entity
+        self._nan_is_stale = mapping.nan_is_stale
         self._object = compile_path(mapping.values) if isinstance(mapping.values, str) else None
         self._fields = _explicit_fields(mapping)
         self._skip = _skipped(mapping)
@@ -106,6 +109,9 @@ class MetricReader:
         number = self._number(value)
         if number is None:
             out.reject(row, Reject.WRONG_TYPE, f"not a number: {field or 'the value'}")
+            return
+        if self._nan_is_stale and isnan(number):
+            out.reject(row, Reject.STALE, "a NaN: the series has ended, or has no value")
             return
         place = f"{field}\0{head}" if head else field
         key = group[1].get(place)

@@ -156,8 +156,11 @@ def _unzstd_in_pieces(value: bytes, bound: int) -> bytes:
     raise DecodeError(Reject.MALFORMED, "zstd cut off, or with something behind it")
 
 
-def _unsnap(value: bytes, bound: int) -> bytes:
-    """Snappy's block format, as Prometheus writes it. The stated size is looked at first: the library trusts it with memory."""
+def unsnap(value: bytes, bound: int) -> bytes:
+    """Snappy's block format, as Prometheus writes it. Raises DecodeError: MALFORMED, or TOO_LARGE beyond `bound` bytes.
+
+    The stated size is looked at first: the library asks for as much memory, and ends the process when there is not so much.
+    """
     try:
         if cramjam.snappy.decompress_raw_len(value) > bound:
             raise _too_large(bound)
@@ -169,5 +172,5 @@ def _unsnap(value: bytes, bound: int) -> bytes:
 _UNPACK: Final[dict[Compression, Callable[[bytes, int], bytes]]] = {
     Compression.GZIP: _gunzip,
     Compression.ZSTD: _unzstd,
-    Compression.SNAPPY: _unsnap,
+    Compression.SNAPPY: unsnap,
 }

@@ -31,6 +31,8 @@ class Mapping(Model):
     """Names under `values` are `entity:metric`, cut at the last colon into the label `entity` and the metric's name."""
     numeric_strings: bool = False
     """Numbers may come as text ("1742")."""
+    nan_is_stale: bool = False
+    """A NaN says that a series has ended, as Prometheus does: it is counted, and no dead letter."""
     kind: str = ""
     """Path of the value's kind (`incremental` is delta, `absolute` is what the value's path begins with), or "=counter"; "" lets naming rules decide."""
     message: str = ""

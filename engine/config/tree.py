@@ -5,7 +5,6 @@ Stages are handed their own block and nothing else. `load` turns a YAML file int
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -14,6 +13,7 @@ from pydantic import Field, SecretStr
 from engine.config.entity import Entity
 from engine.config.fleet import Fleet
 from engine.config.forecast import Forecast
+from engine.config.formats import Format as Format  # noqa: PLC0414 (part of this tree, in a file of its own)
 from engine.config.identity import ENTITY_LABELS, Resource
 from engine.config.logs import Logs
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
@@ -23,25 +23,6 @@ from engine.config.values import Compression, Duration, Model, Size, Zone
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[int, Gt(0)]
 Name = Annotated[str, MinLen(1), Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=63)]
-
-
-class Format(StrEnum):
-    """Input formats; `connectors.codecs` has one codec for each."""
-
-    JSON = "json"
-    INFLUX = "influx"
-    CLOUDEVENTS = "cloudevents"
-    TEXT = "text"  # the whole value is one log line
-    # OpenTelemetry: what the Collector's Kafka exporter writes as `otlp_proto` and as `otlp_json`
-    OTLP_METRICS = "otlp_metrics"
-    OTLP_METRICS_JSON = "otlp_metrics_json"
-    OTLP_LOGS = "otlp_logs"
-    OTLP_LOGS_JSON = "otlp_logs_json"
-    OTLP_TRACES = "otlp_traces"
-    OTLP_TRACES_JSON = "otlp_traces_json"
-    SYSLOG = "syslog"  # RFC 5424 and RFC 3164 as they stand
-    LOGFMT = "logfmt"  # lines of key=value, by mapping
-    ALERTMANAGER = "alertmanager"  # webhook version 4, and what its event recorder writes
 
 
 class Source(Model):
@@ -147,6 +128,8 @@ class Rule(Model):
     """The value at which it is used up; it is fallen to where `direction` is down."""
     limit_from: str = ""
     """A metric of the same labels, or else of the same entity, whose value is the limit."""
+    derive: bool = True
+    """Of buckets (`*_bucket`): mean and quantiles of their histogram are scored; false scores every bucket by itself."""
     ignore: bool = False
     """Never score these series."""
 

@@ -1,6 +1,7 @@
 """From the records of one batch to columns that may be believed: sizes, decoding, clamps on time and value, the clocks.
 
-Whatever cannot be used is counted part by part, and its record goes once to the dead letters, with the first reason.
+Whatever cannot be used is counted part by part, and its record goes once to the dead letters, with the first reason. What producers say
+on purpose without a value, such as that a series has ended, is counted only.
 """
 
 from __future__ import annotations
@@ -17,10 +18,25 @@ from detectors.kernel import as_state
 from engine.config.tree import Detect, Source
 from engine.detect.drafts import Drafts
 from engine.detect.partials import Partials
-from engine.errors import DecodeError, Reject, StateError
+from engine.errors import QUIET, DecodeError, Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, StepStats
-from engine.records import Decoded, Dependency, Event, Lines, Output, Record, Rejected, Run, Samples, Span, Topic, at_rows, only
+from engine.records import (
+    Decoded,
+    Dependency,
+    Distribution,
+    Event,
+    Lines,
+    Output,
+    Record,
+    Rejected,
+    Run,
+    Samples,
+    Span,
+    Topic,
+    at_rows,
+    only,
+)
 
 TICK_NS: Final = 10_000_000_000
 MARK_NS: Final = 1_000_000_000
@@ -29,7 +45,7 @@ NO_TIME: Final = -(2**62)
 DEAD_BYTES_MAX: Final = 65_536
 VALUE_MAX: Final = 1e15
 _SECOND_NS: Final = 1_000_000_000
-Rare = TypeVar("Rare", Event, Span, Dependency)
+Rare = TypeVar("Rare", Event, Distribution, Span, Dependency)
 
 
 class Batch(NamedTuple):
@@ -41,6 +57,7 @@ class Batch(NamedTuple):
     samples: Samples
     lines: Lines
     events: list[Event]
+    distributions: list[Distribution]
     spans: list[Span]
     dependencies: list[Dependency]
 
@@ -51,6 +68,7 @@ class Believed(NamedTuple):
     samples: Samples
     lines: Lines
     events: list[Event]
+    distributions: list[Distribution]
     spans: list[Span]
     dependencies: list[Dependency]
 
@@ -105,7 +123,7 @@ class Intake:
         newest = np.full(n, NO_TIME, np.int64)
         np.maximum.at(newest, samples.row, samples.ts_ns)
         np.maximum.at(newest, lines.row, lines.ts_ns)
-        rare: list[Event | Span] = [*believed.events, *believed.spans]
+        rare: list[Event | Distribution | Span] = [*believed.events, *believed.distributions, *believed.spans]
         for part in rare:
             newest[part.row] = max(newest[part.row], part.ts_ns)
         telling = np.flatnonzero(newest > NO_TIME)
@@ -127,7 +145,7 @@ class Intake:
         for part in rejected:
             record = records[part.row]
             stats.count(Metric.RECORDS_REJECTED, 1, record.topic, part.reason)
-            if part.row != last:
+            if part.row != last and part.reason not in QUIET:
                 last = part.row
                 stats.count(Metric.DEAD_LETTERS, 1, record.topic, part.reason)
                 drafts.add_output(part.row, dead_letter(record, part))
@@ -172,9 +190,10 @@ def _clamped(decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int
         streams, texts = list(compress(lines.key, keep)), list(compress(lines.text, keep))
         lines = Lines(lines.row[keep], streams, lines.ts_ns[keep], lines.severity[keep], texts)
     events = _timely_parts(decoded.events, latest, oldest, refused)
+    distributions = _timely_parts(decoded.distributions, latest, oldest, refused)
     spans = _timely_parts(decoded.spans, latest, oldest, refused)
     dependencies = _timely_parts(decoded.dependencies, latest, oldest, refused)
-    return Believed(samples, lines, events, spans, dependencies), refused
+    return Believed(samples, lines, events, distributions, spans, dependencies), refused
 
 
 def _timely_parts(

@@ -29,6 +29,7 @@ ROWS: Final = np.dtype(
         ("metric", np.bool_),
         ("live", np.bool_),  # an episode is open
         ("used", np.bool_),
+        ("fitful", np.bool_),  # it comes when there is something to say: its silence is no news
         ("silent", np.int8),  # ticks for which it has been overdue, held at SILENT_MAX
     ],
     align=True,
@@ -41,6 +42,8 @@ _HAND: Final = 1024
 """Slots looked at for silence at each tick."""
 REFUSED: Final = -1
 IGNORED: Final = -2
+ASIDE: Final = -3
+"""This and what is below: no slot, but the number of a bucket, counted downwards."""
 
 
 class SeriesTable:
@@ -53,6 +56,7 @@ class SeriesTable:
         self._slots: dict[bytes, int] = {}
         self._coded = _CodedSlots()
         self._free: list[int] = []
+        self._asides = 0
         self._ignored: set[bytes] = set()
         self._hand = 0
         self.series: list[Series | None] = []
@@ -60,10 +64,10 @@ class SeriesTable:
         self.rows: NDArray[np.void] = as_state(np.zeros(min(_ROWS_FIRST, series_max), ROWS))
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._slots) - self._asides
 
     def lookup(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
-        """The slot of each key, REFUSED for those that have none."""
+        """The slot of each key, REFUSED for those that have none, ASIDE or less for what `set_aside` has put there."""
         if isinstance(keys, Coded):
             return self._coded.slots(keys, self._slots)
         get = self._slots.get
@@ -74,7 +78,7 @@ class SeriesTable:
         return self._slots.get(key, REFUSED)
 
     def keys(self) -> KeysView[bytes]:
-        """The keys of all series that have a slot."""
+        """The keys of all series that have a slot, or are set aside."""
         return self._slots.keys()
 
     def is_ignored(self, key: bytes) -> bool:
@@ -83,17 +87,35 @@ class SeriesTable:
 
     def admit(self, series: Series) -> int:
         """A slot for a new series; REFUSED when the table is full, IGNORED when a rule says so."""
-        policy = self._policies.of(series)
-        if policy.ignore:
-            if len(self._ignored) >= _IGNORED_MAX:
-                self._ignored.clear()
-            self._ignored.add(series.key)
+        if self.ignores(series):
             return IGNORED
-        if len(self._slots) >= self._series_max:
+        if len(self) >= self._series_max:
             return REFUSED
+        policy = self._policies.of(series)
         slot = heappop(self._free) if self._free else len(self.series)
         self._occupy(slot, series, policy)
         return slot
+
+    def ignores(self, series: Series) -> bool:
+        """Whether a rule ignores the series; it is remembered."""
+        if not self._policies.of(series).ignore:
+            return False
+        if len(self._ignored) >= _IGNORED_MAX:
+            self._ignored.clear()
+        self._ignored.add(series.key)
+        return True
+
+    def set_aside(self, key: bytes, number: int) -> None:
+        """The series gets no slot; `lookup` gives this number, ASIDE or less. The caller saves it."""
+        self._asides += key not in self._slots
+        self._slots[key] = number
+        self._coded.note(key, number)
+
+    def take_back(self, key: bytes) -> None:
+        """The series is no longer set aside."""
+        self._asides -= 1
+        del self._slots[key]
+        self._coded.note(key, REFUSED)
 
     def _occupy(self, slot: int, series: Series, policy: Policy) -> None:
         if slot == len(self.series):
@@ -111,6 +133,7 @@ class SeriesTable:
         row["family"] = _family(series)
         row["kind"] = _KINDS.get(series.kind, values.GAUGE)
         row["metric"] = series.signal is Signal.METRIC
+        row["fitful"] = series.kind is ValueKind.DERIVED
         row["used"] = True
         self.rows[slot] = row[0]
 
@@ -191,7 +214,7 @@ class _CodedSlots:
         return self._slot[keys.codes]
 
     def note(self, key: bytes, slot: int) -> None:
-        """The series of a key has a slot now, or (REFUSED) has none any more."""
+        """The series of a key has a slot or a number now, or (REFUSED) has none any more."""
         code = self._words.find(key)
         if 0 <= code < len(self._slot):
             self._slot[code] = slot

@@ -5,6 +5,7 @@ which log time crosses ten seconds: between two ticks samples are scored in one 
 the log is cut into batches.
 
     records ─▶ intake ─▶ samples ─▶ watch (models, gates, episodes) ─▶ alerts
+                    ├──▶ histograms ─▶ mean, quantiles ─▶ watch
                     ├──▶ lines ──▶ templates, counts ──▶ watch
                     ├──▶ events ─▶ changes, counts ───▶ watch
                     └──▶ spans ──▶ counts, shares, durations ─▶ watch; edges
@@ -138,6 +139,9 @@ class DetectMachine:
         if a < b:
             part = samples.row[a:b], samples.key[a:b], samples.ts_ns[a:b], samples.value[a:b]
             self._watch.samples(*part, self._describe, step_of(Phase.SAMPLES))
+        if batch.distributions:
+            whole = [part for part in batch.distributions if start <= part.row < end]
+            self._watch.distributions.points(whole, self._describe, step_of(Phase.SAMPLES).stats)
         a, b = np.searchsorted(lines.row, (start, end)).tolist()
         if a < b:
             some = Lines(lines.row[a:b], lines.key[a:b], lines.ts_ns[a:b], lines.severity[a:b], lines.text[a:b])
@@ -161,6 +165,7 @@ class DetectMachine:
         self._watch.settle(watermark_ns)
         if watermark_ns == NO_TIME:
             return
+        self._watch.derive(watermark_ns, at.row, step)
         self._lines.tick(watermark_ns, self._watch, at.row, step)
         self._events.tick(watermark_ns, self._watch, at.row, step)
         self._spans.tick(watermark_ns, self._watch, at.row, step)
@@ -224,6 +229,7 @@ class DetectMachine:
             ("entities", watch.entities.snapshot()),
             ("priors", watch.priors.snapshot()),
             ("forecasts", watch.forecasts.snapshot()),
+            ("distributions", watch.distributions.snapshot()),
             ("intake", self._intake.snapshot()),
             ("lines", self._lines.snapshot()),
             ("events", self._events.snapshot()),
@@ -262,6 +268,7 @@ class DetectMachine:
             watch.priors.restore(_part(columns, "priors"))
             watch.river.rejoin(watch.table.series)
             watch.forecasts.restore(_part(columns, "forecasts"))
+            watch.distributions.restore(_part(columns, "distributions"))
             intake.restore(_part(columns, "intake"))
             lines.restore(_part(columns, "lines"))
             events.restore(_part(columns, "events"))

@@ -14,6 +14,7 @@ from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
 from engine.detect.bank import Bank, Scored
 from engine.detect.dependencies import Dependencies
+from engine.detect.distributions import Distributions
 from engine.detect.drafts import Drafts, Moment
 from engine.detect.entities import Entities
 from engine.detect.episode import Sighting
@@ -23,7 +24,7 @@ from engine.detect.groups import Groups, fleets
 from engine.detect.peers import Peers
 from engine.detect.priors import Priors
 from engine.detect.river_parts import RiverParts
-from engine.detect.series import IGNORED, REFUSED, ROWS, SILENT_MAX, SeriesTable
+from engine.detect.series import ASIDE, IGNORED, REFUSED, ROWS, SILENT_MAX, SeriesTable
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Alert, AlertState, AnomalyKind, Series, Signal, ValueKind
@@ -90,6 +91,7 @@ class Watch:
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch, self.bank.civil_ns)
         self.dependencies = Dependencies(domain)
         self.groups = Groups(fleets(config.fleet.labels))
+        self.distributions = Distributions(config, self.table)
         self.peers = Peers(config, self.groups, self.table, self.episodes)
         self.entities = Entities(config, self.table, self.episodes, self.peers)
         self.priors = Priors(config, self.bank, self.groups)
@@ -108,6 +110,8 @@ class Watch:
     ) -> None:
         """Score the samples of a run of records, in order, then learn them; let their episodes live."""
         slot = self._slots(keys, describe, step.stats)
+        ts_ns, raw = np.asarray(ts_ns, np.int64), np.asarray(raw, np.float64)  # what is bound is not checked
+        self.distributions.take(slot, ts_ns, raw, step.stats)
         known = slot >= 0
         if not known.all():
             row, slot, ts_ns, raw = row[known], slot[known], ts_ns[known], raw[known]
@@ -117,7 +121,6 @@ class Watch:
         table = self.table.rows
         table["silent"][slot] = 0
         value, pace, size_of, resumed, verdict = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8)
-        ts_ns, raw = np.asarray(ts_ns, np.int64), np.asarray(raw, np.float64)  # what is bound is not checked
         self._read(table["values"], table["kind"], slot, ts_ns, raw, (value, pace, size_of, resumed, verdict))
         if verdict.any():
             for name, code in (("late", values.LATE), ("repeated", values.REPEATED)):
@@ -136,7 +139,10 @@ class Watch:
     def _slots(self, keys: Sequence[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> Ints:
         slots = self.table.lookup(keys)
         for i in np.flatnonzero(slots == REFUSED).tolist():
+            self.distributions.reading(i)
             slots[i] = self._new_slot(keys[i], describe, stats)
+        if self.distributions.has_shifted():
+            slots = self.table.lookup(keys)
         return slots
 
     def _new_slot(self, key: bytes, describe: Callable[[bytes], Series], stats: StepStats) -> int:
@@ -144,8 +150,9 @@ class Watch:
         if slot == REFUSED and self.table.is_ignored(key):
             slot = IGNORED
         if slot == REFUSED:
-            slot = self.admit(describe(key), stats)
-        if slot < 0:
+            series = describe(key)
+            slot = self.distributions.aside(series, stats) or self.admit(series, stats)
+        if ASIDE < slot < 0:
             stats.count(Metric.SAMPLES_DROPPED, 1, "ignored" if slot == IGNORED else "refused")
         return slot
 
@@ -161,6 +168,7 @@ class Watch:
             self.priors.join(slot, number)
             self.river.join(slot, series, stats)
             self.forecasts.admit(slot, series, stats)
+            self.distributions.join(slot, series, stats)
         elif slot == REFUSED:
             stats.count(Metric.SERIES_REFUSED, 1, "full")
             stats.count(Metric.LIMITS_REACHED, 1, "series_max")
@@ -257,7 +265,7 @@ class Watch:
             return
         watched = slots < len(self.table.series)
         slots, scores = slots[watched], scores[watched]
-        metric = rows["metric"][slots] & rows["used"][slots]
+        metric = rows["metric"][slots] & rows["used"][slots] & ~rows["fitful"][slots]
         slots, scores = slots[metric], scores[metric]
         if not len(slots):
             return
@@ -292,6 +300,11 @@ class Watch:
         alert = self.episodes.silent(series, slot, score, last_ns, float(time["step"]), step.moment(row))
         self.table.rows["live"][slot] = True
         self.tell(alert, step, row)
+
+    def derive(self, watermark_ns: int, row: int, step: Step) -> None:
+        """Score what histograms have said since the last tick."""
+        for said in self.distributions.tick(watermark_ns, step.stats):
+            self.samples(np.full(len(said.keys), row, np.int32), said.keys, said.ts_ns, said.value, said.describe, step)
 
     def compare(self, watermark_ns: int, row: int, step: Step) -> None:
         """Let new members of fleets inherit; tell of members that are unlike their peers, and of entities."""
@@ -335,6 +348,7 @@ class Watch:
         self.river.leave(slot)
         self.groups.remove(slot)
         self.forecasts.release(slot)
+        self.distributions.leave(slot)
         self.table.release(slot)
 
 

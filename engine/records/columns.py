@@ -61,7 +61,7 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
 
     row: int  # which record of the batch it came from
     ts_ns: int
-    key: bytes  # the key of the series `name` itself, labels and all; what is derived is called `name.count`, `name.p99`, …
+    key: bytes  # the key of the series `name` itself, labels and all; what is derived is called `name.rate`, `name.p99`, …
     start_ns: int = 0  # when counting began; 0 unknown
     is_delta: bool = False  # counted since the point before it, not since the beginning
     bounds: tuple[float, ...]  # n - 1 upper bounds, ascending and finite; the last bucket has none

@@ -25,6 +25,9 @@ class ValueKind(StrEnum):
     COUNTER = "counter"  # cumulative: scored as a rate a second, resets handled
     DELTA = "delta"  # counts since the previous sample: scored as a rate a second
     COUNT = "count"  # counts in our own fixed buckets (template and event rates)
+    DERIVED = (
+        "derived"  # worked out of others, when they are enough to say something: scored as it is, and its silence is no news
+    )
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import gzip
 
+import cramjam
 import numpy as np
 import orjson
 import otlp_world
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple
 
 from connectors.codecs import CODECS, build_codec
+from connectors.codecs.proto import prometheus_write_pb2 as write
 from engine.config.tree import Format, Mapping, Source
 from engine.config.values import Compression
 from engine.errors import Reject
@@ -92,6 +94,25 @@ SOURCES = {
     "logfmt": Source(name="s", topics=["t"], format=Format.LOGFMT, mapping=LOGFMT),
     "alertmanager": Source(name="s", topics=["t"], format=Format.ALERTMANAGER),
 }
+WRITE = write.Write2(symbols=["", "__name__", "up", "job", "a", "rpc_seconds"])
+WRITE.timeseries.add(labels_refs=[1, 2, 3, 4], metadata={"type": write.GAUGE}).samples.add(value=1.5, timestamp=1_795_218_875_509)
+WRITE.timeseries.add(labels_refs=[1, 5]).histograms.add(
+    count_int=3,
+    sum=0.5,
+    schema=3,
+    positive_spans=[{"offset": -9, "length": 2}],
+    positive_deltas=[1, 1],
+    timestamp=1_795_218_875_509,
+)
+SAMPLES["remote_write"] = bytes(cramjam.snappy.compress_raw(WRITE.SerializeToString()))
+SOURCES["remote_write"] = Source(name="s", topics=["t"], format=Format.PROMETHEUS_REMOTE_WRITE)
+SAMPLES["collectd"] = (
+    b'[{"values":[5.9,17],"dstypes":["gauge","derive"],"dsnames":["shortterm","value"],"time":1795219542.591,"interval":2.000,'
+    b'"host":"web-07","plugin":"load","plugin_instance":"","type":"load","type_instance":""}]'
+)
+SAMPLES["graphite"] = b"web-07.load.load.shortterm 5.9 1795219543\r\ndisk.used;host=a 41.5 1795219543\n"
+SOURCES["collectd"] = Source(name="s", topics=["t"], format=Format.COLLECTD)
+SOURCES["graphite"] = Source(name="s", topics=["t"], format=Format.GRAPHITE, mapping=Mapping(labels={"host": "0"}))
 # OpenTelemetry
 SAMPLES["otlp_metrics"] = otlp_world.metrics().SerializeToString()
 SAMPLES["otlp_metrics_json"] = otlp_world.METRICS_JSON

@@ -1,8 +1,9 @@
 """A small log format and a shard that reads it: what the laws of the detect stage are played on.
 
 The value of a record is JSON: {"s": [[name, labels, seconds, value], …], "l": [[labels, seconds, severity, text], …],
-"e": [[name, entity, seconds, severity, is_change], …], "p": [[service, operation, kind, seconds, duration, is_error, trace, id, parent,
-peer], …], "x": [[caller, callee, kind, seconds], …]}. Anything else is malformed.
+"e": [[name, entity, seconds, severity, is_change], …], "d": [[name, labels, seconds, bounds, counts, sum], …],
+"p": [[service, operation, kind, seconds, duration, is_error, trace, id, parent, peer], …], "x": [[caller, callee, kind, seconds], …]}.
+`stale` says that a series has ended; anything else is malformed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from engine.records import (
     Change,
     Decoded,
     Dependency,
+    Distribution,
     Edge,
     Event,
     Lines,
@@ -49,6 +51,7 @@ class Parts(msgspec.Struct):
     s: list[tuple[str, dict[str, str], float, float]] = []
     l: list[tuple[dict[str, str], float, int, str]] = []  # noqa: E741
     e: list[tuple[str, str, float, int, bool]] = []
+    d: list[tuple[str, dict[str, str], float, list[float], list[float], float]] = []
     p: list[tuple[str, str, str, float, float, bool, str, str, str, str]] = []
     x: list[tuple[str, str, str, float]] = []
 
@@ -57,9 +60,12 @@ class PartsCodec:
     """Reads `Parts`. Times are seconds since START."""
 
     def decode(self, records: Sequence[Record], catalog: SourceCatalog) -> Decoded:
-        samples, lines, events, rejected = [], [], [], []
+        samples, lines, events, rejected, whole = [], [], [], [], []
         spans, dependencies = [], []
         for row, record in enumerate(records):
+            if record.value == b"stale":
+                rejected.append(Rejected(row, Reject.STALE, "the series has ended"))
+                continue
             try:
                 parts = msgspec.json.decode(record.value or b"", type=Parts)
             except msgspec.DecodeError:
@@ -74,6 +80,11 @@ class PartsCodec:
                 events.append(
                     Event(row=row, ts_ns=ns(at), name=name, entity=entity, key=key, severity=severity, is_change=is_change)
                 )
+            for name, labels, at, bounds, counts, total in parts.d:
+                key = catalog.metric(name, labels)
+                whole.append(
+                    Distribution(row=row, ts_ns=ns(at), key=key, bounds=tuple(bounds), counts=tuple(counts), total=total)
+                )
             spans += [_span(row, catalog, part) for part in parts.p]
             dependencies += [
                 Dependency(row=row, ts_ns=ns(at), caller=caller, callee=callee, kind=kind) for caller, callee, kind, at in parts.x
@@ -85,7 +96,7 @@ class PartsCodec:
             Lines(np.array(row_l, np.int32), streams, np.array(when, np.int64), np.array(severities, np.int8), texts),
             events,
             rejected,
-            (),
+            whole,
             spans,
             dependencies,
         )

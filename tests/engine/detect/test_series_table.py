@@ -5,9 +5,9 @@ import pytest
 
 from engine.config.tree import Detect
 from engine.detect.gates import Policies
-from engine.detect.series import REFUSED, SeriesTable
+from engine.detect.series import ASIDE, REFUSED, SeriesTable
 from engine.errors import StateError
-from engine.records import Series
+from engine.records import Coded, Series, Words
 
 
 def table(series_max: int = 100) -> SeriesTable:
@@ -25,6 +25,19 @@ def test_slots_are_given_lowest_first_and_given_back():
     t.release(0)
     assert [t.admit(series(n)) for n in "de"] == [0, 1]
     assert t.lookup([b"c", b"a", b"e"]).tolist() == [2, REFUSED, 1]
+
+
+def test_what_is_set_aside_is_found_by_its_number_however_keys_come_and_takes_no_slot():
+    t, words = table(1), Words()
+    keys = Coded(words, np.array([words.code(b"a"), words.code(b"b")]))
+    assert t.lookup(keys).tolist() == [REFUSED, REFUSED]
+    t.set_aside(b"b", ASIDE - 7)
+    assert t.admit(series("a")) == 0
+    assert t.lookup(keys).tolist() == t.lookup(list(keys)).tolist() == [0, ASIDE - 7]
+    t.set_aside(b"b", ASIDE - 8)
+    assert (t.lookup(keys)[1], len(t)) == (ASIDE - 8, 1)
+    t.take_back(b"b")
+    assert t.lookup(keys).tolist() == t.lookup(list(keys)).tolist() == [0, REFUSED]
 
 
 def test_a_full_table_refuses():

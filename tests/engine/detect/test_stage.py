@@ -290,6 +290,15 @@ def test_a_record_with_many_bad_parts_is_one_dead_letter_and_its_good_parts_are_
     assert stats.counts[Metric.SAMPLES, ("metric",)] == 21
 
 
+def test_what_is_said_on_purpose_without_a_value_is_counted_and_no_dead_letter():
+    log = good(40)
+    log[20] = log[20]._replace(value=b"stale")
+    outputs, stats = play(machine(), log, [7, 20, 21])
+    assert dead_letters(outputs) == []
+    assert stats.counts[Metric.RECORDS_REJECTED, ("in", Reject.STALE)] == 1
+    assert not any(name is Metric.DEAD_LETTERS for name, _ in stats.counts)
+
+
 def test_a_truncated_dead_letter_says_so():
     log = [good(1)[0]._replace(value=b" " * 200_000)]
     dead = dead_letters(play(machine(), log)[0])[0]

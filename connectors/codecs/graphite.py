@@ -1,0 +1,113 @@
+"""Graphite's plaintext protocol: lines of `path value time`, the path with or without tags.
+
+A series is called as its path. Tags (`disk.used;host=web-07 1 1795219543`) are its labels. Of a path without tags those parts are
+labels that the source's `mapping.labels` names by their place: `{host: "0"}` takes the first part out of the name. A line without a
+time, or with -1, takes the record's. A bad line costs only itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import isnan
+from typing import Final
+
+from connectors.codecs.columns import ColumnsBuilder
+from engine.config.tree import Source
+from engine.errors import DecodeError, Reject
+from engine.ports import Catalog
+from engine.records import Decoded, Record
+from engine.times import LATEST_NS
+
+PATHS_MAX: Final = 200_000
+"""Paths remembered; when full, all are forgotten."""
+PARTS_MAX: Final = 256
+_NUMBER: Final = re.compile(
+    rb"[+-]?(?:\d{1,19}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?|[+-]?(?:nan|inf|infinity)", re.IGNORECASE
+)
+_TIME: Final = re.compile(rb"-?\d{1,19}(?:\.\d{0,9})?")
+_MILLISECOND_NS: Final = 1_000_000
+
+
+class GraphiteCodec:
+    """Stateless but for a cache: path as written → series key."""
+
+    def __init__(self, source: Source) -> None:
+        self._line_bytes_max = source.line_bytes_max
+        given = source.mapping.labels
+        self._places = (
+            {int(place): label for label, place in given.items() if place.isdecimal()} if isinstance(given, dict) else {}
+        )
+        self._known: dict[bytes, bytes] = {}
+        self._catalog: Catalog | None = None
+
+    def decode(self, records: Sequence[Record], catalog: Catalog) -> Decoded:
+        """As `ports.Codec`."""
+        if catalog is not self._catalog:
+            self._known.clear()
+            self._catalog = catalog
+        out = ColumnsBuilder(self._line_bytes_max)
+        for row, record in enumerate(records):
+            before = out.marks()
+            for line in (record.value or b"").split(b"\n"):
+                words = line.split()
+                if words:
+                    self._read(words, row, record.ts_ns, out, catalog)
+            if out.marks() == before:
+                out.reject(row, Reject.EMPTY, "no line in it")
+        return out.build()
+
+    def _read(self, words: list[bytes], row: int, record_ts_ns: int, out: ColumnsBuilder, catalog: Catalog) -> None:
+        try:
+            value = _value_of(words)
+            ts_ns = _time_of(words[2], record_ts_ns) if len(words) == 3 else record_ts_ns
+            key = self._known.get(words[0]) or self._new_key(words[0], catalog)
+        except DecodeError as error:
+            out.reject(row, error.reason, error.detail)
+            return
+        if isnan(value):
+            out.reject(row, Reject.STALE, "a NaN: nothing was read")
+        else:
+            out.sample(row, key, ts_ns, value)
+
+    def _new_key(self, path: bytes, catalog: Catalog) -> bytes:
+        try:
+            text, *tags = path.decode().split(";", PARTS_MAX)
+        except UnicodeDecodeError as error:
+            raise DecodeError(Reject.MALFORMED, "a path that is not UTF-8") from error
+        labels: dict[str, str] = {}
+        for tag in tags:
+            name, equals, value = tag.partition("=")
+            if not name or not equals:
+                raise DecodeError(Reject.MALFORMED, "a tag without a name or a value")
+            labels[name] = value
+        if self._places and not tags:
+            parts = text.split(".", PARTS_MAX)
+            labels |= {label: parts[place] for place, label in self._places.items() if place < len(parts) and parts[place]}
+            text = ".".join(part for place, part in enumerate(parts) if place not in self._places)
+        if not text:
+            raise DecodeError(Reject.MALFORMED, "no name is left of the path")
+        key = catalog.metric(text, labels)
+        if len(self._known) >= PATHS_MAX:
+            self._known.clear()
+        self._known[path] = key
+        return key
+
+
+def _value_of(words: list[bytes]) -> float:
+    """Raises DecodeError."""
+    if not 2 <= len(words) <= 3 or not _NUMBER.fullmatch(words[1]):
+        raise DecodeError(Reject.MALFORMED, "not a path, a value and a time")
+    return float(words[1])
+
+
+def _time_of(word: bytes, record_ts_ns: int) -> int:
+    """Seconds, with a fraction or without. Raises DecodeError."""
+    if word == b"-1":
+        return record_ts_ns
+    if not _TIME.fullmatch(word):
+        raise DecodeError(Reject.BAD_TIME, "not seconds since 1970")
+    seconds = float(word)
+    if not abs(seconds) * 1e9 < LATEST_NS:
+        raise DecodeError(Reject.BAD_TIME, "beyond 64 bits of nanoseconds")
+    return round(seconds * 1000.0) * _MILLISECOND_NS
