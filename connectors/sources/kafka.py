@@ -285,11 +285,11 @@ class KafkaSource:
         Bounded: with its broker away the client may not come back from this; it is then left to the end of the process.
         """
         self._hook = None
-        leaving = threading.Thread(target=self._leave, name="kafka-close", daemon=True)
+        leaving = threading.Thread(target=self._quit, name="kafka-close", daemon=True)
         leaving.start()
         leaving.join(CLOSE_SECONDS)
 
-    def _leave(self) -> None:
+    def _quit(self) -> None:
         """Give the shards back before the end: the client's own revocation while it closes can wait for its ended self with the lock of Python in hand."""
         until = time.monotonic() + CLOSE_SECONDS / 2
         try:
