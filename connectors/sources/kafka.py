@@ -11,8 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import compress, groupby
-from operator import methodcaller
+from operator import is_not, methodcaller
 from typing import Any, Final
 
 import numpy as np
@@ -38,6 +39,8 @@ BATCH_BYTES_MAX: Final = 16 << 20
 _error, _topic, _partition, _offset, _timestamp, _key, _value, _headers = map(
     methodcaller, ("error", "topic", "partition", "offset", "timestamp", "key", "value", "headers")
 )
+_IS_ONE: Final = partial(is_not, None)
+"""Never `==`: an error of the client that is compared with None leaves an exception behind that is raised later, elsewhere."""
 
 
 class KafkaSource:
@@ -104,7 +107,7 @@ class KafkaSource:
     def _grouped(self, messages: list[Message]) -> dict[Shard, Sequence[Record]]:
         """Messages as runs by shard. Anything of a shard that is not delivering, or from before its seek, is dropped."""
         errors = list(map(_error, messages))
-        if errors.count(None) < len(errors):
+        if any(map(_IS_ONE, errors)):
             for message in messages:
                 if message.error() is not None:
                     self._complain(message)
