@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from connectors.codecs.otlp_common import number_of
 from engine.errors import DecodeError, Reject
+from engine.octaves import EIGHTHS
 
 BOUNDS_MAX: Final = 512
 """Explicit bounds of one point."""
@@ -27,17 +28,6 @@ SCALES_MAX: Final = 20
 """Scales that SDKs use: at -10 two buckets hold all doubles."""
 _ALIGN: Final = 4
 """The range of a side begins and ends at multiples of so many buckets."""
-_EIGHTHS: Final = (
-    1.0,
-    1.0905077326652577,
-    1.189207115002721,
-    1.2968395546510096,
-    1.4142135623730951,
-    1.5422108254079407,
-    1.681792830507429,
-    1.8340080864093424,
-)
-"""2^(k/8), rounded correctly."""
 
 Shape = tuple[tuple[float, ...], tuple[float, ...]]
 """n - 1 upper bounds, ascending and finite, and n counts."""
@@ -137,4 +127,4 @@ def _power(index: int, scale: int) -> float:
     octave = eighths >> SCALE_MAX
     if octave > 1023:
         return inf
-    return ldexp(_EIGHTHS[eighths & 7], max(octave, -1080))
+    return ldexp(EIGHTHS[eighths & 7], max(octave, -1080))

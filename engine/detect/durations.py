@@ -9,19 +9,10 @@ from bisect import bisect_left
 from math import ldexp
 from typing import Final
 
-_EIGHTHS: Final = (
-    1.0,
-    1.0905077326652577,
-    1.189207115002721,
-    1.2968395546510096,
-    1.4142135623730951,
-    1.5422108254079407,
-    1.681792830507429,
-    1.8340080864093424,
-)
-"""2^(k/8), rounded correctly."""
+from engine.octaves import EIGHTHS
+
 _OCTAVES: Final = range(-20, 17)
-BOUNDS: Final = tuple(ldexp(eighth, octave) for octave in _OCTAVES for eighth in _EIGHTHS)
+BOUNDS: Final = tuple(ldexp(eighth, octave) for octave in _OCTAVES for eighth in EIGHTHS)
 """Upper bounds in seconds, from a microsecond to a day."""
 
 
