@@ -20,6 +20,8 @@ BENCHMARKS: dict[str, str] = {
     "made_up": "writes made-up production KPIs with known events, for `quality` (--out FOLDER)",
     "sessions": "log sessions that went unlike the others: F1 and ranking on labelled sets (--data) and made-up ones",
     "templates": "log templates beside Drain3: accuracy by a scorer given with --scorer, lines a second, memory over long streams",
+    "causes": "root causes beside BARO, N-sigma, correlation and random walk: accuracy, abstention, calibration, time a case",
+    "grouping": "alerts into incidents, beside grouping by service and by gaps in time: F1 over pairs, ARI, V-measure, compression",
     "quality": "metric detection on labelled series in a folder (--data), by the scorers given with --scorer",
 }
 """Name → what it measures. Each is a module here with `run(quick: bool, options: list[str]) -> dict`."""
