@@ -5,7 +5,7 @@
     blk_-1608999687919862906    a block
     2d9a4f0e-9c1b-4a3e-…        a UUID by itself                                                  (last)
 
-The best of a line counts; of equals the first. A key is a hash of its bytes and of the line's stream, so equal on every machine.
+A value that a line carries beside its text is the key before all of these. The best of a line counts; of equals the first. A key is a hash of its bytes and of the line's stream, so equal on every machine.
 """
 
 from __future__ import annotations
@@ -128,3 +128,13 @@ def find_keys(
                 best, found = form, exact
             armed = _holds(names, lower)
         key[r] = np.uint64(0) if best == NONE else fold(found, np.uint64(stream[r] + 1)) | np.uint64(1)
+
+
+@kernel
+def keys_of(buffer: NDArray[np.uint8], offset: NDArray[np.int64], stream: NDArray[np.int64], key: NDArray[np.uint64]) -> None:
+    """Write the key that each value `buffer[offset[r]:offset[r + 1]]` is, the same as if a line's text named it; 0 for an empty one."""
+    for r in range(key.shape[0]):
+        h = SEED
+        for i in range(offset[r], offset[r + 1]):
+            h = (h ^ np.uint64(buffer[i])) * PRIME
+        key[r] = np.uint64(0) if offset[r] == offset[r + 1] else fold(h, np.uint64(stream[r] + 1)) | np.uint64(1)

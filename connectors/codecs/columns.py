@@ -8,7 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import Reject
-from engine.records import Coded, Decoded, Dependency, Distribution, Event, Lines, Pieces, Rejected, Samples, Span
+from engine.records import (
+    NO_FIELDS,
+    Coded,
+    Decoded,
+    Dependency,
+    Distribution,
+    Event,
+    Fields,
+    Lines,
+    Pieces,
+    Rejected,
+    Samples,
+    Span,
+)
 
 VALUE_MAX = 1e15
 """Larger values are no measurements; beyond 2^53 a float64 cannot count by ones any more."""
@@ -20,7 +33,7 @@ class PieceColumns:
 
     __slots__ = ("_whole", "folds", "more", "origin", "raw")
 
-    def __init__(self, whole: Callable[[bytes], tuple[bytes, int]], *, folds: bool) -> None:
+    def __init__(self, whole: Callable[[bytes], tuple[bytes, int, Fields]], *, folds: bool) -> None:
         self._whole = whole
         self.folds = folds
         self.origin: list[bytes] = []
@@ -46,6 +59,7 @@ class ColumnsBuilder:
         "distributions",
         "events",
         "line_bytes_max",
+        "line_fields",
         "line_keys",
         "line_rows",
         "line_severities",
@@ -71,6 +85,7 @@ class ColumnsBuilder:
         self.line_times: list[int] = []
         self.line_severities: list[int] = []
         self.line_texts: list[bytes] = []
+        self.line_fields: dict[int, Fields] = {}  # by the line's place; most have none
         self.pieces: PieceColumns | None = None
         self.events: list[Event] = []
         self.rejected: list[Rejected] = []
@@ -91,10 +106,12 @@ class ColumnsBuilder:
         if len(rows):
             self._bulks.append((rows, keys, ts_ns, values))
 
-    def line(self, row: int, key: bytes, ts_ns: int, severity: int, text: bytes) -> None:
+    def line(self, row: int, key: bytes, ts_ns: int, severity: int, text: bytes, fields: Fields = NO_FIELDS) -> None:
         """`text` is valid UTF-8; what is beyond `line_bytes_max` is cut off, never inside a character."""
         if len(text) > self.line_bytes_max:
             text = cut(text, self.line_bytes_max)
+        if fields is not NO_FIELDS:
+            self.line_fields[len(self.line_rows)] = fields
         self.line_rows.append(row)
         self.line_keys.append(key)
         self.line_times.append(ts_ns)
@@ -120,9 +137,16 @@ class ColumnsBuilder:
             np.array(self.line_severities, dtype=np.int8),
             self.line_texts,
             self.pieces.build() if self.pieces is not None else None,
+            self._fields(),
         )
         self.rejected.sort(key=_row)
         return Decoded(samples, lines, self.events, self.rejected, self.distributions, self.spans, self.dependencies)
+
+    def _fields(self) -> list[Fields] | None:
+        if not self.line_fields:
+            return None
+        get = self.line_fields.get
+        return [get(place, NO_FIELDS) for place in range(len(self.line_rows))]
 
     def _samples(self) -> Samples:
         rows = np.array(self.sample_rows, dtype=np.int32)

@@ -12,7 +12,9 @@ from connectors.codecs.json_paths import Document, compile_labels, compile_path
 from connectors.codecs.json_pieces import PieceReader
 from engine.config.tree import Mapping
 from engine.errors import DecodeError, Reject
+from engine.line_fields import FieldReader, joined_fields
 from engine.ports import Catalog
+from engine.records import NO_FIELDS, Fields
 
 STREAMS_MAX = 200_000
 """Streams remembered; when full, all are forgotten."""
@@ -29,6 +31,7 @@ class LogReader:
         self._scale = mapping.severity_scale
         self._labels = compile_labels(mapping.labels)
         self._embedded = mapping.embedded_json
+        self._fields = FieldReader(mapping)
         self._streams: dict[tuple[tuple[str, str], ...], bytes] = {}
         self._catalog = catalog
         self._pieces = PieceReader(mapping) if mapping.origin and (mapping.partial or mapping.stack_traces) else None
@@ -43,15 +46,17 @@ class LogReader:
         stream = self._stream(self._labels(document))
         if self._pieces is not None:
             self._pieces.read(document, message, text, out, self._opened)
-        text, inner = self._opened(text)
-        out.line(row, stream, ts_ns, level or inner, text)
+        text, inner, fields = self._opened(text)
+        fields = joined_fields(self._fields.read(document), fields)
+        out.line(row, stream, ts_ns, level or inner, text, fields)
 
-    def _opened(self, text: bytes) -> tuple[bytes, int]:
-        """A line of any length → the text that counts, and the level that it names itself."""
-        level = 0
+    def _opened(self, text: bytes) -> tuple[bytes, int, Fields]:
+        """A line of any length → the text that counts, the level that it names itself, and what it carries beside the text."""
+        level, fields = 0, NO_FIELDS
         if self._embedded and text[:1] == b"{":
-            text, level = embedded(text, self._scale)
-        return text, level or severity.in_text(text)
+            text, level, members = embedded(text, self._scale)
+            fields = self._fields.read(members)
+        return text, level or severity.in_text(text), fields
 
     def _stream(self, labels: tuple[tuple[str, str], ...]) -> bytes:
         key = self._streams.get(labels)
@@ -81,12 +86,12 @@ def tidy(text: str) -> str:
     return text.lstrip("\ufeff ").rstrip()
 
 
-def embedded(text: bytes, scale: str) -> tuple[bytes, int]:
-    """The text and the level inside a message that is JSON itself; the message as it is and 0 when it is not."""
+def embedded(text: bytes, scale: str) -> tuple[bytes, int, Document]:
+    """The text, the level and the members of a message that is JSON itself; the message as it is, 0 and none when it is not."""
     try:
         inner = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return text, 0
+        return text, 0, {}
     words = next((inner[name] for name in _MESSAGES if type(inner.get(name)) is str), None)
     levels = (severity.of_value(inner.get(name), scale) for name in _LEVELS)
-    return (text if words is None else tidy(words).encode()), next((level for level in levels if level), 0)
+    return (text if words is None else tidy(words).encode()), next((level for level in levels if level), 0), inner

@@ -8,8 +8,9 @@ from typing import Any
 from connectors.codecs.columns import ColumnsBuilder, PieceColumns, cut
 from connectors.codecs.json_paths import Document, compile_path, scalar_text
 from engine.config.tree import Mapping
+from engine.records import Fields
 
-Opened = Callable[[bytes], tuple[bytes, int]]
+Opened = Callable[[bytes], tuple[bytes, int, Fields]]
 _TRUE = frozenset({"true", "True", "1", "P"})
 
 
@@ -37,6 +38,6 @@ def _says(value: Any) -> bool:
     return value is True or (type(value) is str and (value in _TRUE or value.startswith("P:")))
 
 
-def _whole(raw: bytes, line_bytes_max: int, opened: Opened) -> tuple[bytes, int]:
-    text, level = opened(raw.decode("utf-8", "ignore").lstrip("\ufeff ").rstrip().encode())
-    return (cut(text, line_bytes_max) if len(text) > line_bytes_max else text), level
+def _whole(raw: bytes, line_bytes_max: int, opened: Opened) -> tuple[bytes, int, Fields]:
+    text, level, fields = opened(raw.decode("utf-8", "ignore").lstrip("\ufeff ").rstrip().encode())
+    return (cut(text, line_bytes_max) if len(text) > line_bytes_max else text), level, fields

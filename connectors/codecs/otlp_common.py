@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -118,6 +119,11 @@ def labels_of(attributes: Iterable[Any]) -> Labels:
             if len(found) > ATTRIBUTES_MAX:
                 break
     return tuple(found)
+
+
+def members_of(attributes: Iterable[Any]) -> dict[str, Any]:
+    """The first attributes by name, each as Python's own."""
+    return {attribute.key: plain(attribute.value) for attribute in islice(attributes, ATTRIBUTES_MAX)}
 
 
 def facts_of(attributes: Iterable[Any]) -> dict[str, str]:

@@ -17,12 +17,14 @@ from connectors.codecs import otlp_json, severity
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_events import ATTRIBUTE_MAX, ATTRIBUTES_MAX, NAME_MAX, TEXT_MAX, changes
 from connectors.codecs.json_logs import STREAMS_MAX, embedded, tidy
+from connectors.codecs.json_paths import Document
 from connectors.codecs.otlp_common import (
     Labels,
     Parser,
     facts_of,
     json_parser,
     labels_of,
+    members_of,
     plain,
     protobuf_parser,
     span_id,
@@ -30,8 +32,9 @@ from connectors.codecs.otlp_common import (
 )
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
+from engine.line_fields import FieldReader, joined_fields
 from engine.ports import Catalog
-from engine.records import Decoded, Event, Record
+from engine.records import NO_FIELDS, Decoded, Event, Fields, Record
 from engine.workloads import workload_of
 
 REASON: Final = "k8s.event.reason"
@@ -50,6 +53,7 @@ class OtlpLogsCodec:
         self._parse = parse
         self._line_bytes_max = source.line_bytes_max
         self._embedded = source.mapping.embedded_json
+        self._fields = FieldReader(source.mapping)
         self._is_change = source.mapping.is_change
         self._streams: dict[Labels, bytes] = {}
         self._catalog: Catalog | None = None
@@ -83,14 +87,15 @@ class OtlpLogsCodec:
             if event is not None:
                 out.events.append(event)
                 return
-            text, level = _line(log)
+            text, level, members = _line(log)
             if self._embedded and text[:1] == b"{":
-                text, inner = embedded(text, "otel")
+                text, inner, members = embedded(text, "otel")
                 level = level or inner
             if not text:
                 out.reject(row, Reject.EMPTY, "no text")
                 return
-            out.line(row, self._stream(resource), ts_ns, level or severity.in_text(text), text)
+            stream = self._stream(resource)
+            out.line(row, stream, ts_ns, level or severity.in_text(text), text, self._carried(log, members))
         except DecodeError as error:
             out.reject(row, error.reason, error.detail)
 
@@ -102,6 +107,16 @@ class OtlpLogsCodec:
                 self._streams.clear()
             self._streams[resource] = key
         return key
+
+    def _carried(self, log: Any, members: Document) -> Fields:
+        """What a record carries beside its text: in its body, its attributes, and the trace that it belongs to."""
+        if not self._fields.wanted:
+            return NO_FIELDS
+        attributes = members_of(log.attributes)
+        trace = span_id(log.trace_id)
+        if trace:
+            attributes["trace_id"] = trace.hex()
+        return joined_fields(self._fields.read(attributes), self._fields.read(members) if members else NO_FIELDS)
 
     def _known(self) -> Catalog:
         if self._catalog is None:
@@ -176,20 +191,20 @@ def _severity(log: Any) -> int:
     return severity.of_number(log.severity_number, "otel") or severity.of_value(log.severity_text, "otel")
 
 
-def _line(log: Any) -> tuple[bytes, int]:
-    """The text of a record and its level. Of an object the member that is its message, else all of it as JSON."""
+def _line(log: Any) -> tuple[bytes, int, Document]:
+    """The text of a record, its level, and the members of its body. Of an object the member that is its message, else all of it as JSON."""
     level = _severity(log)
     which = log.body.WhichOneof("value")
     if which == "string_value":
-        return tidy(log.body.string_value).encode(), level
+        return tidy(log.body.string_value).encode(), level, {}
     body = plain(log.body)
     if body is None:
         attributes = facts_of(log.attributes)
         body = next((attributes[name] for name in _TEXTS if attributes.get(name)), log.event_name)
     if isinstance(body, dict):
-        text, inner = embedded(orjson.dumps(body, default=str), "otel")
-        return text, level or inner
-    return (body.encode() if isinstance(body, str) else orjson.dumps(body, default=str)), level
+        text, inner, members = embedded(orjson.dumps(body, default=str), "otel")
+        return text, level or inner, members
+    return (body.encode() if isinstance(body, str) else orjson.dumps(body, default=str)), level, {}
 
 
 def _object_of(body: dict[str, Any]) -> dict[str, str]:

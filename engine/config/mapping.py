@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from engine.config.values import Model
+
+AUTO: Final = "auto"
 
 
 class Mapping(Model):
@@ -55,6 +57,8 @@ class Mapping(Model):
     """{label: path}, or the path of an object whose scalar members are all labels ("tags"); both as {"*": path of the object, label: path}."""
     embedded_json: bool = False
     """Logs: the message may itself be JSON; its `msg`/`message`/`log` and level are then used."""
+    session: str = AUTO
+    """Logs: name of the member that names the session of a line (`trace.id | request_id`: the first that is there); `auto` knows the usual ones; "" looks at the text only."""
     origin: list[str] = []
     """Logs: paths that together name what writes a line, such as pod, container and stream; lines in pieces are put together by it."""
     partial: str = ""

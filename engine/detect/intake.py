@@ -187,8 +187,7 @@ def _clamped(decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int
         samples = Samples(samples.row[usable], keys, samples.ts_ns[usable], samples.value[usable])
     keep = _timely(lines.row, lines.ts_ns, latest, oldest, refused)
     if not keep.all():
-        streams, texts = list(compress(lines.key, keep)), list(compress(lines.text, keep))
-        lines = Lines(lines.row[keep], streams, lines.ts_ns[keep], lines.severity[keep], texts)
+        lines = lines.kept(keep)
     events = _timely_parts(decoded.events, latest, oldest, refused)
     distributions = _timely_parts(decoded.distributions, latest, oldest, refused)
     spans = _timely_parts(decoded.spans, latest, oldest, refused)

@@ -8,7 +8,6 @@ lines ─▶ miner ─┬─▶ counts of streams and templates ──▶ watch 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import compress
 from typing import Any, Final
 
 import msgspec
@@ -69,10 +68,9 @@ class LogLines:
         """Mine and count the lines of a run of records."""
         stream = self._streams(lines, describe, step)
         kept = stream >= 0
-        texts, ts_ns, severity = lines.text, lines.ts_ns, lines.severity
         if not kept.all():
-            texts = list(compress(texts, kept.tolist()))
-            stream, ts_ns, severity = stream[kept], ts_ns[kept], severity[kept]
+            lines, stream = lines.kept(kept), stream[kept]
+        texts, ts_ns, severity = lines.text, lines.ts_ns, lines.severity
         if not texts:
             return
         step.stats.count(Metric.LINES, len(texts))
@@ -86,7 +84,7 @@ class LogLines:
             step.stats.count(Metric.SAMPLES_DROPPED, late, "late")
         self._firsts.take(template, stream, ts_ns, len(miner))
         self._firsts.watch(template, severity)
-        self._sessions.take(texts, stream, template, ts_ns, step.stats)
+        self._sessions.take(lines, stream, template, step.stats)
         self._slots.take(texts, stream, template, ts_ns)
         for number, lines_of in zip(*(part.tolist() for part in np.unique(stream, return_counts=True)), strict=True):
             self._firsts.saved.streams[number].lines += lines_of

@@ -13,13 +13,15 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from detectors.logclock import TICK
 from engine.errors import StateError
+from engine.line_fields import joined_fields
 from engine.metrics import Metric
 from engine.ports import StepStats
-from engine.records import Lines, Pieces
+from engine.records import NO_FIELDS, Fields, Lines, Pieces
 
 ORIGINS_MAX: Final = 4096
 """Lines held at a time, and origins of which the latest line is remembered."""
@@ -38,6 +40,7 @@ class Held(msgspec.Struct):
     severity: int
     since_ns: int  # log time with its first piece
     text: bytes
+    fields: Fields = NO_FIELDS
 
 
 class Saved(msgspec.Struct):
@@ -56,13 +59,15 @@ class _Out:
         self.ts_ns: list[int] = []
         self.severity: list[int] = []
         self.text: list[bytes] = []
+        self.fields: list[Fields] = []
 
-    def put(self, row: int, key: bytes, ts_ns: int, severity: int, text: bytes) -> None:
+    def put(self, row: int, held: Held) -> None:
         self.row.append(row)
-        self.key.append(key)
-        self.ts_ns.append(ts_ns)
-        self.severity.append(severity)
-        self.text.append(text)
+        self.key.append(held.key)
+        self.ts_ns.append(held.ts_ns)
+        self.severity.append(held.severity)
+        self.text.append(held.text)
+        self.fields.append(held.fields)
 
     def lines(self) -> Lines:
         return Lines(
@@ -71,6 +76,8 @@ class _Out:
             np.array(self.ts_ns, np.int64),
             np.array(self.severity, np.int8),
             self.text,
+            None,
+            self.fields if any(fields is not NO_FIELDS for fields in self.fields) else None,
         )
 
 
@@ -95,22 +102,28 @@ class Partials:
         out = _Out()
         ticks: list[int] = np.flatnonzero(due & TICK).tolist()
         rows, times, levels, more = lines.row.tolist(), lines.ts_ns.tolist(), lines.severity.tolist(), pieces.more.tolist()
+        fields = lines.fields or [NO_FIELDS] * len(rows)
         continued = 0
         for i, row in enumerate(rows):
             while ticks and ticks[0] < row:
                 tick = ticks.pop(0)
                 self._expire(tick, int(log_ns[tick]), out)
             now_ns, origin, raw = int(log_ns[row]), pieces.origin[i], pieces.raw[i]
+            piece = Held(lines.key[i], times[i], levels[i], now_ns, raw, fields[i])
             if more[i] and origin:
-                self._hold(origin, Held(lines.key[i], times[i], levels[i], now_ns, raw), row, out, stats)
+                self._hold(origin, piece, row, out, stats)
             elif origin in saved.held:
                 held = self._release(origin)
-                text, level = pieces.whole(held.text + raw)
-                out.put(row, held.key, held.ts_ns, level or held.severity, text)
+                text, level, inner = pieces.whole(held.text + raw)
+                whole = structs.replace(
+                    held, severity=level or held.severity, text=text, fields=joined_fields(held.fields, inner)
+                )
+                out.put(row, whole)
             elif pieces.folds and self._continues(origin, raw, now_ns):
                 continued += 1
             else:
-                out.put(row, lines.key[i], times[i], levels[i], lines.text[i])
+                piece.text = lines.text[i]
+                out.put(row, piece)
         for tick in ticks:
             self._expire(tick, int(log_ns[tick]), out)
         if continued:
@@ -137,8 +150,7 @@ class Partials:
 
     def _give_up(self, origin: bytes, row: int, out: _Out) -> None:
         held = self._release(origin)
-        text = held.text.decode("utf-8", "ignore").strip()
-        out.put(row, held.key, held.ts_ns, held.severity, text.encode())
+        out.put(row, structs.replace(held, text=held.text.decode("utf-8", "ignore").strip().encode()))
 
     def _expire(self, row: int, now_ns: int, out: _Out) -> None:
         over = [origin for origin, held in self._saved.held.items() if held.since_ns < now_ns - HOLD_NS]
@@ -172,5 +184,5 @@ class Partials:
         self._bytes = sum(len(held.text) for held in self._saved.held.values())
 
 
-def _unchanged(text: bytes) -> tuple[bytes, int]:
-    return text, 0
+def _unchanged(text: bytes) -> tuple[bytes, int, Fields]:
+    return text, 0, NO_FIELDS

@@ -22,6 +22,7 @@ from engine.detect.lineage import lineage_hash
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns, StepStats
+from engine.records import Lines
 
 EXAMPLE_BYTES: Final = 400
 KEYLESS_LINES: Final = 2_000
@@ -74,32 +75,36 @@ class Sessions:
         return self._saved.counts[0]
 
     # ------------------------------------------------------------------------------------------ lines
-    def take(self, texts: list[bytes], stream: Ints, template: NDArray[np.int32], ts_ns: Ints, stats: StepStats) -> None:
-        """Put lines into their sessions. All of one length."""
+    def take(self, lines: Lines, stream: Ints, template: NDArray[np.int32], stats: StepStats) -> None:
+        """Put lines into their sessions: by what they carry beside their text, else by what the text says. All of one length."""
         if not self._config.sessions:
             return
-        keyless = self._saved.keyless
-        wanted = template >= 0
-        if keyless:
-            wanted &= ~np.isin(stream, np.array(keyless, np.int64))
-        if not wanted.all():
-            texts = list(compress(texts, wanted.tolist()))
-            stream, template, ts_ns = stream[wanted], template[wanted], ts_ns[wanted]
-        if not texts:
-            return
-        key = self._keys(texts, stream)
+        mined = template >= 0
+        if not mined.all():
+            lines, stream, template = lines.kept(mined), stream[mined], template[mined]
+        key = self._keys(lines, stream)
         has_key = key != 0
-        self._note_looked(stream, has_key)
         if has_key.any():
-            self._follow(
-                list(compress(texts, has_key.tolist())), key[has_key], stream[has_key], template[has_key], ts_ns[has_key], stats
-            )
+            lines = lines if has_key.all() else lines.kept(has_key)
+            self._follow(lines.text, key[has_key], stream[has_key], template[has_key], lines.ts_ns, stats)
 
-    def _keys(self, texts: list[bytes], stream: Ints) -> NDArray[np.uint64]:
-        offset = np.zeros(len(texts) + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offset[1:])
-        key = np.empty(len(texts), np.uint64)
-        session_keys.find_keys(np.frombuffer(b"".join(texts), np.uint8), offset, stream, self._names, key)
+    def _keys(self, lines: Lines, stream: Ints) -> NDArray[np.uint64]:
+        """The key of each line, 0 where it has none."""
+        n = len(lines.text)
+        key = np.zeros(n, np.uint64)
+        if lines.fields is not None:
+            session_keys.keys_of(*_joined([fields.session for fields in lines.fields]), stream, key)
+        keyless = self._saved.keyless
+        unread = key == 0
+        if keyless:
+            unread &= ~np.isin(stream, np.array(keyless, np.int64))
+        if not unread.any():
+            return key
+        texts, of = (lines.text, stream) if unread.all() else (list(compress(lines.text, unread.tolist())), stream[unread])
+        found = np.empty(len(texts), np.uint64)
+        session_keys.find_keys(*_joined(texts), of, self._names, found)
+        self._note_looked(of, found != 0)
+        key[unread] = found
         return key
 
     def _note_looked(self, stream: Ints, has_key: NDArray[np.bool_]) -> None:
@@ -268,6 +273,13 @@ class Sessions:
             self._reserve(saved.counts[0])
             self._rows[: saved.counts[0]] = np.frombuffer(rows, session_model.SESSION)
             sessions.place_again(as_state(self._rows[: saved.counts[0]]), self._places)
+
+
+def _joined(texts: list[bytes]) -> tuple[NDArray[np.uint8], Ints]:
+    """All of them behind one another, and where each begins."""
+    offset = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offset[1:])
+    return np.frombuffer(b"".join(texts), np.uint8), offset
 
 
 def _identity() -> str:

@@ -32,7 +32,7 @@ from engine.detect.watch import Step, Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
-from engine.records import Lines, Record, Run, Shard, Watermark, digest
+from engine.records import Record, Run, Shard, Watermark, digest
 
 VERSION: Final = 3
 _SECOND_NS: Final = 1_000_000_000
@@ -144,8 +144,7 @@ class DetectMachine:
             self._watch.distributions.points(whole, self._describe, step_of(Phase.SAMPLES).stats)
         a, b = np.searchsorted(lines.row, (start, end)).tolist()
         if a < b:
-            some = Lines(lines.row[a:b], lines.key[a:b], lines.ts_ns[a:b], lines.severity[a:b], lines.text[a:b])
-            self._lines.take(some, self._describe, step_of(Phase.EVENTS))
+            self._lines.take(lines.between(a, b), self._describe, step_of(Phase.EVENTS))
         if batch.spans:
             spans = [span for span in batch.spans if start <= span.row < end]
             self._spans.take(spans, self._describe, self._watch.dependencies, step_of(Phase.EVENTS))

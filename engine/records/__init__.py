@@ -31,10 +31,12 @@ from engine.records.alerts import (
 )
 from engine.records.coded import Coded, Words, only
 from engine.records.columns import (
+    NO_FIELDS,
     Decoded,
     Dependency,
     Distribution,
     Event,
+    Fields,
     Lines,
     Pieces,
     Rejected,
@@ -51,6 +53,7 @@ from engine.records.wire import as_jsonable, decode_action, decode_alerts_messag
 
 __all__ = [
     "ALL_PARTITIONS",
+    "NO_FIELDS",
     "Action",
     "ActionState",
     "Alert",
@@ -67,6 +70,7 @@ __all__ = [
     "Edge",
     "Event",
     "Evidence",
+    "Fields",
     "Hint",
     "Incident",
     "IncidentState",

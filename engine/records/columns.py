@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from itertools import compress
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,8 +27,17 @@ class Pieces(NamedTuple):
     origin: list[bytes]  # n, equal for pieces that may belong together; b"" where nothing is known
     more: NDArray[np.bool_]  # n, the line goes on with the next of its origin
     raw: list[bytes]  # n, the text as it stood
-    whole: Callable[[bytes], tuple[bytes, int]]  # raw text put together → the line's text and severity
+    whole: Callable[[bytes], tuple[bytes, int, Fields]]  # raw text put together → the line's text, severity and fields
     folds: bool = False  # lines that begin like a continuation belong to the line before them
+
+
+class Fields(NamedTuple):
+    """What a line carries beside its text, where its format has more than text. Bounded by who reads it."""
+
+    session: bytes = b""  # what names the session it belongs to: a trace, a request; b"" where nothing does
+
+
+NO_FIELDS: Final = Fields()
 
 
 class Lines(NamedTuple):
@@ -39,6 +49,19 @@ class Lines(NamedTuple):
     severity: NDArray[np.int8]  # n, OpenTelemetry severity number 1-24, 0 unknown
     text: list[bytes]  # n, UTF-8, at most the source's `line_bytes_max`
     pieces: Pieces | None = None
+    fields: list[Fields] | None = None  # n; None where no line has any
+
+    def kept(self, mask: NDArray[np.bool_]) -> Lines:
+        """Those where the mask is true, without their pieces."""
+        streams, texts = list(compress(self.key, mask)), list(compress(self.text, mask))
+        fields = None if self.fields is None else list(compress(self.fields, mask))
+        return Lines(self.row[mask], streams, self.ts_ns[mask], self.severity[mask], texts, None, fields)
+
+    def between(self, start: int, end: int) -> Lines:
+        """The lines start … end - 1, without their pieces."""
+        at = slice(start, end)
+        fields = None if self.fields is None else self.fields[at]
+        return Lines(self.row[at], self.key[at], self.ts_ns[at], self.severity[at], self.text[at], None, fields)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +169,7 @@ def joined(parts: Sequence[Decoded]) -> Decoded:
             np.concatenate([part.severity for part in lines]),
             [text for part in lines for text in part.text],
             _joined_pieces([part.pieces for part in lines if part.pieces is not None]),
+            _joined_fields(lines),
         ),
         [event for part in parts for event in part.events],
         [rejected for part in parts for rejected in part.rejected],
@@ -163,3 +187,9 @@ def _joined_pieces(parts: Sequence[Pieces]) -> Pieces | None:
         more=np.concatenate([part.more for part in parts]),
         raw=[raw for part in parts for raw in part.raw],
     )
+
+
+def _joined_fields(parts: Sequence[Lines]) -> list[Fields] | None:
+    if all(part.fields is None for part in parts):
+        return None
+    return [fields for part in parts for fields in part.fields or [NO_FIELDS] * len(part.key)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.naive_session_keys import naive_key
-from detectors.session_keys import LINE_BYTES_MAX, find_keys, name_hashes
+from detectors.session_keys import LINE_BYTES_MAX, find_keys, keys_of, name_hashes
 
 NAMES = name_hashes(["trace_id", "Request-ID"])
 UUID = b"2d9a4f0e-9c1b-4a3e-8f11-0123456789ab"
@@ -61,6 +61,16 @@ def test_different_keys_and_different_streams_differ():
     found = keys(b"blk_12345678", b"blk_12345679", b"blk_12345678", b"blk_-12345678", streams=(0, 0, 1, 0))
     assert len(set(found)) == 4
     assert 0 not in found
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=8), st.integers(0, 3))
+def test_a_value_beside_a_text_is_the_key_that_a_text_would_have(values, stream):
+    texts = [b"blk_12345678", b"x", *values]
+    given_, offset = np.empty(len(texts), np.uint64), np.cumsum([0, *map(len, texts)]).astype(np.int64)
+    keys_of(np.frombuffer(b"".join(texts), np.uint8), offset, np.full(len(texts), stream, np.int64), given_)
+    assert given_[0] == keys(b"of blk_12345678", streams=(stream,))[0]
+    assert [key == 0 for key in given_.tolist()] == [text == b"" for text in texts]
+    assert [[a == b for b in given_] for a in given_] == [[a == b for b in texts] for a in texts]
 
 
 def test_what_stands_far_behind_is_not_looked_at():

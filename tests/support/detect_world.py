@@ -1,6 +1,6 @@
 """A small log format and a shard that reads it: what the laws of the detect stage are played on.
 
-The value of a record is JSON: {"s": [[name, labels, seconds, value], …], "l": [[labels, seconds, severity, text], …],
+The value of a record is JSON: {"s": [[name, labels, seconds, value], …], "l": [[labels, seconds, severity, text, fields], …],
 "e": [[name, entity, seconds, severity, is_change], …], "d": [[name, labels, seconds, bounds, counts, sum], …],
 "p": [[service, operation, kind, seconds, duration, is_error, trace, id, parent, peer], …], "x": [[caller, callee, kind, seconds], …]}.
 `stale` says that a series has ended; anything else is malformed.
@@ -20,6 +20,7 @@ from engine.detect.stage import DetectMachine
 from engine.errors import Reject
 from engine.ports import StepStats
 from engine.records import (
+    NO_FIELDS,
     Alert,
     AlertsMessage,
     Change,
@@ -28,6 +29,7 @@ from engine.records import (
     Distribution,
     Edge,
     Event,
+    Fields,
     Lines,
     Output,
     Record,
@@ -47,9 +49,17 @@ SOURCE = Source(name="shop", topics=["in"], format=Format.JSON, record_bytes_max
 _MESSAGE = msgspec.json.Decoder(AlertsMessage)
 
 
+class LinePart(msgspec.Struct, array_like=True):
+    labels: dict[str, str]
+    at: float
+    severity: int
+    text: str
+    fields: Fields = NO_FIELDS
+
+
 class Parts(msgspec.Struct):
     s: list[tuple[str, dict[str, str], float, float]] = []
-    l: list[tuple[dict[str, str], float, int, str]] = []  # noqa: E741
+    l: list[LinePart] = []  # noqa: E741
     e: list[tuple[str, str, float, int, bool]] = []
     d: list[tuple[str, dict[str, str], float, list[float], list[float], float]] = []
     p: list[tuple[str, str, str, float, float, bool, str, str, str, str]] = []
@@ -73,8 +83,9 @@ class PartsCodec:
                 continue
             for name, labels, at, value in parts.s:
                 samples.append((row, catalog.metric(name, labels), ns(at), value))
-            for labels, at, severity, text in parts.l:
-                lines.append((row, catalog.stream(labels), ns(at), severity, text.encode()))
+            for line in parts.l:
+                stream = catalog.stream(line.labels)
+                lines.append((row, stream, ns(line.at), line.severity, line.text.encode(), line.fields))
             for name, entity, at, severity, is_change in parts.e:
                 key, _ = catalog.event(name, {"service": entity})
                 events.append(
@@ -90,10 +101,11 @@ class PartsCodec:
                 Dependency(row=row, ts_ns=ns(at), caller=caller, callee=callee, kind=kind) for caller, callee, kind, at in parts.x
             ]
         row_s, keys, times, values = _columns(samples, 4)
-        row_l, streams, when, severities, texts = _columns(lines, 5)
+        row_l, streams, when, severities, texts, fields = _columns(lines, 6)
+        line_columns = np.array(row_l, np.int32), streams, np.array(when, np.int64), np.array(severities, np.int8), texts
         return Decoded(
             Samples(np.array(row_s, np.int32), keys, np.array(times, np.int64), np.array(values, np.float64)),
-            Lines(np.array(row_l, np.int32), streams, np.array(when, np.int64), np.array(severities, np.int8), texts),
+            Lines(*line_columns, None, fields if any(part != NO_FIELDS for part in fields) else None),
             events,
             rejected,
             whole,

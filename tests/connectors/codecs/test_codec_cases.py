@@ -74,7 +74,13 @@ def _as_json(decoded, catalog):
             if getattr(decoded, name)
         }
         | _pieces(lines.pieces)
+        | ({} if lines.fields is None else {"fields": [_carried(fields) for fields in lines.fields]})
     )
+
+
+def _carried(fields):
+    """What a line carries beside its text."""
+    return {"session": fields.session.decode()} if fields.session else {}
 
 
 def _pieces(pieces):

@@ -106,3 +106,13 @@ def test_a_body_nested_without_end_is_cut(catalog):
         body = {"arrayValue": {"values": [body]}}
     decoded = read_json({"body": body}, catalog)
     assert decoded.lines.text == [b"[" * 17 + b"null" + b"]" * 17]
+
+
+@pytest.mark.parametrize(
+    ("session", "found"), [("auto", "0101"), ("", ""), ("request_id", "r-7"), ("nothing | request_id", "r-7"), ("body.id", "")]
+)
+def test_the_session_of_a_record_is_its_trace_or_what_the_mapping_names(session, found, catalog):
+    log = {"timeUnixNano": str(TS_NS), "traceId": "01" * 16, "body": {"stringValue": "hi"}}
+    log["attributes"] = [{"key": "request_id", "value": {"stringValue": "r-7"}}]
+    fields = read_json(log, catalog, mapping={"session": session}).lines.fields
+    assert [part.session.decode()[:4] for part in fields or []] == ([found] if found else [])

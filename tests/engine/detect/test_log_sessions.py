@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 import numpy as np
 import pytest
@@ -100,3 +102,23 @@ def test_what_is_off_costs_nothing():
     _, stats = play(shard, shop(6, 6))
     assert not any(metric is Metric.SESSIONS for metric, _ in stats.counts)
     assert shard.snapshot().columns["lines.sessions.models"].size == 0
+
+
+@pytest.mark.skipif(not JIT, reason="too few sessions")
+def test_a_key_beside_the_text_counts_as_one_within_it():
+    """The same orders, whose keys are fields and no part of any text, are told of alike."""
+
+    def beside(log):
+        for part in log:
+            parts = msgspec.json.decode(part.value)
+            for line in parts["l"]:
+                key, _, text = line[3].partition(" ")
+                if key.startswith("req-") and sum(map(str.isdigit, key)) >= 4:
+                    line[3:] = [text, [base64.b64encode(key.encode()).decode()]]
+            yield part._replace(value=msgspec.json.encode(parts))
+
+    log = shop(3)
+    inside, outside = play(machine(QUICK), log)[1], play(machine(QUICK), list(beside(log)))[1]
+    verdicts = {labels: count for (metric, labels), count in inside.counts.items() if metric is Metric.SESSIONS}
+    assert verdicts == {labels: count for (metric, labels), count in outside.counts.items() if metric is Metric.SESSIONS}
+    assert verdicts["odd",] > 5

@@ -18,7 +18,7 @@ from engine.detect.partials import HOLD_NS, Partials
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import StepStats
-from engine.records import Lines, Pieces, Record, Run
+from engine.records import NO_FIELDS, Lines, Pieces, Record, Run
 
 SECOND_NS = 1_000_000_000
 
@@ -27,7 +27,7 @@ def _batch(parts, first=0, *, folds=False):
     """Lines of (origin, more, text), one a record."""
     texts = [text for _, _, text in parts]
     more = np.array([more for _, more, _ in parts], np.bool_)
-    pieces = Pieces([origin for origin, _, _ in parts], more, texts, lambda text: (text.strip(), 9), folds)
+    pieces = Pieces([origin for origin, _, _ in parts], more, texts, lambda text: (text.strip(), 9, NO_FIELDS), folds)
     n = len(parts)
     return Lines(
         np.arange(n, dtype=np.int32),
@@ -164,3 +164,13 @@ def test_json_that_came_in_pieces_is_opened_when_it_is_whole_also_after_a_crash(
         state, intake = intake.snapshot(), _intake()
         intake.restore(state)
     assert told == [(b'log{service="checkout"}', 17, b"payment failed twice")]
+
+
+def test_a_line_in_pieces_has_the_session_of_its_first_piece_or_of_what_is_opened():
+    intake = _intake()
+    document = b'{"app":"checkout","pod":"p","stream":"stdout","_p":"%s","request_id":"r-100%d","log":"%s"}'
+    outer = ((b"P", 1, b"one "), (b"F", 2, b"line"), (b"P", 3, b'{\\"trace_id\\":\\"ab12\\",'), (b"F", 4, b'\\"msg\\":\\"x\\"}'))
+    records = [Record("t", 0, n, SECOND_NS, None, document % part) for n, part in enumerate(outer)]
+    lines = intake.take(Run.of(records), Drafts(), StepStats()).lines
+    assert lines.text == [b"one line", b"x"]
+    assert [fields.session for fields in lines.fields or []] == [b"r-1001", b"ab12"]

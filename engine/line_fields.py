@@ -1,0 +1,135 @@
+"""What a log line carries beside its text: which of its document's members names its session.
+
+    {"msg": "order complete", "trace_id": "4bf92f3577b34da6"}     ─▶  Fields(session=b"4bf92f3577b34da6")
+
+Members are known by their dotted names, whether the dots are nesting or part of a key. What is looked at of one document is bounded in
+members, depth and characters. Producers write documents of few shapes, so what to look at is worked out once for each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping as Members
+from typing import Any, Final, NamedTuple
+
+from engine.config.mapping import AUTO, Mapping
+from engine.records import NO_FIELDS, Fields
+
+MEMBERS_MAX: Final = 256
+"""Members of one object that are looked at, in the order in which they stand."""
+OBJECTS_MAX: Final = 64
+"""Objects of one document."""
+DEPTH_MAX: Final = 4
+NAME_CHARS_MAX: Final = 200
+"""Members with longer names, dots and all, are not looked at."""
+SHAPES_MAX: Final = 1024
+SHAPE_CHARS_MAX: Final = 4096
+"""Shapes of objects that are remembered, and characters of the names of one; when full, all are forgotten."""
+SESSION_CHARS_MIN: Final = 4
+SESSION_CHARS_MAX: Final = 128
+"""Longer values name nothing."""
+SESSION_NAMES: Final = (
+    "traceid",
+    "oteltraceid",
+    "requestid",
+    "xrequestid",
+    "reqid",
+    "correlationid",
+    "xcorrelationid",
+    "transactionid",
+    "jobid",
+    "runid",
+)
+"""Names of sessions without `_`, `-` and `.`, in small letters, the best first. They are looked for in the last part of a name and in the last two."""
+ORIGINS: Final = frozenset(
+    {"kubernetes", "agent", "ecs", "host", "cloud", "container", "docker", "metadata", "@metadata", "input"}
+)
+"""Objects that say where a line comes from: nothing in them is guessed to be a session."""
+_NO_NAME: Final = 1 << 30
+_DIGIT: Final = re.compile(r"[0-9]")
+
+
+class _Shape(NamedTuple):
+    """What to look at in an object with certain names."""
+
+    sessions: tuple[tuple[str, int], ...]  # members that may name a session, and how well they do: less is better
+    inner: tuple[str, ...]  # members that are looked into where they are objects
+
+
+class FieldReader:
+    """Reads the documents of one source, by its mapping. Stateless but for what it remembers of shapes."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._auto = mapping.session == AUTO
+        self._given = [] if self._auto else [name.strip() for name in mapping.session.split("|") if name.strip()]
+        self.wanted = self._auto or bool(self._given)
+        """Whether anything is looked for at all."""
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
+
+    def read(self, document: Members[str, Any]) -> Fields:
+        """What a document says beside its text; NO_FIELDS when it says nothing."""
+        if not self.wanted:
+            return NO_FIELDS
+        best, session = _NO_NAME, ""
+        for shape, members in self._objects(document):
+            for name, rank in shape.sessions:
+                text = self._session(members[name]) if rank < best else ""
+                if text:
+                    best, session = rank, text
+        return Fields(session.encode("utf-8", "replace")) if session else NO_FIELDS
+
+    def _objects(self, document: Members[str, Any]) -> Iterator[tuple[_Shape, Members[str, Any]]]:
+        """A document and the objects within it, outer ones first."""
+        waiting: list[tuple[str, Members[str, Any]]] = [("", document)]
+        for prefix, members in waiting:
+            shape = self._shape(prefix, members)
+            yield shape, members
+            for name in shape.inner:
+                value = members[name]
+                if type(value) is dict and len(waiting) < OBJECTS_MAX:
+                    waiting.append((f"{prefix}{name}.", value))
+
+    def _shape(self, prefix: str, members: Members[str, Any]) -> _Shape:
+        names = (prefix, *members)
+        shape = self._shapes.get(names)
+        if shape is None:
+            shape = self._shape_anew(prefix, names[1 : MEMBERS_MAX + 1])
+            if sum(map(len, names)) <= SHAPE_CHARS_MAX:
+                if len(self._shapes) >= SHAPES_MAX:
+                    self._shapes.clear()
+                self._shapes[names] = shape
+        return shape
+
+    def _shape_anew(self, prefix: str, names: tuple[str, ...]) -> _Shape:
+        short = [name for name in names if len(prefix) + len(name) <= NAME_CHARS_MAX]
+        ranks = ((name, self._rank(prefix + name)) for name in short)
+        inner = tuple(name for name in short if self._looks_into(prefix, name))
+        return _Shape(tuple((name, rank) for name, rank in ranks if rank < _NO_NAME), inner)
+
+    def _looks_into(self, prefix: str, name: str) -> bool:
+        if self._auto:
+            return prefix.count(".") < DEPTH_MAX - 1 and (prefix + name) not in ORIGINS
+        return any(given.startswith(f"{prefix}{name}.") for given in self._given)
+
+    def _rank(self, name: str) -> int:
+        """How well a name names a session: less is better, _NO_NAME not at all."""
+        if not self._auto:
+            return self._given.index(name) if name in self._given else _NO_NAME
+        parts = name.lower().replace("_", "").replace("-", "").split(".")
+        ends = (parts[-1], "".join(parts[-2:]))
+        return min((SESSION_NAMES.index(end) for end in ends if end in SESSION_NAMES), default=_NO_NAME)
+
+    def _session(self, value: Any) -> str:
+        """A value as the name of a session, "" where it is none. What was only guessed must look like an id, as in a text."""
+        text = value if type(value) is str else str(value) if type(value) is int else ""
+        if len(text) > SESSION_CHARS_MAX or text in ("", "-"):
+            return ""
+        if self._auto and (len(text) < SESSION_CHARS_MIN or not text.strip("0-") or _DIGIT.search(text) is None):
+            return ""
+        return text
+
+
+def joined_fields(outer: Fields, inner: Fields) -> Fields:
+    """Those of a line that is a document within a document: the inner one knows better."""
+    return inner if outer is NO_FIELDS or inner.session else outer

@@ -1,0 +1,92 @@
+"""What a line carries beside its text: sessions by name, bounded whatever the document."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.config.mapping import Mapping
+from engine.line_fields import MEMBERS_MAX, NAME_CHARS_MAX, OBJECTS_MAX, SESSION_CHARS_MAX, SHAPES_MAX, FieldReader, joined_fields
+from engine.records import NO_FIELDS, Fields
+
+AUTO = FieldReader(Mapping())
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"trace_id": "ab12"},
+        {"traceId": "ab12", "n": 1},
+        {"trace": {"id": "ab12"}},
+        {"trace.id": "ab12"},
+        {"dd": {"trace_id": "ab12", "span_id": "ff00"}},
+        {"context": {"http": {"X-Request-ID": "ab12"}}},
+        {"job_id": "other1", "trace": {"id": "ab12"}},
+        {"trace_id": "0000000000000000", "request_id": "ab12"},
+        {"trace_id": "-", "request_id": "ab12"},
+        {"trace_id": None, "request_id": ["x"], "req_id": "ab12"},
+        {"kubernetes": {"labels": {"job_id": "7777"}}, "run_id": "ab12"},
+    ],
+)
+def test_the_usual_names_are_known_wherever_they_stand(document):
+    assert AUTO.read(document) == Fields(b"ab12")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"id": "ab12"},
+        {"trace_id": "none"},
+        {"trace_id": "a1"},
+        {"trace_id": {"x": 1}},
+        {"trace_id": 7},
+        {"trace_id": 12.5},
+        {"trace_id": "1" * (SESSION_CHARS_MAX + 1)},
+        {"x" * NAME_CHARS_MAX + ".trace_id": "ab12"},
+        {"a": {"b": {"c": {"d": {"trace_id": "ab12"}}}}},
+        {str(n): n for n in range(MEMBERS_MAX)} | {"trace_id": "ab12"},
+        {str(n): {"x": n} for n in range(OBJECTS_MAX)} | {"z": {"trace_id": "ab12"}},
+    ],
+)
+def test_what_is_no_id_or_lies_beyond_the_bounds_is_none(document):
+    assert AUTO.read(document) is NO_FIELDS
+
+
+def test_a_number_may_be_a_session():
+    assert AUTO.read({"request_id": 123456}) == Fields(b"123456")
+
+
+def test_a_given_name_decides_alone_and_takes_any_value():
+    reader = FieldReader(Mapping(session="order | user.name"))
+    assert reader.read({"trace_id": "ab12", "user": {"name": "x"}}) == Fields(b"x")
+    assert reader.read({"user.name": "x", "order": 7}) == Fields(b"7")
+    assert reader.read({"trace_id": "ab12"}) is NO_FIELDS
+    assert FieldReader(Mapping(session="")).wanted is False
+
+
+def test_shapes_are_forgotten_when_there_are_too_many_and_nothing_changes():
+    reader = FieldReader(Mapping())
+    for n in range(SHAPES_MAX + 10):
+        assert reader.read({f"x{n}": 1, "trace_id": f"ab{n:02}"}) == Fields(b"ab%02d" % n)
+    assert reader.read({"x" * 5000: 1, "trace_id": "ab12"}) == Fields(b"ab12")
+
+
+def test_of_a_document_within_a_document_the_inner_one_knows_better():
+    outer, inner = Fields(b"outer"), Fields(b"inner")
+    assert joined_fields(outer, inner) == inner
+    assert joined_fields(outer, NO_FIELDS) == outer
+    assert joined_fields(NO_FIELDS, inner) == inner
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["trace_id", "id", "trace", "a.b", ""]), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["trace_id", "id", "trace", "a", "\ud800"]), VALUES, max_size=4))
+def test_any_document_is_read_and_always_the_same(document):
+    assert AUTO.read(document) == FieldReader(Mapping()).read(document)
