@@ -23,7 +23,7 @@ $(STAMP): requirements/dev.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-demo: $(STAMP)  ## a simulated shop on an embedded broker: five faults found and judged (90 s)
+demo: $(STAMP)  ## a simulated shop on an embedded broker: eight faults found and judged (90 s)
 	@$(BIN)/foreshock demo
 
 test: $(STAMP)  ## all tests; with Java and Maven also those against a real Apache Kafka

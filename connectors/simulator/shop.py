@@ -65,6 +65,9 @@ NODES: tuple[str, ...] = tuple(sorted({service.node for service in SERVICES}))
 CALLS: tuple[tuple[str, str], ...] = tuple((s.name, callee) for s in SERVICES for callee in s.calls)
 RUNS_ON: tuple[tuple[str, str], ...] = tuple((s.name, s.node) for s in SERVICES)
 
+JOBS: dict[str, int] = {"email": 20, "inventory": 30, "search": 15}
+"""Services with a scheduled job → minutes between two runs."""
+
 MEMORY_LIMIT_RATIO = 2.2
 """A service is killed when its memory reaches this many times its memory at rest."""
 

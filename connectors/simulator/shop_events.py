@@ -15,6 +15,8 @@ from connectors.simulator.signals import Span
 
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 _PIPELINE_EVERY = 240
+_BAD = (What.BAD_DEPLOY, What.NEW_ERROR)
+_DEPLOYS = (*_BAD, What.GOOD_DEPLOY)
 _HOUSEKEEPING = ("log-rotate", "cert-check", "report")
 
 
@@ -42,7 +44,7 @@ def kubernetes(scenario: Scenario, span: Span, n: int, rng: np.random.Generator)
 def _marks(h: Happening, seconds: int) -> Iterator[Happened]:
     """What the cluster says of a happening at this tick."""
     node = BY_NAME[h.entity].node if h.entity in BY_NAME else h.entity
-    if h.what is What.BAD_DEPLOY and seconds == h.start:
+    if h.what in _DEPLOYS and seconds == h.start:
         yield Happened("ScalingReplicaSet", "Deployment", h.entity, node, f"Scaled up replica set {pod(h.entity, 1)} to 1")
     elif h.what is What.MEMORY_LEAK and seconds == h.end - 900:
         text = f"Memory cgroup out of memory: Killed process in {pod(h.entity)}"
@@ -75,7 +77,7 @@ def _event(seconds: int, event: Happened, rng: np.random.Generator) -> bytes:
 
 
 def deliveries(scenario: Scenario, seconds: int, rng: np.random.Generator) -> Iterator[bytes]:
-    """Pipeline runs every few minutes, a harmless deploy now and then, the bad one, and its rollback."""
+    """Pipeline runs every few minutes, a harmless deploy now and then, the bad ones, and their rollbacks."""
     if seconds % _PIPELINE_EVERY == 0:
         service = SERVICES[int(rng.integers(0, len(SERVICES)))].name
         yield _cdevent(seconds, "pipelinerun.finished.0.2.0", service, {"outcome": "success", "pipelineName": f"{service}-build"})
@@ -84,9 +86,9 @@ def deliveries(scenario: Scenario, seconds: int, rng: np.random.Generator) -> It
         if all(h.entity != service for h in scenario.happenings):
             yield _upgrade(seconds, service, f"1.{int(rng.integers(2, 60))}.0")
     for h in scenario.happenings:
-        if h.what is What.BAD_DEPLOY and seconds == h.start:
+        if h.what in _DEPLOYS and seconds == h.start:
             yield _upgrade(seconds, h.entity, "2.14.0")
-        elif h.what is What.BAD_DEPLOY and seconds == h.end:
+        elif h.what in _BAD and seconds == h.end:
             yield _cdevent(seconds, "service.rolledback.0.3.0", f"shop/{h.entity}", _content(h.entity, "2.13.4"))
 
 

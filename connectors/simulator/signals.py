@@ -123,6 +123,8 @@ def _service(span: Span, scenario: Scenario, name: str, load: Floats, noise: _No
         own = np.where(bad, own * (1.6 + 1.4 * h.size), own)
         cpu = np.where(bad, cpu * 1.35, cpu)
         restarted |= (times == h.start) | (times == h.end)
+    for h in (*_of(scenario, What.NEW_ERROR, name), *_of(scenario, What.GOOD_DEPLOY, name)):
+        restarted |= times == h.start
     for h in _of(scenario, What.SLOW_DATABASE, name):
         bad = _inside(h, times)
         rise = np.clip((times - h.start) / 300.0, 0.2, 1)

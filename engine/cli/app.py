@@ -26,7 +26,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
-    "demo": Command("engine.cli.demo:demo", "Run the engine over a simulated shop with five faults, and judge what it finds."),
+    "demo": Command("engine.cli.demo:demo", "Run the engine over a simulated shop with eight faults, and judge what it finds."),
     "run": Command("engine.cli.run:run", "Run all stages, or one, as a daemon on Kafka."),
     "check": Command("engine.cli.check:check", "Report everything that is wrong in a configuration file, with line numbers."),
     "replay": Command("engine.cli.replay:replay", "Run recorded telemetry through the same stages as the daemon."),

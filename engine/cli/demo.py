@@ -39,7 +39,7 @@ def demo(
     port: Annotated[int, typer.Option(help="admin port for /metrics; 0: any free one")] = 0,
     output: Annotated[str, typer.Option(help="table, or json: ends with one line of figures")] = "table",
 ) -> None:
-    """Run the engine over a simulated shop with five faults and two harmless surprises, and judge what it finds."""
+    """Run the engine over a simulated shop with eight faults and three harmless surprises, and judge what it finds."""
     story = plan(scenario, seed)
     began = time.monotonic()
     with ExitStack() as stack:
@@ -210,11 +210,10 @@ def _as_table(story: Scenario, verdict: Verdict, sent: int, seconds: float) -> s
             rows.append(f"{what}  MISSED")
             continue
         rank = f"cause ranked {finding.rank}" if finding.rank else "cause not named"
+        alerts = f"{finding.incident.alerts_total} alert{'s' if finding.incident.alerts_total != 1 else ''}"
         more = f", {finding.others} more incidents" if finding.others else ""
         delay = f"{finding.delay_seconds or 0:.0f} s"
-        rows.append(
-            f"{what}  found as {short(finding.incident.id)} after {delay}, {rank}, {finding.incident.alerts_total} alerts{more}"
-        )
+        rows.append(f"{what}  found as {short(finding.incident.id)} after {delay}, {rank}, {alerts}{more}")
     rows.extend(f"  {clock(h.start * 10**9)}  {h.what:16} {h.entity:13}  harmless" for h in story.happenings if h.harmless)
     rows.extend(f"  FALSE: {clock(i.opened_ts_ns)}  {short(i.id)}  {i.title}" for i in verdict.false)
     per_incident = verdict.alerts / verdict.incidents if verdict.incidents else 0.0

@@ -6,11 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from connectors.simulator.scenario import Happening, Scenario
-from engine.records import Incident, IncidentState
+from connectors.simulator.scenario import Happening, Scenario, What
+from engine.records import AnomalyKind, Incident, IncidentState
 
 _EARLY_SECONDS = 300
 _LATE_SECONDS = 1_200
+_SEEN_AS = {
+    What.NEW_ERROR: AnomalyKind.NEW_TEMPLATE,
+    What.JOB_STOPPED: AnomalyKind.STOPPED,
+    What.SLOW_PARTNER: AnomalyKind.LINE_VALUE,
+}
+"""Faults that show in one way only: an incident without such an alert on the entity does not stand for them."""
 _NOT_TOLD = (IncidentState.CANDIDATE, IncidentState.SUPPRESSED, IncidentState.MERGED)
 
 
@@ -73,9 +79,15 @@ def _match(incident: Incident, faults: Sequence[Happening]) -> int | None:
     for n, fault in enumerate(faults):
         told = incident.opened_ts_ns / 1e9
         in_time = fault.start - _EARLY_SECONDS <= told <= fault.end + _LATE_SECONDS
-        if in_time and set(incident.entities) & set(fault.affected):
+        if in_time and set(incident.entities) & set(fault.affected) and _shows(incident, fault):
             fitting.append((fault.entity not in incident.entities, abs(told - fault.start), n))
     return min(fitting)[2] if fitting else None
+
+
+def _shows(incident: Incident, fault: Happening) -> bool:
+    """Whether the incident has an alert of the kind that the fault must give."""
+    kind = _SEEN_AS.get(fault.what)
+    return kind is None or any(member.kind is kind and member.entity == fault.entity for member in incident.members)
 
 
 def _finding(fault: Happening, incidents: list[Incident]) -> Finding:

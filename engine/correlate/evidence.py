@@ -21,7 +21,7 @@ _ERROR = 17
 _NEWS = frozenset({AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_TEMPLATE, AnomalyKind.RARE_EVENT, AnomalyKind.ERROR_BURST})
 _LASTING = 2.0 / 3.0
 LASTING_WINDOWS = 3
-"""For so many windows a lone alert must burn to be told."""
+"""For so many windows a lone alert must burn, or what is overdue be so, to be told."""
 _HARMLESS = 0.5
 _MODEST = 1.5
 SUPPORT = 4.0 / 3.0
@@ -63,7 +63,7 @@ def gravity(member: MemberState, setting: Setting) -> float:
 
 
 def is_enough(incident: LiveIncident, setting: Setting) -> bool:
-    """Whether an incident is worth a person's time: severe, loud, lasting or supported by what is near it."""
+    """Whether an incident is worth a person's time: severe, loud, overdue, lasting or supported by what is near it."""
     live = [m for m in incident.members.values() if m.state is not AlertState.RESOLVED and not m.suppressed]
     if not live:
         return False
@@ -73,6 +73,8 @@ def is_enough(incident: LiveIncident, setting: Setting) -> bool:
         return True
     since = setting.now_ns - int(LASTING_WINDOWS * setting.config.window * _NS)
     full = [(m, w) for m, w in zip(live, weights, strict=True) if w >= m.score]
+    if any(m.overdue and m.state is AlertState.FIRING and m.onset_ts_ns <= since for m in live):
+        return True
     if any(m.state is AlertState.FIRING and m.joined_ns <= since and w >= _LASTING * severe for m, w in full):
         return True
     bad = {c.entity for c in incident.changes.values() if not c.is_change and c.severity >= BAD_SEVERITY}

@@ -9,7 +9,7 @@ from engine.correlate.families import Family, family_of, in_words
 from engine.correlate.incidents import Book
 from engine.correlate.state import LiveIncident, MemberState
 from engine.correlate.titles import what
-from engine.correlate.words import clean, clock, number
+from engine.correlate.words import clean, clock, number, span
 from engine.records import AnomalyKind, Signal
 
 
@@ -31,6 +31,7 @@ def explain(incident: LiveIncident, book: Book) -> None:
     incident.hints, incident.abstained = list(ranking.hints), ranking.abstained
 
 
+_COUNTED = frozenset({AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_TEMPLATE, AnomalyKind.RARE_EVENT})
 _OF_DECADES = 0.75
 """The strength of one decade of a metric that is off together with others: a score of 1.0, about four decades, has a strength of 3."""
 
@@ -75,9 +76,17 @@ def _family(member: MemberState) -> Family:
 
 
 def _fact(member: MemberState) -> str:
-    """One series' deviation as a sentence with the numbers that a person can look up."""
-    at = f"since {clock(member.onset_ts_ns)} UTC"
+    """What one series shows as a sentence with the numbers, and for lines of a log the words, that a person can look up."""
+    fact = f"{member.entity}: {what(member)}, {_figures(member)}since {clock(member.onset_ts_ns)} UTC"
+    return f"{fact}; for example '{clean(member.example)}'" if member.example else fact
+
+
+def _figures(member: MemberState) -> str:
     if member.value is None or member.expected is None:
-        return f"{member.entity}: {what(member)}, {at}"
+        return ""
+    if member.overdue:
+        return f"usually each {span(member.step_seconds)}, missing "
+    if member.kind in _COUNTED and not member.expected:
+        return f"{number(member.value)} so far where there were none, "
     figures = f"{number(member.value)} where {number(member.expected)} was expected"
-    return f"{member.entity}: {what(member)}, {figures}, {abs(member.deviation):.0f} usual deviations, {at}"
+    return f"{figures}, {abs(member.deviation):.0f} usual deviations, " if member.deviation else f"{figures}, "

@@ -9,6 +9,7 @@ from engine.correlate.reorder import Reorder
 from engine.correlate.suppress import Suppression
 from engine.correlate.topology import Observed
 from engine.records import (
+    OVERDUE,
     Alert,
     AlertState,
     AnomalyKind,
@@ -44,6 +45,8 @@ class MemberState(msgspec.Struct):
     joined_because: str
     suppressed: str = ""
     suppressed_until_ns: int = 0
+    example: str = ""  # one redacted line
+    overdue: bool = False  # something that comes regularly did not come
     together: dict[str, float] = {}  # metrics that are off together → their decades; empty for an alert on one series
 
     def public(self) -> Member:
@@ -83,6 +86,8 @@ def member_from(alert: Alert, because: str) -> MemberState:
         severity=alert.severity,
         text=alert.text,
         joined_because=because,
+        example=alert.example,
+        overdue=alert.reason == OVERDUE,
         together=alert.factors if alert.kind is AnomalyKind.JOINT else {},
     )
 

@@ -24,7 +24,7 @@ from engine.detect.drafts import Moment
 from engine.detect.episode import ERROR, SIGHTINGS, WARN, Ask, Episode, Sighting, Words
 from engine.detect.gates import Gate, Judged, confirmed, flapping, settling
 from engine.detect.memory import Excursion, Memories, Past
-from engine.records import Alert, AlertState, AnomalyKind, ModelRef, Series, digest
+from engine.records import OVERDUE, Alert, AlertState, AnomalyKind, ModelRef, Series, digest
 
 STRONG: Final = 1.7
 """A score from which one sample is enough."""
@@ -199,7 +199,7 @@ class Episodes:
         episode.onset_ts_ns = episode.ts_ns = seen.ts_ns
         episode.score = episode.peak = seen.score
         episode.severity, episode.text, episode.example, episode.value = seen.severity, seen.text, seen.example, seen.value
-        return self._fire(episode, "overdue" if seen.kind is AnomalyKind.STOPPED else "first_sighting", moment)
+        return self._fire(episode, OVERDUE if seen.kind is AnomalyKind.STOPPED else "first_sighting", moment)
 
     def counted(self, series: Series, count: int, ts_ns: int, moment: Moment) -> Alert | None:
         """A bucket of what was sighted has closed: it lives while it is seen, and is over after `recover` empty buckets.

@@ -18,6 +18,7 @@ boundary of every detector, NaN no opinion. Ids are hashes of stamps, so a repla
 
 from engine.records.actions import Action, ActionState, Audit
 from engine.records.alerts import (
+    OVERDUE,
     Alert,
     AlertsMessage,
     AlertState,
@@ -54,6 +55,7 @@ from engine.records.wire import as_jsonable, decode_action, decode_alerts_messag
 __all__ = [
     "ALL_PARTITIONS",
     "NO_FIELDS",
+    "OVERDUE",
     "Action",
     "ActionState",
     "Alert",

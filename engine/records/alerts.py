@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -43,6 +44,10 @@ class AnomalyKind(StrEnum):
     LINE_VALUE = "line_value"  # a number within a log line is not what it usually is
     BROKEN_SEQUENCE = "broken_sequence"  # sessions (the lines of one trace, request or block) went unlike the others
     ERROR_BURST = "error_burst"  # many services write errors at the same time
+
+
+OVERDUE: Final = "overdue"
+"""The reason of an alert on something that comes regularly and did not come."""
 
 
 class ModelRef(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,6 +63,46 @@ def test_a_new_error_message_alone_is_told():
     assert told[0].title.startswith("cart: new log message 'boom <*>'")
 
 
+def overdue(**more) -> dict[str, object]:
+    """A line that comes each half hour and is missing since the first minute; told when it is overdue."""
+    return {
+        "kind": AnomalyKind.STOPPED,
+        "signal": Signal.LOG,
+        "text": "export wrote <*> rows",
+        "example": "export wrote 100 rows",
+        "reason": "overdue",
+        "score": 1.02,
+        "peak_score": 1.02,
+        "value": 0.0,
+        "expected": 1.0,
+        "deviation": 0.0,
+        "step_seconds": 1800.0,
+        **more,
+    }
+
+
+def test_a_line_that_is_overdue_is_told_by_itself_with_how_often_it_came():
+    told = run(Timeline().fires(18, "cart:log_lines", onset=1, **overdue()).passes(20), **SHOP)
+    assert states(told) == ["open"]
+    assert told[0].opened_ts_ns == at(19)
+    assert told[0].title == "cart: log message 'export wrote <*> rows' does not come any more (1 alert)"
+    assert told[0].hints[0].entity == "cart"
+    assert told[0].hints[0].evidence[0].text == (
+        "cart: log message 'export wrote <*> rows' does not come any more, usually each 30 min, missing since 01:01:00 UTC; "
+        "for example 'export wrote 100 rows'"
+    )
+
+
+def test_a_heartbeat_that_misses_some_minutes_of_a_restart_is_not_told():
+    story = Timeline().fires(4, "cart:log_lines", onset=1, **overdue(step_seconds=60.0)).passes(15)
+    assert run(story.recovers(15, "cart:log_lines").passes(60), **SHOP) == []
+    assert states(run(story.passes(17), **SHOP)) == []
+
+
+def test_a_count_of_lines_that_fell_to_nothing_is_told_by_its_score_only():
+    assert run(Timeline().fires(1, "cart:log_lines", **overdue(reason="confirmed")).passes(60), **SHOP) == []
+
+
 def test_an_incident_resolves_only_when_every_member_is_healthy():
     story = Timeline().fires(1, "cart:latency", "cart:errors").passes(3).recovers(5, "cart:latency").passes(8)
     assert states(run(story, **SHOP)) == ["open", "open"]
