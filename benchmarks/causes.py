@@ -4,9 +4,10 @@
 
 FOLDER holds a folder of cases for each system (see `fault_cases`); without it made-up systems are judged. AC@k is the share of cases with the true
 entity among the first k, Avg@5 the mean of AC@1 to AC@5; `metric` asks besides for a metric of the true kind (only cases whose truth names it).
-`of_all` are means over systems, each counting alike.
+A case of which we say that we are not sure counts as a miss; `answered right` is the share of the others whose first is the true one. `of_all` are means over
+systems, each counting alike.
 
-`abstention`: cases are left unanswered in order of the first hint's probability, all systems together; precision at 1 over those answered, by the share left
+`abstention`: cases are left unanswered in order of how far the first hint leads, all systems together; precision at 1 over those answered, by the share left
 out. `calibration`: by the stated probability, how often the first hint is right.
 """
 
@@ -40,6 +41,7 @@ class Answer(NamedTuple):
     hints: list[Found]
     seconds: float
     probability: float = 0.0
+    lead: float = 0.0  # over the second hint's probability
     abstained: bool = False
 
 
@@ -58,13 +60,13 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
     answers = {s: {name: [method(c) for c in cases] for name, method in methods.items()} for s, cases in systems.items()}
     by_system = {s: {name: judge(systems[s], told) for name, told in answers[s].items()} for s in systems}
     ours = [
-        (right(c, a), a.probability) for s, cases in systems.items() for c, a in zip(cases, answers[s]["foreshock"], strict=True)
+        (right(c, told), told) for s, cases in systems.items() for c, told in zip(cases, answers[s]["foreshock"], strict=True)
     ]
     return {
         "systems": by_system,
         "of_all": {name: _mean([by_system[s][name] for s in systems]) for name in methods},
-        "abstention": curve(ours),
-        "calibration": calibration(ours),
+        "abstention": curve([(is_right, told.lead) for is_right, told in ours]),
+        "calibration": calibration([(is_right, told.probability) for is_right, told in ours]),
         "time": speed(quick=quick),
         "machine": machine(),
     }
@@ -76,8 +78,8 @@ def foreshock(case: Case) -> Answer:
     began = time.thread_time()
     ranking: Ranking = rank(symptoms(case.table, case.at), (), case.topology, hints_max=HINTS)
     took = time.thread_time() - began
-    best = ranking.hints[0].probability if ranking.hints else 0.0
-    return Answer([(h.entity, h.metric) for h in ranking.hints], took, best, ranking.abstained)
+    first, second, *_ = [*(h.probability for h in ranking.hints), 0.0, 0.0]
+    return Answer([(h.entity, h.metric) for h in ranking.hints], took, first, first - second, ranking.abstained)
 
 
 def _rival(method: Callable[[Case], list[int]]) -> Callable[[Case], Answer]:
@@ -93,16 +95,17 @@ def _rival(method: Callable[[Case], list[int]]) -> Callable[[Case], Answer]:
 # ------------------------------------------------------------------------------------------------------ figures
 def judge(cases: Sequence[Case], answers: Sequence[Answer]) -> dict[str, float]:
     """AC@1, 3, 5, Avg@5 for entities, and for metrics where the truth has kinds; milliseconds a case."""
-    places = [_place(dict.fromkeys(e for e, _ in a.hints), c.root) for c, a in zip(cases, answers, strict=True)]
+    places = [_place(c, a) for c, a in zip(cases, answers, strict=True)]
+    answered = [right(c, a) for c, a in zip(cases, answers, strict=True) if not a.abstained]
     figures = _accuracy(places)
     kinds = [_kind_place(c, a) for c, a in zip(cases, answers, strict=True) if c.kind]
     if kinds:
         figures |= {f"metric {name}": value for name, value in _accuracy(kinds).items()}
-    abstained = sum(a.abstained for a in answers)
     return {
         "cases": len(cases),
         **figures,
-        "abstained": abstained,
+        "abstained": round(1.0 - len(answered) / len(cases), 3),
+        "answered right": round(mean(answered), 3) if answered else 0.0,
         "ms a case": round(1e3 * median(a.seconds for a in answers), 2),
     }
 
@@ -112,12 +115,14 @@ def right(case: Case, answer: Answer) -> bool:
     return bool(answer.hints) and answer.hints[0][0] == case.root
 
 
-def _place(names: Sequence[str] | dict[str, None], root: str) -> int:
-    return next((k for k, name in enumerate(names, 1) if name == root), 0)
+def _place(case: Case, answer: Answer) -> int:
+    """The place of the true entity among all that are named, 0 for none."""
+    names = [] if answer.abstained else dict.fromkeys(e for e, _ in answer.hints)
+    return next((k for k, name in enumerate(names, 1) if name == case.root), 0)
 
 
 def _kind_place(case: Case, answer: Answer) -> int:
-    found = ((e, family_of(m)) for e, m in answer.hints)
+    found = () if answer.abstained else ((e, family_of(m)) for e, m in answer.hints)
     return next((k for k, (entity, kind) in enumerate(found, 1) if entity == case.root and kind == case.kind), 0)
 
 
@@ -131,16 +136,18 @@ def _mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     for row in rows:
         for name, value in row.items():
             by_name[name].append(value)
-    return {name: round(mean(values), 3) for name, values in by_name.items() if name not in ("cases", "abstained")}
+    return {name: round(mean(values), 3) for name, values in by_name.items() if name != "cases"}
 
 
 def curve(told: Sequence[tuple[bool, float]]) -> list[dict[str, float]]:
-    """Precision at 1 over the cases that are answered, by the share that is not; `below` is the probability that divides them."""
+    """Precision at 1 over the cases that are answered, by the share that is not; `below` is the lead that divides them."""
     ordered = sorted(told, key=lambda t: t[1])
     rows = []
     for share in LEFT_OUT:
         rest = ordered[round(share * len(ordered)) :]
-        rows.append({"left_out": share, "below": rest[0][1], "precision": round(mean(is_right for is_right, _ in rest), 3)})
+        rows.append(
+            {"left_out": share, "below": round(rest[0][1], 3), "precision": round(mean(is_right for is_right, _ in rest), 3)}
+        )
     return rows
 
 

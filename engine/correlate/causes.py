@@ -81,9 +81,22 @@ class Weights:
             Family.EVENT: 0.9,
         }
     )
+    telling: Mapping[Family, float] = (
+        field(  # of a symptom's weight when one metric is named: what an entity suffers names no cause
+            default_factory=lambda: {
+                Family.LATENCY: 0.5,
+                Family.ERRORS: 0.5,
+                Family.AVAILABILITY: 0.5,
+                Family.SATURATION: 0.7,
+            }
+        )
+    )
 
 
 WEIGHTS = Weights()
+
+APART = 0.125
+"""By how much probability the first hypothesis must lead, or nobody is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +115,7 @@ class _Account:
     entity: str
     score: float = 0.0
     best: Symptom | None = None
+    metric: str = ""
     evidence: list[Evidence] = field(default_factory=list)
     against: list[Evidence] = field(default_factory=list)
     change: str = ""
@@ -154,8 +168,9 @@ def _judge(hints: tuple[Hint, ...], abstain_below: float) -> Ranking:
         return Ranking(
             hints, abstained=True, why=f"the best hypothesis has {best.probability:.0%}, less than {abstain_below:.0%}"
         )
-    if len(hints) > 1 and best.probability < 1.05 * hints[1].probability:
-        return Ranking(hints, abstained=True, why=f"{best.entity} and {hints[1].entity} cannot be told apart")
+    if len(hints) > 1 and best.probability - hints[1].probability < APART:
+        shares = f"{best.probability:.0%} and {hints[1].probability:.0%}"
+        return Ranking(hints, abstained=True, why=f"{best.entity} and {hints[1].entity} cannot be told apart: {shares}")
     return Ranking(hints, abstained=False, why="")
 
 
@@ -186,6 +201,7 @@ def _weigh_families(account: _Account, shown: Shown, topology: Topology, weights
         rest, by = _unexplained(account.entity, family, strength, shown, topology, weights)
         own.append((rest, strength, symptom, by))
     own.sort(key=lambda o: (-o[0], o[2].metric))
+    account.metric = max(own, key=lambda o: o[0] * weights.telling.get(o[2].family, 1.0))[2].metric if own else ""
     for place, (rest, strength, symptom, by) in enumerate(own[:3]):
         share = (1.0, weights.second, 0.0)[place]
         if place == 0:
@@ -305,10 +321,9 @@ def _hint(account: _Account, probability: float, topology: Topology, shown: Show
         for callee in topology.callees(account.entity)
         if callee in shown and all(s.silent for _, s in shown[callee].values())
     ]
-    metric = account.best.metric if account.best is not None else ""
     return Hint(
         entity=account.entity,
-        metric=metric,
+        metric=account.metric,
         probability=round(probability, 4),
         evidence=order,
         against=account.against,

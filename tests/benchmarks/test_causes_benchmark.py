@@ -87,3 +87,16 @@ def test_made_up_systems_are_the_same_each_time_and_the_true_cause_is_mostly_fou
     rival = causes.judge(one, [causes._rival(RIVALS["nsigma"])(c) for c in one])
     assert figures["AC@1"] >= 0.6
     assert figures["Avg@5"] > rival["Avg@5"]
+
+
+def test_it_runs_on_made_up_systems_with_all_rivals() -> None:
+    figures = causes.run(quick=True, options=["--systems", "1"])
+    assert set(figures["systems"]["made_up_0"]) == {"foreshock", *RIVALS}  # type: ignore[index]
+    assert figures["abstention"][0]["left_out"] == 0.0  # type: ignore[index]
+
+
+def test_a_case_of_which_we_are_not_sure_is_a_miss_and_no_answer() -> None:
+    sure = causes.Answer([("cart", "cpu")], 0.001)
+    unsure = sure._replace(abstained=True)
+    figures = causes.judge([case(), case()], [sure, unsure])
+    assert (figures["AC@1"], figures["abstained"], figures["answered right"]) == (0.5, 0.5, 1.0)

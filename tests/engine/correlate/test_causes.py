@@ -73,6 +73,21 @@ def test_equal_hypotheses_are_not_told_apart():
     assert "cannot be told apart" in ranking.why
 
 
+def test_a_small_lead_names_nobody_and_says_how_small():
+    ranking = rank([symptom("a", strength=24.0), symptom("b", strength=20.0)], (), Topology())
+    assert ranking.abstained
+    assert (
+        ranking.why == f"a and b cannot be told apart: {ranking.hints[0].probability:.0%} and {ranking.hints[1].probability:.0%}"
+    )
+    assert not rank([symptom("a", strength=60.0), symptom("b", strength=20.0)], (), Topology()).abstained
+
+
+def test_the_metric_that_is_named_is_the_entitys_own_rather_than_what_it_suffers():
+    suffers, cause = symptom("a", Family.LATENCY, 60.0), symptom("a", Family.CPU, 20.0)
+    assert best(suffers, cause).metric == str(Family.CPU)
+    assert best(suffers, symptom("a", Family.CPU, 3.0)).metric == str(Family.LATENCY)
+
+
 def test_nothing_shown_means_nobody_is_named():
     ranking = rank([], (), CHAIN)
     assert (ranking.hints, ranking.abstained) == ((), True)
