@@ -1,6 +1,7 @@
-"""What a log line carries beside its text: which of its document's members names its session.
+"""What a log line carries beside its text: which of its document's members name its session, and which measure something.
 
-    {"msg": "order complete", "trace_id": "4bf92f3577b34da6"}     ─▶  Fields(session=b"4bf92f3577b34da6")
+    {"msg": "order complete", "trace_id": "4bf92f3577b34da6", "duration_ms": 31}
+        ─▶  Fields(session=b"4bf92f3577b34da6", numbers=(("duration_ms", 31.0),))
 
 Members are known by their dotted names, whether the dots are nesting or part of a key. What is looked at of one document is bounded in
 members, depth and characters. Producers write documents of few shapes, so what to look at is worked out once for each.
@@ -9,11 +10,11 @@ members, depth and characters. Producers write documents of few shapes, so what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from collections.abc import Mapping as Members
 from typing import Any, Final, NamedTuple
 
 from engine.config.mapping import AUTO, Mapping
+from engine.measures import measures, number_of
 from engine.records import NO_FIELDS, Fields
 
 MEMBERS_MAX: Final = 256
@@ -23,6 +24,8 @@ OBJECTS_MAX: Final = 64
 DEPTH_MAX: Final = 4
 NAME_CHARS_MAX: Final = 200
 """Members with longer names, dots and all, are not looked at."""
+NUMBERS_MAX: Final = 8
+"""Numbers of one line, the first that stand there."""
 SHAPES_MAX: Final = 1024
 SHAPE_CHARS_MAX: Final = 4096
 """Shapes of objects that are remembered, and characters of the names of one; when full, all are forgotten."""
@@ -45,7 +48,7 @@ SESSION_NAMES: Final = (
 ORIGINS: Final = frozenset(
     {"kubernetes", "agent", "ecs", "host", "cloud", "container", "docker", "metadata", "@metadata", "input"}
 )
-"""Objects that say where a line comes from: nothing in them is guessed to be a session."""
+"""Objects that say where a line comes from: nothing in them is guessed to be a session or a measurement."""
 _NO_NAME: Final = 1 << 30
 _DIGIT: Final = re.compile(r"[0-9]")
 
@@ -54,6 +57,7 @@ class _Shape(NamedTuple):
     """What to look at in an object with certain names."""
 
     sessions: tuple[tuple[str, int], ...]  # members that may name a session, and how well they do: less is better
+    numbers: tuple[tuple[str, str], ...]  # members that measure something, and their dotted names
     inner: tuple[str, ...]  # members that are looked into where they are objects
 
 
@@ -61,9 +65,12 @@ class FieldReader:
     """Reads the documents of one source, by its mapping. Stateless but for what it remembers of shapes."""
 
     def __init__(self, mapping: Mapping) -> None:
-        self._auto = mapping.session == AUTO
-        self._given = [] if self._auto else [name.strip() for name in mapping.session.split("|") if name.strip()]
-        self.wanted = self._auto or bool(self._given)
+        self._guesses_session, self._guesses_numbers = mapping.session == AUTO, mapping.numbers == AUTO
+        self._names = [] if self._guesses_session else [name.strip() for name in mapping.session.split("|") if name.strip()]
+        self._measured = mapping.numbers if isinstance(mapping.numbers, list) else []
+        self._texts = mapping.numeric_strings or bool(self._measured)
+        self._guesses = self._guesses_session or self._guesses_numbers
+        self.wanted = self._guesses or bool(self._names or self._measured)
         """Whether anything is looked for at all."""
         self._shapes: dict[tuple[str, ...], _Shape] = {}
 
@@ -72,23 +79,28 @@ class FieldReader:
         if not self.wanted:
             return NO_FIELDS
         best, session = _NO_NAME, ""
-        for shape, members in self._objects(document):
-            for name, rank in shape.sessions:
+        numbers: list[tuple[str, float]] = []
+        waiting: list[tuple[str, Members[str, Any]]] = [
+            ("", document)
+        ]  # the document and the objects within it, outer ones first
+        for prefix, members in waiting:
+            sessions, measured, inner = self._shape(prefix, members)
+            for name, rank in sessions:
                 text = self._session(members[name]) if rank < best else ""
                 if text:
                     best, session = rank, text
-        return Fields(session.encode("utf-8", "replace")) if session else NO_FIELDS
+            for name, dotted in measured:
+                number = number_of(members[name], texts=self._texts)
+                if number is not None:
+                    numbers.append((dotted, number))
+            if dict in map(type, members.values()):
+                waiting += self._within(prefix, members, inner)[: OBJECTS_MAX - len(waiting)]
+        if not session and not numbers:
+            return NO_FIELDS
+        return Fields(session.encode("utf-8", "replace"), tuple(numbers[:NUMBERS_MAX]))
 
-    def _objects(self, document: Members[str, Any]) -> Iterator[tuple[_Shape, Members[str, Any]]]:
-        """A document and the objects within it, outer ones first."""
-        waiting: list[tuple[str, Members[str, Any]]] = [("", document)]
-        for prefix, members in waiting:
-            shape = self._shape(prefix, members)
-            yield shape, members
-            for name in shape.inner:
-                value = members[name]
-                if type(value) is dict and len(waiting) < OBJECTS_MAX:
-                    waiting.append((f"{prefix}{name}.", value))
+    def _within(self, prefix: str, members: Members[str, Any], inner: tuple[str, ...]) -> list[tuple[str, Members[str, Any]]]:
+        return [(f"{prefix}{name}.", members[name]) for name in inner if type(members[name]) is dict]
 
     def _shape(self, prefix: str, members: Members[str, Any]) -> _Shape:
         names = (prefix, *members)
@@ -104,18 +116,24 @@ class FieldReader:
     def _shape_anew(self, prefix: str, names: tuple[str, ...]) -> _Shape:
         short = [name for name in names if len(prefix) + len(name) <= NAME_CHARS_MAX]
         ranks = ((name, self._rank(prefix + name)) for name in short)
-        inner = tuple(name for name in short if self._looks_into(prefix, name))
-        return _Shape(tuple((name, rank) for name, rank in ranks if rank < _NO_NAME), inner)
+        return _Shape(
+            tuple((name, rank) for name, rank in ranks if rank < _NO_NAME),
+            tuple((name, prefix + name) for name in short if self._measures(prefix + name)),
+            tuple(name for name in short if self._looks_into(prefix, name)),
+        )
 
     def _looks_into(self, prefix: str, name: str) -> bool:
-        if self._auto:
-            return prefix.count(".") < DEPTH_MAX - 1 and (prefix + name) not in ORIGINS
-        return any(given.startswith(f"{prefix}{name}.") for given in self._given)
+        if self._guesses and prefix.count(".") < DEPTH_MAX - 1 and (prefix + name) not in ORIGINS:
+            return True
+        return any(given.startswith(f"{prefix}{name}.") for given in (*self._names, *self._measured))
+
+    def _measures(self, name: str) -> bool:
+        return measures(name) if self._guesses_numbers else name in self._measured
 
     def _rank(self, name: str) -> int:
         """How well a name names a session: less is better, _NO_NAME not at all."""
-        if not self._auto:
-            return self._given.index(name) if name in self._given else _NO_NAME
+        if not self._guesses_session:
+            return self._names.index(name) if name in self._names else _NO_NAME
         parts = name.lower().replace("_", "").replace("-", "").split(".")
         ends = (parts[-1], "".join(parts[-2:]))
         return min((SESSION_NAMES.index(end) for end in ends if end in SESSION_NAMES), default=_NO_NAME)
@@ -125,11 +143,15 @@ class FieldReader:
         text = value if type(value) is str else str(value) if type(value) is int else ""
         if len(text) > SESSION_CHARS_MAX or text in ("", "-"):
             return ""
-        if self._auto and (len(text) < SESSION_CHARS_MIN or not text.strip("0-") or _DIGIT.search(text) is None):
+        if self._guesses_session and (len(text) < SESSION_CHARS_MIN or not text.strip("0-") or _DIGIT.search(text) is None):
             return ""
         return text
 
 
 def joined_fields(outer: Fields, inner: Fields) -> Fields:
     """Those of a line that is a document within a document: the inner one knows better."""
-    return inner if outer is NO_FIELDS or inner.session else outer
+    if outer is NO_FIELDS or inner is NO_FIELDS:
+        return inner if outer is NO_FIELDS else outer
+    names = {name for name, _ in inner.numbers}
+    others = tuple(part for part in outer.numbers if part[0] not in names)
+    return Fields(inner.session or outer.session, (inner.numbers + others)[:NUMBERS_MAX])

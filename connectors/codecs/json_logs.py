@@ -46,17 +46,22 @@ class LogReader:
         stream = self._stream(self._labels(document))
         if self._pieces is not None:
             self._pieces.read(document, message, text, out, self._opened)
-        text, inner, fields = self._opened(text)
-        fields = joined_fields(self._fields.read(document), fields)
-        out.line(row, stream, ts_ns, level or inner, text, fields)
+        fields = self._fields.read(document)
+        if self._embedded and text[:1] == b"{":
+            text, inner, inner_fields = self._unpacked(text)
+            level, fields = level or inner, joined_fields(fields, inner_fields)
+        out.line(row, stream, ts_ns, level or severity.in_text(text), text, fields)
 
     def _opened(self, text: bytes) -> tuple[bytes, int, Fields]:
         """A line of any length → the text that counts, the level that it names itself, and what it carries beside the text."""
         level, fields = 0, NO_FIELDS
         if self._embedded and text[:1] == b"{":
-            text, level, members = embedded(text, self._scale)
-            fields = self._fields.read(members)
+            text, level, fields = self._unpacked(text)
         return text, level or severity.in_text(text), fields
+
+    def _unpacked(self, text: bytes) -> tuple[bytes, int, Fields]:
+        text, level, members = embedded(text, self._scale)
+        return text, level, self._fields.read(members)
 
     def _stream(self, labels: tuple[tuple[str, str], ...]) -> bytes:
         key = self._streams.get(labels)

@@ -45,6 +45,7 @@ class JsonCodec:
         self._is_flat = is_flat(mapping)
         self._flat: FlatReader | None = None
         self._catalog: Catalog | None = None
+        self._may_lack = bool(mapping.values)  # a document without any number; one without a message or a name is refused
         self._records = compile_path(mapping.records)
         self._many = bool(mapping.records)
         self._root_is_array = mapping.records == "."
@@ -103,12 +104,12 @@ class JsonCodec:
         if type(document) is not dict:
             out.reject(row, Reject.WRONG_TYPE, "not an object")
             return
-        before = out.marks()
+        before = out.marks() if self._may_lack else 0
         try:
             reader.read(row, self._time.read(document, record.ts_ns), document, out)
         except DecodeError as error:
             out.reject(row, error.reason, error.detail)
-        if out.marks() == before:
+        if self._may_lack and out.marks() == before:
             out.reject(row, Reject.EMPTY, "no number at the path of values")
 
 

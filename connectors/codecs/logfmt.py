@@ -23,6 +23,8 @@ class LogfmtCodec(JsonCodec):
     """Stateless but for the caches of its reader."""
 
     def __init__(self, source: Source) -> None:
+        if source.mapping.message:  # what is measured beside a message is text, as all is here
+            source = source.model_copy(update={"mapping": source.mapping.model_copy(update={"numeric_strings": True})})
         super().__init__(source)
         self._is_flat = False
 

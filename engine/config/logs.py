@@ -44,6 +44,6 @@ class Logs(Model):
     odd_share: Annotated[float, Gt(0), Le(0.1)] = 0.001
     """The share of usual sessions that may be called odd."""
     numbers: bool = True
-    """Whether numbers within lines that measure something (took 5321 ms, rows=12) are watched: at most four of a line."""
+    """Whether numbers of lines that measure something (took 5321 ms, rows=12) are watched: at most four within a line, eight beside its text."""
     numbers_max: Annotated[int, Gt(0)] = 200
     """Such numbers of one stream; those beyond get no model."""

@@ -59,6 +59,8 @@ class Mapping(Model):
     """Logs: the message may itself be JSON; its `msg`/`message`/`log` and level are then used."""
     session: str = AUTO
     """Logs: name of the member that names the session of a line (`trace.id | request_id`: the first that is there); `auto` knows the usual ones; "" looks at the text only."""
+    numbers: Literal["auto", "none"] | list[str] = AUTO
+    """Logs: names of members whose numbers are watched (`[duration_ms, http.bytes]`), by the line's template; `auto`: those whose names tell that they measure something."""
     origin: list[str] = []
     """Logs: paths that together name what writes a line, such as pod, container and stream; lines in pieces are put together by it."""
     partial: str = ""

@@ -85,7 +85,7 @@ class LogLines:
         self._firsts.take(template, stream, ts_ns, len(miner))
         self._firsts.watch(template, severity)
         self._sessions.take(lines, stream, template, step.stats)
-        self._slots.take(texts, stream, template, ts_ns)
+        self._slots.take(lines, stream, template, step.stats)
         for number, lines_of in zip(*(part.tolist() for part in np.unique(stream, return_counts=True)), strict=True):
             self._firsts.saved.streams[number].lines += lines_of
 
@@ -144,7 +144,7 @@ class LogLines:
         number = self._slots.template_of(series.key)
         if number is not None:
             words = self._shown(number[0])
-            return words._replace(text=f"number {number[1]} in '{words.text}'")
+            return words._replace(text=f"{number[1]} in '{words.text}'")
         code = self._counts.code_of(series.key)
         if code is None:
             return Words(series.text)

@@ -1,14 +1,15 @@
-"""Numbers within log lines as series: `request took <*> ms` has a usual size, and a slow hour is seen in it.
+"""Numbers of log lines as series: `request took <*> ms` has a usual size, and a slow hour is seen in it.
 
-    log_value{service="cart",template="5e0f…",slot="1"}     the mean of the first number of such lines, a bucket
+    log_value{service="cart",template="5e0f…",slot="1"}             the mean of the first number within such lines, a bucket
+    log_value{service="cart",template="5e0f…",field="took_ms"}      the same of what such lines carry beside their text
 
-What is read from a line is `detectors.line_numbers`' business; here it becomes one value a bucket. Sums are of whole thousandths, so that
+What is read from a text is `detectors.line_numbers`' business, what stands beside it a codec's; here it becomes one value a bucket. Sums are of whole thousandths, so that
 they are the same however the log is cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import compress
 from typing import Final
 
@@ -21,13 +22,18 @@ from detectors.line_numbers import NUMBERS_MAX, read_numbers
 from engine.config.logs import Logs
 from engine.detect.watch import Points, Step, Watch
 from engine.metrics import Metric
-from engine.records import Series, ValueKind, series_key
+from engine.ports import StepStats
+from engine.records import Fields, Lines, Series, ValueKind, series_key
 
 VALUE_MAX: Final = 1e11
 """Larger numbers count as this: sums of thousandths of a whole batch fit 64 bits."""
 LOOK_LINES: Final = 20
 """Lines of a template after which it is known whether it has numbers."""
 LINES_MIN: Final = 20
+FIELDS_MAX: Final = 1000
+"""Names of numbers beside texts, of a shard."""
+PLACES: Final = 1 << 12
+"""Places of numbers in one line: those of the text first, then a place for each name."""
 BUCKETS_MIN: Final = 3
 """What is rarer gets no model of its numbers."""
 FEW: Final = 200
@@ -52,11 +58,12 @@ class Slot(msgspec.Struct, omit_defaults=True):
 class Saved(msgspec.Struct):
     """What is saved."""
 
-    slots: dict[int, Slot] = {}  # by template * NUMBERS_MAX + place in the line
+    slots: dict[int, Slot] = {}  # by template * PLACES + place in the line
     open: dict[int, dict[int, tuple[int, int, int]]] = {}  # bucket → code → (lines, sum of thousandths, stream)
     closed: int | None = None  # buckets before this one are closed
     verdict: dict[int, int] = {}  # of a template: UNKNOWN, NUMBERS, NONE
     looked: dict[int, int] = {}  # lines of those still unknown
+    fields: list[str] = []  # names of numbers beside texts, as they came
 
 
 class Slots:
@@ -71,18 +78,21 @@ class Slots:
         self._none: Ints = np.zeros(0, np.int64)  # templates without numbers
         self._of_stream: dict[int, int] = {}
         self._codes: dict[bytes, int] = {}
+        self._place_of: dict[str, int] = {}
 
     # ------------------------------------------------------------------------------------------ lines
-    def take(self, texts: list[bytes], stream: Ints, template: NDArray[np.int32], ts_ns: Ints) -> None:
+    def take(self, lines: Lines, stream: Ints, template: NDArray[np.int32], stats: StepStats) -> None:
         """Add up the numbers of some lines. All of one length."""
         if not self._config.numbers:
             return
-        index = template.astype(np.int64)
+        index, bucket = template.astype(np.int64), lines.ts_ns // self._bucket_ns
+        if lines.fields is not None:
+            self._take_fields(lines.fields, index, (stream, bucket), stats)
         wanted = (index >= 0) & ~np.isin(index, self._none)
-        if not wanted.any():
-            return
-        texts = list(compress(texts, wanted.tolist()))
-        index, stream, bucket = index[wanted], stream[wanted], ts_ns[wanted] // self._bucket_ns
+        if wanted.any():
+            self._take_texts(list(compress(lines.text, wanted.tolist())), index[wanted], (stream[wanted], bucket[wanted]))
+
+    def _take_texts(self, texts: list[bytes], index: Ints, of: tuple[Ints, Ints]) -> None:
         value = np.empty((len(texts), NUMBERS_MAX))
         offset = np.zeros(len(texts) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offset[1:])
@@ -91,8 +101,39 @@ class Slots:
         self._look(index, np.asarray(has.any(axis=1), np.bool_))
         line, place = np.nonzero(has)
         if len(line):
-            thousandths = np.rint(np.minimum(value[line, place], VALUE_MAX) * _THOUSANDTHS).astype(np.int64)
-            self._add(index[line] * NUMBERS_MAX + place, stream[line], bucket[line], thousandths)
+            self._add(index[line] * PLACES + place, of[0][line], of[1][line], _thousandths(value[line, place]))
+
+    def _take_fields(self, fields: list[Fields], index: Ints, of: tuple[Ints, Ints], stats: StepStats) -> None:
+        each = [len(of_line.numbers) for of_line in fields]
+        numbers = [number for of_line in fields for number in of_line.numbers]
+        if not numbers:
+            return
+        names, values = zip(*numbers, strict=True)
+        line, place = np.repeat(np.arange(len(fields)), each), self._places(names, stats)
+        taken = (place >= 0) & (index[line] >= 0)
+        line, place = line[taken], place[taken]
+        if len(line):
+            value = _thousandths(np.array(values, np.float64)[taken])
+            self._add(index[line] * PLACES + place, of[0][line], of[1][line], value)
+
+    def _places(self, names: Sequence[str], stats: StepStats) -> Ints:
+        """The places of numbers with these names; -1 for names that are too many."""
+        get = self._place_of.get
+        places = [get(name, -1) for name in names]
+        if -1 in places:
+            for at, name in enumerate(names):
+                places[at] = self._place(name)
+            refused = places.count(-1)
+            if refused:
+                stats.count(Metric.LIMITS_REACHED, refused, "number_names_max")
+        return np.array(places, np.int64)
+
+    def _place(self, name: str) -> int:
+        place = self._place_of.get(name, -1)
+        if place < 0 and len(self.saved.fields) < FIELDS_MAX:
+            place = self._place_of[name] = NUMBERS_MAX + len(self.saved.fields)
+            self.saved.fields.append(name)
+        return place
 
     def _look(self, index: Ints, has: NDArray[np.bool_]) -> None:
         """Remember which templates have numbers, and how many lines of the others were seen."""
@@ -126,11 +167,13 @@ class Slots:
     def _new(self, code: int, stream: int) -> Slot | None:
         if self._of_stream.get(stream, 0) >= self._config.numbers_max:
             return None
-        source, name = self._describe(stream, code // NUMBERS_MAX)
+        source, name = self._describe(stream, code // PLACES)
         if not name:  # the miner has forgotten the template
             return None
         self._of_stream[stream] = self._of_stream.get(stream, 0) + 1
-        labels = tuple(sorted((*source.labels, ("template", name), ("slot", str(code % NUMBERS_MAX + 1)))))
+        place = code % PLACES
+        which = ("slot", str(place + 1)) if place < NUMBERS_MAX else ("field", self.saved.fields[place - NUMBERS_MAX])
+        labels = tuple(sorted((*source.labels, ("template", name), which)))
         series = structs.replace(
             source, key=series_key("log_value", labels), name="log_value", labels=labels, kind=ValueKind.GAUGE
         )
@@ -192,7 +235,7 @@ class Slots:
 
     def merged(self, template: int, watch: Watch, row: int, step: Step) -> None:
         """A template has become another one, which has numbers of its own. Only directly after `watch.settle`."""
-        for code in range(template * NUMBERS_MAX, (template + 1) * NUMBERS_MAX):
+        for code in range(template * PLACES, template * PLACES + NUMBERS_MAX + len(self.saved.fields)):
             for counts in self.saved.open.values():
                 counts.pop(code, None)
             if code in self.saved.slots:
@@ -206,16 +249,24 @@ class Slots:
         if slot.slot >= 0:
             watch.release(slot.slot)
 
-    def template_of(self, key: bytes) -> tuple[int, int] | None:
-        """The template and the place in its lines, counted from one, of a series; None when it is no number's."""
+    def template_of(self, key: bytes) -> tuple[int, str] | None:
+        """The template of a series, and what to call its number; None when it is no number's."""
         code = self._codes.get(key)
-        return None if code is None else (code // NUMBERS_MAX, code % NUMBERS_MAX + 1)
+        if code is None:
+            return None
+        place = code % PLACES
+        return code // PLACES, f"number {place + 1}" if place < NUMBERS_MAX else self.saved.fields[place - NUMBERS_MAX]
 
     # ------------------------------------------------------------------------------------------ snapshots
     def restore(self, saved: Saved) -> None:
         self.saved = saved
         self._none = np.array(sorted(template for template, verdict in saved.verdict.items() if verdict == NONE), np.int64)
         self._codes = {slot.series.key: code for code, slot in saved.slots.items()}
+        self._place_of = {name: NUMBERS_MAX + number for number, name in enumerate(saved.fields)}
         self._of_stream = {}
         for slot in saved.slots.values():
             self._of_stream[slot.stream] = self._of_stream.get(slot.stream, 0) + 1
+
+
+def _thousandths(value: NDArray[np.float64]) -> Ints:
+    return np.rint(np.clip(value, -VALUE_MAX, VALUE_MAX) * _THOUSANDTHS).astype(np.int64)

@@ -34,7 +34,7 @@ from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
 from engine.records import Record, Run, Shard, Watermark, digest
 
-VERSION: Final = 3
+VERSION: Final = 4
 _SECOND_NS: Final = 1_000_000_000
 
 

@@ -35,6 +35,7 @@ class Fields(NamedTuple):
     """What a line carries beside its text, where its format has more than text. Bounded by who reads it."""
 
     session: bytes = b""  # what names the session it belongs to: a trace, a request; b"" where nothing does
+    numbers: tuple[tuple[str, float], ...] = ()  # what is measured beside the text, by name; finite
 
 
 NO_FIELDS: Final = Fields()

@@ -7,10 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config.mapping import Mapping
-from engine.line_fields import MEMBERS_MAX, NAME_CHARS_MAX, OBJECTS_MAX, SESSION_CHARS_MAX, SHAPES_MAX, FieldReader, joined_fields
+from engine.line_fields import (
+    MEMBERS_MAX,
+    NAME_CHARS_MAX,
+    NUMBERS_MAX,
+    OBJECTS_MAX,
+    SESSION_CHARS_MAX,
+    SHAPES_MAX,
+    FieldReader,
+    joined_fields,
+)
 from engine.records import NO_FIELDS, Fields
 
 AUTO = FieldReader(Mapping())
+NUMBERS = FieldReader(Mapping(session=""))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +73,34 @@ def test_a_given_name_decides_alone_and_takes_any_value():
     assert reader.read({"trace_id": "ab12", "user": {"name": "x"}}) == Fields(b"x")
     assert reader.read({"user.name": "x", "order": 7}) == Fields(b"7")
     assert reader.read({"trace_id": "ab12"}) is NO_FIELDS
-    assert FieldReader(Mapping(session="")).wanted is False
+    assert FieldReader(Mapping(session="", numbers="none")).wanted is False
+
+
+def test_members_whose_names_measure_are_numbers_in_the_order_in_which_they_stand():
+    document = {"status": 200, "duration_ms": 31, "http": {"bytes": 12.5, "port": 80}, "ok": True, "took": "1m2.5s", "size": "7"}
+    assert NUMBERS.read(document) == Fields(b"", (("duration_ms", 31.0), ("took", 62.5), ("http.bytes", 12.5)))
+    assert FieldReader(Mapping(session="", numeric_strings=True)).read({"size": "7"}) == Fields(b"", (("size", 7.0),))
+    assert FieldReader(Mapping(session="", numbers="none")).read(document) is NO_FIELDS
+
+
+def test_numbers_that_are_given_are_taken_whatever_their_names_and_no_others():
+    reader = FieldReader(Mapping(session="", numbers=["http.port", "code"]))
+    assert reader.read({"http": {"port": "80"}, "code": -7, "duration_ms": 5}) == Fields(
+        b"", (("code", -7.0), ("http.port", 80.0))
+    )
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, "x", "", "nan", "1e5", "٣", 10**400, float("inf"), float("nan"), [1], {"a": "b"}, "-"]
+)
+def test_what_is_no_finite_number_is_none(value):
+    assert NUMBERS.read({"duration_ms": value}) is NO_FIELDS
+
+
+def test_so_many_numbers_of_a_line_are_taken():
+    assert len(NUMBERS.read({f"x{n}_ms": n for n in range(100)}).numbers) == NUMBERS_MAX
+    many = Fields(b"", tuple((f"y{n}_ms", 1.0) for n in range(NUMBERS_MAX)))
+    assert joined_fields(many, Fields(b"a", (("y0_ms", 2.0),))) == Fields(b"a", (("y0_ms", 2.0), *many.numbers[1:]))
 
 
 def test_shapes_are_forgotten_when_there_are_too_many_and_nothing_changes():

@@ -80,7 +80,8 @@ def _as_json(decoded, catalog):
 
 def _carried(fields):
     """What a line carries beside its text."""
-    return {"session": fields.session.decode()} if fields.session else {}
+    found = {"session": fields.session.decode(), "numbers": [list(number) for number in fields.numbers]}
+    return {name: value for name, value in found.items() if value}
 
 
 def _pieces(pieces):

@@ -12,6 +12,7 @@ from detect_world import alerts, machine, play, record
 from detectors.kernel import JIT
 from engine.config.logs import Logs
 from engine.config.tree import Detect
+from engine.detect import slots
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Snapshot
@@ -104,21 +105,50 @@ def test_what_is_off_costs_nothing():
     assert shard.snapshot().columns["lines.sessions.models"].size == 0
 
 
+def beside(log):
+    """The same log, its keys of sessions and its times beside the texts."""
+    for part in log:
+        parts = msgspec.json.decode(part.value)
+        for line in parts["l"]:
+            key, _, text = line[3].partition(" ")
+            if key.startswith("req-") and sum(map(str.isdigit, key)) >= 4:
+                text, _, took = text.removesuffix(" ms").partition(" in ")
+                carried = [base64.b64encode(key.encode()).decode(), [["took_ms", float(took or 0)]]]
+                line[3:] = [text, carried] if took else [text, carried[:1]]
+        yield part._replace(value=msgspec.json.encode(parts))
+
+
 @pytest.mark.skipif(not JIT, reason="too few sessions")
-def test_a_key_beside_the_text_counts_as_one_within_it():
-    """The same orders, whose keys are fields and no part of any text, are told of alike."""
-
-    def beside(log):
-        for part in log:
-            parts = msgspec.json.decode(part.value)
-            for line in parts["l"]:
-                key, _, text = line[3].partition(" ")
-                if key.startswith("req-") and sum(map(str.isdigit, key)) >= 4:
-                    line[3:] = [text, [base64.b64encode(key.encode()).decode()]]
-            yield part._replace(value=msgspec.json.encode(parts))
-
+def test_keys_and_numbers_beside_the_text_count_as_those_within_it():
     log = shop(3)
-    inside, outside = play(machine(QUICK), log)[1], play(machine(QUICK), list(beside(log)))[1]
+    (_, inside), (outputs, outside) = play(machine(QUICK), log), play(machine(QUICK), list(beside(log)))
     verdicts = {labels: count for (metric, labels), count in inside.counts.items() if metric is Metric.SESSIONS}
     assert verdicts == {labels: count for (metric, labels), count in outside.counts.items() if metric is Metric.SESSIONS}
     assert verdicts["odd",] > 5
+    told = [alert for alert in alerts(outputs) if alert.kind == "line_value"]
+    assert {("field", "took_ms")} == {label for alert in told for label in alert.labels.items() if label[0] in ("field", "slot")}
+    assert told[0].text.startswith("took_ms in '")
+
+
+@pytest.mark.parametrize("cut", [5, 130])
+def test_fields_neither_depend_on_cuts_nor_on_a_restore(cut):
+    log = list(beside(shop(2, 25)))
+    whole, first, second = machine(QUICK), machine(QUICK), machine(QUICK)
+    play(first, log[:cut])
+    saved = first.snapshot()
+    second.restore(
+        Snapshot(msgspec.json.decode(msgspec.json.encode(saved.meta)), {k: v.copy() for k, v in saved.columns.items()})
+    )
+    expected = play(whole, log)[0]
+    assert play(machine(QUICK), log, range(0, 150, 7))[0] == expected
+    play(second, log[cut:])
+    saved, other = whole.snapshot(), second.snapshot()
+    assert [name for name in saved.columns if saved.columns[name].tobytes() != other.columns[name].tobytes()] == []
+
+
+def test_names_of_numbers_have_a_bound(monkeypatch):
+    monkeypatch.setattr(slots, "FIELDS_MAX", 2)
+    lines = [({"service": "s"}, 1.0, 9, "done", ["", [[f"x{n}_ms", 1.0]]]) for n in range(5)]
+    shard = machine(QUICK)
+    _, stats = play(shard, [record(0, 1.0, l=lines)])
+    assert stats.counts[Metric.LIMITS_REACHED, ("number_names_max",)] == 3
