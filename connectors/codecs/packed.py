@@ -68,7 +68,7 @@ class PackedCodec:
         size = 0
         for row, record in enumerate(records):
             try:
-                opened = self._opened(record)
+                opened = unpacked(record, self._way, self._bytes_max)
             except DecodeError as error:
                 rejected.append(Rejected(row, error.reason, error.detail))
                 continue
@@ -80,16 +80,19 @@ class PackedCodec:
                 rows, run, size = [], [], 0
         yield rows, run
 
-    def _opened(self, record: Record) -> Record:
-        value = record.value
-        if not value:
-            return record
-        way = self._way if self._way is not Compression.AUTO else _way_of(record)
-        if way is Compression.NONE:
-            return record
-        bound = min(self._bytes_max, max(RATIO_FROM_BYTES, RATIO_MAX * len(value)))
-        headers = tuple(header for header in record.headers if header[0].lower() != _ENCODING)
-        return record._replace(value=_UNPACK[way](value, bound), headers=headers)
+
+def unpacked(record: Record, way: Compression, bytes_max: int) -> Record:
+    """The record with its body as it was before it was packed, and without the header that said so. Raises DecodeError."""
+    value = record.value
+    if not value:
+        return record
+    if way is Compression.AUTO:
+        way = _way_of(record)
+    if way is Compression.NONE:
+        return record
+    bound = min(bytes_max, max(RATIO_FROM_BYTES, RATIO_MAX * len(value)))
+    headers = tuple(header for header in record.headers if header[0].lower() != _ENCODING)
+    return record._replace(value=_UNPACK[way](value, bound), headers=headers)
 
 
 def _row(part: Rejected) -> int:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("engine.cli.demo:demo", "Run the engine over a simulated shop with eight faults, and judge what it finds."),
     "run": Command("engine.cli.run:run", "Run all stages, or one, as a daemon on Kafka."),
     "check": Command("engine.cli.check:check", "Report everything that is wrong in a configuration file, with line numbers."),
+    "doctor": Command("engine.cli.doctor:doctor", "Look at topics, or captured messages, and propose how to read them."),
     "replay": Command("engine.cli.replay:replay", "Run recorded telemetry through the same stages as the daemon."),
     "score": Command("engine.cli.score:score", "Score metric files: one row out for each row in."),
     "templates": Command("engine.cli.templates:templates", "Mine the templates of a log file."),
