@@ -37,6 +37,9 @@ class Metric(StrEnum):
     INCIDENTS = "foreshock_incidents_total"
     INCIDENTS_OPEN = "foreshock_incidents_open"
     INCIDENT_DELAY = "foreshock_incident_detection_delay_seconds"
+    SLO_BURN = "foreshock_slo_burn_rate"
+    SLO_BUDGET = "foreshock_slo_budget_left_ratio"
+    SLO_SECONDS = "foreshock_slo_exhaustion_seconds"
     DUPLICATES_DROPPED = "foreshock_duplicates_dropped_total"
     ACTIONS = "foreshock_actions_total"
     DELIVERIES = "foreshock_deliveries_total"
@@ -112,6 +115,15 @@ METRICS: dict[Metric, About] = {
     Metric.INCIDENTS_OPEN: About(Kind.GAUGE, "Incidents open now.", ("shard",)),
     Metric.INCIDENT_DELAY: About(
         Kind.HISTOGRAM, "Event time from the onset of an incident to its opening.", (), (10, 30, 60, 120, 300, 600, 1800, 3600)
+    ),
+    Metric.SLO_BURN: About(
+        Kind.GAUGE,
+        "Burn rate of an objective in a window: at 1 its budget lasts as long as it should.",
+        ("domain", "slo", "window"),
+    ),
+    Metric.SLO_BUDGET: About(Kind.GAUGE, "Share of an objective's budget that is left; below 0 it is broken.", ("domain", "slo")),
+    Metric.SLO_SECONDS: About(
+        Kind.GAUGE, "Seconds until nothing is left of an objective's budget, at the speed of the last hour.", ("domain", "slo")
     ),
     Metric.DUPLICATES_DROPPED: About(Kind.COUNTER, "Messages dropped because their stamp was seen before.", ("stage",)),
     Metric.ACTIONS: About(Kind.COUNTER, "Remediation intents by state and deciding gate.", ("state", "reason")),

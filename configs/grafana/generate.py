@@ -76,6 +76,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel("Remediation", (Query(f"sum by (state, reason) (increase({Metric.ACTIONS}[1h]))", "{{state}} {{reason}}"),), "short", "Intents by state and deciding gate, in the last hour."),
     ),
+    "Objectives": (
+        Panel("Budget left", (Query(f"max by (domain, slo) ({Metric.SLO_BUDGET})", "{{slo}}"),), "percentunit", "Share of what may be bad in an objective's window that is left; below 0 it is broken."),
+        Panel("Burn rate", (Query(f'max by (domain, slo) ({Metric.SLO_BURN}{{window="1h"}})', "{{slo}} 1 h"), Query(f'max by (domain, slo) ({Metric.SLO_BURN}{{window="3d"}})', "{{slo}} 3 d")), "short", "At 1 a budget lasts as long as its window; a month's is told at 14.4 in an hour, at 1 in three days."),
+        Panel("Until nothing is left", (Query(f"min by (domain, slo) ({Metric.SLO_SECONDS})", "{{slo}}"),), "s", "At the speed of the last hour."),
+    ),
     "Flow": (
         Panel("Records", (Query(rate(Metric.RECORDS_CONSUMED, "stage, topic", STAGE), "{{stage}} {{topic}}"),), "cps", "Records taken."),
         Panel(

@@ -16,6 +16,7 @@ MEMBERS_SHOWN = 3
 NAMES_SHOWN = 4
 EVIDENCE_SHOWN = 4
 CHANGES_SHOWN = 3
+IMPACT_SHOWN = 3
 
 _UNSAFE = frozenset(
     [
@@ -99,6 +100,7 @@ def _details(incident: Incident) -> Iterator[str]:
         if incident.hints:
             yield f"likely cause was {_cause(incident.hints[0])}"
         return
+    yield from _impact(incident)
     yield from _causes(incident)
     yield from _changes(incident)
     if incident.degraded_inputs:
@@ -115,6 +117,17 @@ def _extent(incident: Incident) -> str:
     unknown = f", {incident.unknown} unknown" if incident.unknown else ""
     where = f" on {_names(incident.entities)}" if incident.entities else ""
     return f"{since}: {alerts}{unknown}{where}"
+
+
+def _impact(incident: Incident) -> Iterator[str]:
+    """The objectives that it hurts."""
+    for hurt in incident.impact[:IMPACT_SHOWN]:
+        rest = f"{hurt.budget_left:.0%} of the budget left, at this speed for {duration(hurt.seconds_left)}"
+        if hurt.budget_left <= 0.0:
+            rest = "nothing left of the budget"
+        yield f"hurts: SLO {escape(hurt.slo, 80)} burns {hurt.burn_rate_now:.3g}x, {rest} ({escape(hurt.because, 120)})"
+    if len(incident.impact) > IMPACT_SHOWN:
+        yield f"hurts: and {len(incident.impact) - IMPACT_SHOWN} more"
 
 
 def _causes(incident: Incident) -> Iterator[str]:

@@ -15,6 +15,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from detectors.river_names import CLASSES, wrong_with
 from engine.config.document import Place, Tree
 from engine.config.expressions import wrong_with as wrong_with_expression
+from engine.config.selectors import wrong_with as wrong_with_selector
+from engine.config.slo import Ratio, Slo
 from engine.config.topic_patterns import is_pattern, matches
 from engine.config.topic_patterns import wrong_with as wrong_with_pattern
 from engine.config.tree import ActionRule, AnySink, Correlate, Deliver, Detect, Format, Kafka, Source, WebhookSink, Window
@@ -40,7 +42,7 @@ def findings(tree: Tree) -> Iterator[Wrong]:
     """Everything that is wrong between values. `tree` is the interpolated tree; invalid parts of it are passed over."""
     kafka = _block(Kafka, tree, "kafka")
     sources = list(_each(Source, tree, "sources"))
-    for keys in (("sources",), ("deliver", "sinks"), ("respond", "rules")):
+    for keys in (("sources",), ("slos",), ("ratios",), ("deliver", "sinks"), ("respond", "rules")):
         yield from _unique(tree, keys)
     yield from _topics(sources, kafka)
     yield from _mappings(sources)
@@ -49,6 +51,7 @@ def findings(tree: Tree) -> Iterator[Wrong]:
     yield from _correlate(_block(Correlate, tree, "correlate"), list(_each(Window, tree, "correlate", "maintenance")))
     rules = list(_each(ActionRule, tree, "respond", "rules"))
     yield from _kinds(rules)
+    yield from _selectors(list(_each(Slo, tree, "slos")), list(_each(Ratio, tree, "ratios")))
     yield from _deliver(_block(Deliver, tree, "deliver"))
     yield from _sinks(tree)
 
@@ -201,6 +204,20 @@ def _kinds(rules: list[tuple[Place, ActionRule]]) -> Iterator[Wrong]:
         for index, kind in enumerate(rule.kinds):
             if kind not in set(AnomalyKind):
                 yield Wrong((*place, "kinds", index), "no anomaly kind", did_you_mean(kind, list(AnomalyKind)))
+
+
+def _selectors(slos: list[tuple[Place, Slo]], ratios: list[tuple[Place, Ratio]]) -> Iterator[Wrong]:
+    for place, slo in slos:
+        counted = [key for key in ("total", "errors", "good") if getattr(slo, key)]
+        if slo.series and (counted or slo.at_most is None):
+            yield Wrong((*place, "series"), "a series needs at_most, and neither total, errors nor good")
+        elif not slo.series and (len(counted) != 2 or not slo.total or slo.at_most is not None):
+            yield Wrong(place, "says what is good by total and errors, by total and good, or by series and at_most")
+    for place, block in (*slos, *ratios):
+        for key in ("total", "errors", "good", "series", "part", "whole"):
+            text = getattr(block, key, "")
+            if text and (wrong := wrong_with_selector(text)):
+                yield Wrong((*place, key), wrong)
 
 
 def _deliver(deliver: Deliver) -> Iterator[Wrong]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import Field, SecretStr
 
 from engine.config.entity import Entity
@@ -18,11 +18,13 @@ from engine.config.identity import ENTITY_LABELS, Resource
 from engine.config.logs import Logs
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
 from engine.config.river import River
-from engine.config.values import Compression, Duration, Model, Size, Zone
+from engine.config.slo import Ratio, Slo
+from engine.config.values import Compression, Duration, Model, Name, Size, Zone
 
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[int, Gt(0)]
-Name = Annotated[str, MinLen(1), Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=63)]
+SLOS_MAX = 500
+RATIOS_MAX = 100
 
 
 class Source(Model):
@@ -365,6 +367,10 @@ class Config(Model):
     """The broker."""
     sources: list[Source] = []
     """What is read."""
+    slos: Annotated[list[Slo], MaxLen(SLOS_MAX)] = []
+    """What was promised of services."""
+    ratios: Annotated[list[Ratio], MaxLen(RATIOS_MAX)] = []
+    """Shares of counters that are series of their own."""
     detect: Detect = Detect()
     """From samples to alerts."""
     correlate: Correlate = Correlate()

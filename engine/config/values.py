@@ -13,8 +13,9 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, Any
 
+from annotated_types import MinLen
 from pydantic import BaseModel as PydanticModel
-from pydantic import BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from engine.zones import names
 
@@ -61,6 +62,9 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$", "examples": ["30s", "5m", "1h30m"]}),
 ]
 """Seconds, written `5m`."""
+
+Name = Annotated[str, MinLen(1), Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=63)]
+"""A name of somebody's own."""
 
 Size = Annotated[
     int,

@@ -30,8 +30,8 @@ _NS = 1_000_000_000
 
 
 def is_loud(member: MemberState) -> bool:
-    """Whether one alert is a fact by itself: an error that was never seen before, a kill."""
-    return member.severity >= _ERROR and member.kind in _NEWS
+    """Whether one alert is a fact by itself: an error that was never seen before, a kill, a promise that is being broken."""
+    return member.kind is AnomalyKind.SLO_BURN or (member.severity >= _ERROR and member.kind in _NEWS)
 
 
 class Setting(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.correlate.incidents import Book
+from engine.correlate.incidents import TOLD, Book
 from engine.correlate.state import LiveIncident
 from engine.correlate.suppress import Maintenance, Silence
 from engine.correlate.topology import CALLS
@@ -12,8 +12,6 @@ from engine.errors import DecodeError
 from engine.metrics import Metric
 from engine.records import Control, IncidentState
 from engine.times import rfc3339_ns
-
-_TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
 
 
 def apply(control: Control, book: Book) -> None:
@@ -25,7 +23,7 @@ def apply(control: Control, book: Book) -> None:
 
 def _incident(control: Control, book: Book) -> LiveIncident | None:
     incident = book.find(control.object)
-    return incident if incident is not None and incident.state in (*_TOLD, IncidentState.RESOLVED) else None
+    return incident if incident is not None and incident.state in (*TOLD, IncidentState.RESOLVED) else None
 
 
 def _said(control: Control, verb: str) -> str:
@@ -40,7 +38,7 @@ def _acknowledge(control: Control, book: Book) -> None:
 
 def _resolve(control: Control, book: Book) -> None:
     incident = _incident(control, book)
-    if incident is not None and incident.state in _TOLD:
+    if incident is not None and incident.state in TOLD:
         book.set_state(incident, IncidentState.RESOLVED, _said(control, "resolved"))
 
 

@@ -15,7 +15,10 @@ from engine.records import AnomalyKind, Signal
 
 def explain(incident: LiveIncident, book: Book) -> None:
     """Renew the hints of an incident."""
-    members = [m for m in incident.members.values() if not m.suppressed]
+    shown = [m for m in incident.members.values() if not m.suppressed]
+    members = [
+        m for m in shown if m.kind is not AnomalyKind.SLO_BURN
+    ] or shown  # what a promise suffers from says more than that it does
     symptoms = [symptom for m in members for symptom in _symptoms(m, incident.started_ns)]
     happenings = [
         Happening(c.id, c.ts_ns, c.name, c.entity, c.is_change, clean(c.text))
@@ -82,7 +85,7 @@ def _fact(member: MemberState) -> str:
 
 
 def _figures(member: MemberState) -> str:
-    if member.value is None or member.expected is None:
+    if member.value is None or member.expected is None or member.kind is AnomalyKind.SLO_BURN:
         return ""
     if member.overdue:
         return f"usually each {span(member.step_seconds)}, missing "

@@ -30,7 +30,7 @@ _SWEEP_NS = 600 * 1_000_000_000
 _SWEEP = ""
 _PACE_NS = 10 * 1_000_000_000
 _NS = 1_000_000_000
-_TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
+TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
 _OVER = (IncidentState.CLOSED, IncidentState.MERGED)
 
 
@@ -46,6 +46,7 @@ class Book:
         self.topology = topology
         self.stats = StepStats()
         self.evidence = Evidence(state, config, topology)
+        self.timers: dict[str, Callable[[int], None]] = {_SWEEP: self._expire}  # what else is due, by its key in the heap
         self._by_entity: dict[str, dict[str, None]] = {}
         for incident in state.incidents.values():
             self._index(incident)
@@ -75,8 +76,8 @@ class Book:
         while due and due[0][0] <= ts_ns:
             at, key = heappop(due)
             self.state.now_ns = max(self.state.now_ns, at)
-            if key == _SWEEP:
-                self._expire()
+            if key in self.timers:
+                self.timers[key](at)
                 continue
             incident = self.state.incidents.get(key)
             if incident is not None:
@@ -139,7 +140,7 @@ class Book:
                 continue
             for incident in self._with(entity, alert.domain):
                 burning = any(m.entity == entity and m.state is AlertState.FIRING for m in incident.members.values())
-                if burning and incident.state in _TOLD and self._may_spread(incident, alert):
+                if burning and incident.state in TOLD and self._may_spread(incident, alert):
                     return incident, f"next to {entity}, still firing"
         return None, ""
 
@@ -201,8 +202,8 @@ class Book:
         self.evidence.gather(incident)
         if incident.state is IncidentState.RESOLVED and verdict is None:
             self._set_state(incident, IncidentState.OPEN, "reopened: " + because)
-        elif incident.state in _TOLD:
-            self._tell(incident, "alert_joined")
+        elif incident.state in TOLD:
+            self.tell(incident, "alert_joined")
         self.review(incident)
 
     def _update(self, alert: Alert, route: Route) -> None:
@@ -215,6 +216,7 @@ class Book:
         member = incident.members.get(alert.id)
         if member is not None:
             member.state = alert.state
+            member.text = alert.text or member.text
             if alert.peak_score > member.score:
                 member.score, member.value, member.expected = alert.peak_score, alert.value, alert.expected
                 member.deviation = alert.deviation
@@ -223,8 +225,8 @@ class Book:
         if alert.state is not route.state:
             self._recount(incident, route.state, alert.state)
             route.state = alert.state
-            if incident.state in _TOLD:
-                self._tell(incident, "recovering" if alert.state is AlertState.RESOLVED else f"alert_{alert.state}")
+            if incident.state in TOLD:
+                self.tell(incident, "recovering" if alert.state is AlertState.RESOLVED else f"alert_{alert.state}")
         self.review(incident)
 
     def _unroute(self, key: str) -> Route:
@@ -248,7 +250,7 @@ class Book:
         now = self.state.now_ns
         if incident.state in (IncidentState.CANDIDATE, IncidentState.SUPPRESSED):
             self._review_untold(incident, now)
-        elif incident.state in _TOLD and incident.firing == 0 and incident.unknown == 0:
+        elif incident.state in TOLD and incident.firing == 0 and incident.unknown == 0:
             incident.resolved_ns = now
             self._set_state(incident, IncidentState.RESOLVED, "recovered")
             self._look_again(incident, now + int(self.config.close_after * _NS))
@@ -308,7 +310,7 @@ class Book:
             self._look_again(incident, self.state.now_ns + int(self.config.close_after * _NS))
         self._set_state(incident, state, reason)
 
-    def _tell(self, incident: LiveIncident, reason: str) -> None:
+    def tell(self, incident: LiveIncident, reason: str) -> None:
         """Growth is told soon, not at once: a storm of alerts must not become a storm of messages."""
         incident.reason = reason
         self.state.dirty.setdefault(incident.id, None)
@@ -357,8 +359,8 @@ class Book:
             self._drop(gone)
         if kept.state is IncidentState.RESOLVED and kept.firing:
             self._set_state(kept, IncidentState.OPEN, f"reopened: one problem with {gone.id}")
-        elif kept.state in _TOLD:
-            self._tell(kept, "merged")
+        elif kept.state in TOLD:
+            self.tell(kept, "merged")
         return kept
 
     # ------------------------------------------------------------------------------------------------ events
@@ -368,8 +370,8 @@ class Book:
             return
         for incident in self._with(change.entity, change.domain):
             if self.evidence.gather(incident):
-                if incident.state in _TOLD:
-                    self._tell(incident, f"event {change.name}")
+                if incident.state in TOLD:
+                    self.tell(incident, f"event {change.name}")
                 self.review(incident)
 
     # ------------------------------------------------------------------------------------------------ leases
@@ -377,7 +379,7 @@ class Book:
         self.state.sweep_ns = at_ns
         heappush(self.state.due, (at_ns, _SWEEP))
 
-    def _expire(self) -> None:
+    def _expire(self, _: int) -> None:
         """Alerts of which nothing was heard for a lease are over (their detector died or was changed)."""
         limit = self.state.now_ns - LEASE_NS
         for key in [key for key, route in self.state.routes.items() if route.seen_ns < limit]:
@@ -388,8 +390,8 @@ class Book:
             self._recount(incident, route.state, AlertState.RESOLVED)
             if key in incident.members:
                 incident.members[key].state = AlertState.RESOLVED
-            if incident.state in _TOLD:
-                self._tell(incident, "stale")
+            if incident.state in TOLD:
+                self.tell(incident, "stale")
             self.review(incident)
         self.state.sweep_ns = 0
         if self.state.routes:

@@ -12,9 +12,9 @@ from heapq import heappop, heappush
 
 import msgspec
 
-from engine.records import Alert, Change, Edge, Stamp, Watermark
+from engine.records import Alert, Change, Edge, Stamp, Tally, Watermark
 
-Waiting = Alert | Change | Edge
+Waiting = Alert | Change | Edge | Tally
 BUFFER_MAX = 200_000
 SOURCES_MAX = 10_000
 _TURNS = 4.0

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import msgspec
 
+from engine.config.slo import Slo
 from engine.config.tree import Correlate
 from engine.correlate import feedback
 from engine.correlate.hints import explain
 from engine.correlate.incidents import Book
+from engine.correlate.objectives import Objectives
 from engine.correlate.reorder import Reorder, Waiting
 from engine.correlate.state import CorrelateState, LiveIncident
 from engine.correlate.suppress import Suppression, windows_from
@@ -23,7 +25,7 @@ from engine.correlate.titles import title
 from engine.correlate.topology import RUNS_ON, Topology, read_edges
 from engine.errors import Reject, StateError
 from engine.metrics import Metric
-from engine.ports import Snapshot, StepResult, StepStats
+from engine.ports import Columns, Snapshot, StepResult, StepStats
 from engine.records import (
     Alert,
     AlertsMessage,
@@ -36,6 +38,7 @@ from engine.records import (
     Record,
     Shard,
     Stamp,
+    Tally,
     Topic,
     Watermark,
     decode_alerts_message,
@@ -51,21 +54,23 @@ _HEADER_MAX = 200
 class CorrelateMachine:
     """Implements ports.Machine for the alerts topic."""
 
-    def __init__(self, shard: Shard, *, config: Correlate) -> None:
+    def __init__(self, shard: Shard, *, config: Correlate, slos: Sequence[Slo] = ()) -> None:
         self.shard = shard
         self._config = config
-        self._become(
-            CorrelateState(Reorder(int(config.source_timeout * _NS)), Suppression(windows=windows_from(config.maintenance)))
-        )
+        self._slos = slos
+        reorder = Reorder(int(config.source_timeout * _NS))
+        self._become(CorrelateState(reorder, Suppression(windows=windows_from(config.maintenance))), {})
 
-    def _become(self, state: CorrelateState) -> None:
+    def _become(self, state: CorrelateState, columns: Columns) -> None:
         config = self._config
         calls = [*config.topology, *(read_edges(Path(config.topology_file)) if config.topology_file else [])]
         topology = Topology(calls, config.runs_on)
         for edge in state.observed:
             topology.observe(edge.caller, edge.callee, edge.kind, edge.ts_ns)
         state.observed = []
-        self._book = Book(state, config, topology, self._speak)
+        book = Book(state, config, topology, self._speak)
+        self._objectives = Objectives(self.shard, self._slos, book, columns)
+        self._book = book
         self._outputs: list[Output] = []
 
     # ------------------------------------------------------------------------------------------------ the contract
@@ -87,12 +92,12 @@ class CorrelateMachine:
         return self._result()
 
     def snapshot(self) -> Snapshot:
-        """The whole state as JSON-able values; there are no columns."""
+        """The state as JSON-able values; only the counts of objectives are columns."""
         state = self._book.state
         state.observed = self._book.topology.observed()
         meta: dict[str, object] = {"format": _FORMAT, "state": msgspec.to_builtins(state)}
         state.observed = []
-        return Snapshot(meta, {})
+        return Snapshot(meta, self._objectives.snapshot())
 
     def restore(self, snapshot: Snapshot) -> None:
         """Become the machine that was saved. Windows of today's configuration replace those of the snapshot."""
@@ -104,7 +109,7 @@ class CorrelateMachine:
             raise StateError(f"a snapshot of the correlate stage does not fit: {error}") from error
         for window in windows_from(self._config.maintenance):
             state.suppression.announce(window)
-        self._become(state)
+        self._become(state, snapshot.columns)
 
     # ------------------------------------------------------------------------------------------------ one record
     def _take(self, record: Record) -> None:
@@ -126,7 +131,7 @@ class CorrelateMachine:
         if isinstance(message, Watermark):
             reorder.promise(message)
             self._release(reorder.complete_until())
-        elif isinstance(message, Alert | Change | Edge) and not reorder.hold(message):
+        elif isinstance(message, Alert | Change | Edge | Tally) and not reorder.hold(message):
             self._book.stats.count(Metric.LIMITS_REACHED, 1, "correlate_buffer")
             self._release(0)
 
@@ -139,6 +144,8 @@ class CorrelateMachine:
     def _act(self, message: Waiting) -> None:
         if isinstance(message, Alert):
             self._book.alert(message)
+        elif isinstance(message, Tally):
+            self._objectives.take(message)
         elif isinstance(message, Change):
             node = message.attributes.get("node", "")
             if node and message.entity and node != message.entity:
@@ -154,6 +161,7 @@ class CorrelateMachine:
     # ------------------------------------------------------------------------------------------------ outputs
     def _speak(self, incident: LiveIncident) -> None:
         explain(incident, self._book)
+        self._objectives.hurt(incident)
         message = self._public(incident)
         self._put(Topic.INCIDENTS, incident.id.encode(), encode(message), message.ts_ns)
 
@@ -186,6 +194,7 @@ class CorrelateMachine:
             hints=incident.hints,
             abstained=incident.abstained,
             changes=sorted(incident.changes.values(), key=lambda c: (c.ts_ns, c.id)),
+            impact=sorted(incident.impact.values(), key=lambda i: (-i.burn_rate, i.slo)),
             merged_into=incident.merged_into,
             reason=incident.reason,
             degraded_inputs=state.reorder.stalled(),

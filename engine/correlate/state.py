@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.correlate.grouping import Cluster
+from engine.correlate.promises import Promises
 from engine.correlate.reorder import Reorder
 from engine.correlate.suppress import Suppression
 from engine.correlate.topology import Observed
@@ -15,6 +16,7 @@ from engine.records import (
     AnomalyKind,
     Change,
     Hint,
+    Impact,
     IncidentState,
     Member,
     Signal,
@@ -113,6 +115,7 @@ class LiveIncident(msgspec.Struct):
     suppressed: int = 0
     severity: int = 0
     changes: dict[str, Change] = {}
+    impact: dict[str, Impact] = {}  # by the objective's name
     hints: list[Hint] = []
     abstained: bool = False
     merged_into: str = ""
@@ -141,6 +144,7 @@ class CorrelateState(msgspec.Struct):
     sweep_ns: int = 0  # when leases are looked through next, 0: no alert is live
     due: list[tuple[int, str]] = []  # heap: when to look at an incident again
     dirty: dict[str, None] = {}  # incidents that grew or shrank since they were told of
+    promises: Promises = msgspec.field(default_factory=Promises)
     observed: list[Observed] = []  # filled for a snapshot only
     offset: int = -1
     seq: int = 0

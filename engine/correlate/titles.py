@@ -41,7 +41,7 @@ def what(member: MemberState) -> str:
         return f"old log message '{text}' is back"
     if member.kind is AnomalyKind.STOPPED:
         return f"log message '{text}' does not come any more" if text else "no log lines any more"
-    if member.kind in (AnomalyKind.BROKEN_SEQUENCE, AnomalyKind.ERROR_BURST) and text:
+    if member.kind in (AnomalyKind.BROKEN_SEQUENCE, AnomalyKind.ERROR_BURST, AnomalyKind.SLO_BURN) and text:
         return text
     if member.kind is AnomalyKind.LINE_VALUE and text:
         return f"{text} {moved(member.direction, member.value, member.expected)}"

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from engine.records import ALL_PARTITIONS, Alert, Change, Edge, Output, Record, Stamp, Topic, Watermark, encode
+from engine.records import ALL_PARTITIONS, Alert, Change, Edge, Output, Record, Stamp, Tally, Topic, Watermark, encode
 
-Draft = Alert | Change | Watermark | Edge
+Draft = Alert | Change | Watermark | Edge | Tally
 
 
 class Phase:

@@ -54,7 +54,7 @@ class SeriesTable:
         self._policies = policies
         self.rule_of = policies.rule_of
         self._slots: dict[bytes, int] = {}
-        self._coded = _CodedSlots()
+        self._coded = CodedSlots()
         self._free: list[int] = []
         self._asides = 0
         self._ignored: set[bytes] = set()
@@ -196,7 +196,7 @@ class SeriesTable:
         self._hand = int(columns["hand"][0])
 
 
-class _CodedSlots:
+class CodedSlots:
     """Slots by the codes of the words that keys last came in: a look-up is then one gather."""
 
     def __init__(self) -> None:
@@ -204,6 +204,7 @@ class _CodedSlots:
         self._slot = np.zeros(0, np.int64)  # by code
 
     def slots(self, keys: Coded, known: dict[bytes, int]) -> NDArray[np.int64]:
+        """What is `known` of each key, REFUSED where nothing is."""
         words = keys.words
         if words is not self._words:
             self._words, self._slot = words, np.zeros(0, np.int64)

@@ -22,12 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.logclock import MARK, TICK
+from engine.config.slo import Ratio, Slo
 from engine.config.tree import Detect, Source
 from engine.detect.drafts import Drafts, Moment, Phase
 from engine.detect.happenings import Happenings
 from engine.detect.intake import NO_TIME, Batch, Intake
 from engine.detect.loglines import LogLines
 from engine.detect.spans import Spans
+from engine.detect.tallies import Tallies
 from engine.detect.watch import Step, Watch
 from engine.errors import StateError
 from engine.metrics import Metric
@@ -53,7 +55,17 @@ class Marks(msgspec.Struct):
 class DetectMachine:
     """Implements ports.Machine."""
 
-    def __init__(self, shard: Shard, *, codec: Codec, catalog: Catalog, source: Source, config: Detect) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        *,
+        codec: Codec,
+        catalog: Catalog,
+        source: Source,
+        config: Detect,
+        counted: tuple[Sequence[Slo], Sequence[Ratio]] = ((), ()),
+    ) -> None:
+        """`counted` are the objectives and the ratios whose counters may be on this shard."""
         self.shard = shard
         self._config = config
         self._describe = catalog.describe
@@ -62,7 +74,13 @@ class DetectMachine:
         self._log_lateness_ns = int(max(config.log_lateness, config.lateness) * _SECOND_NS)
         self._new_intake: Callable[[], Intake] = lambda: Intake(codec=codec, catalog=catalog, source=source, config=config)
         self._intake = self._new_intake()
-        self._new_watch: Callable[[], Watch] = lambda: Watch(config, self._config_id, source.timezone or "", source.domain)
+        self._new_watch: Callable[[], Watch] = lambda: Watch(
+            config,
+            self._config_id,
+            source.timezone or "",
+            source.domain,
+            Tallies(*counted, domain=source.domain, tenant=source.tenant),
+        )
         self._watch = self._new_watch()
         self._lines = LogLines(config)
         self._events = Happenings(config)
@@ -168,6 +186,7 @@ class DetectMachine:
         self._lines.tick(watermark_ns, self._watch, at.row, step)
         self._events.tick(watermark_ns, self._watch, at.row, step)
         self._spans.tick(watermark_ns, self._watch, at.row, step)
+        self._watch.tally(watermark_ns, at.row, step)
         self._watch.dependencies.tick(at, self._watch.table.keys(), step.drafts)
         if silence:
             self._watch.silence(watermark_ns, at.row, step)
@@ -234,6 +253,7 @@ class DetectMachine:
             ("events", self._events.snapshot()),
             ("spans", self._spans.snapshot()),
             ("dependencies", watch.dependencies.snapshot()),
+            ("tallies", watch.tallies.snapshot()),
         ):
             columns |= {f"{prefix}.{name}": column for name, column in part.items()}
         columns["episodes"] = np.frombuffer(watch.episodes.snapshot(), np.uint8).copy()
@@ -273,6 +293,7 @@ class DetectMachine:
             events.restore(_part(columns, "events"))
             spans.restore(_part(columns, "spans"))
             watch.dependencies.restore(_part(columns, "dependencies"))
+            watch.tallies.restore(_part(columns, "tallies"))
             marks = msgspec.convert(meta.get("marks"), Marks)
         except (KeyError, msgspec.DecodeError, msgspec.ValidationError) as error:
             raise StateError("the snapshot is torn") from error

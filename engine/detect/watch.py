@@ -25,6 +25,7 @@ from engine.detect.peers import Peers
 from engine.detect.priors import Priors
 from engine.detect.river_parts import RiverParts
 from engine.detect.series import ASIDE, IGNORED, REFUSED, ROWS, SILENT_MAX, SeriesTable
+from engine.detect.tallies import Tallies
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Alert, AlertState, AnomalyKind, Series, Signal, ValueKind
@@ -79,7 +80,9 @@ class Step(NamedTuple):
 class Watch:
     """The watched series of one shard."""
 
-    def __init__(self, config: Detect, config_id: str, timezone: str = "", domain: str = "default") -> None:
+    def __init__(
+        self, config: Detect, config_id: str, timezone: str = "", domain: str = "default", tallies: Tallies | None = None
+    ) -> None:
         self._warm_up_ns = int(config.warm_up * _SECOND_NS)
         self._idle_ns = int(config.idle_after * _SECOND_NS)
         self._series_max = config.series_max
@@ -90,6 +93,7 @@ class Watch:
         self.table = SeriesTable(config.series_max, Policies(config))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch, self.bank.civil_ns)
         self.dependencies = Dependencies(domain)
+        self.tallies = tallies or Tallies()
         self.groups = Groups(fleets(config.fleet.labels))
         self.distributions = Distributions(config, self.table)
         self.peers = Peers(config, self.groups, self.table, self.episodes)
@@ -112,6 +116,7 @@ class Watch:
         slot = self._slots(keys, describe, step.stats)
         ts_ns, raw = np.asarray(ts_ns, np.int64), np.asarray(raw, np.float64)  # what is bound is not checked
         self.distributions.take(slot, ts_ns, raw, step.stats)
+        self.tallies.take(keys, ts_ns, raw, describe, step.stats)
         known = slot >= 0
         if not known.all():
             row, slot, ts_ns, raw = row[known], slot[known], ts_ns[known], raw[known]
@@ -134,7 +139,7 @@ class Watch:
         step.stats.count(Metric.SAMPLES, len(points.slot), Signal.METRIC)
         if len(points.slot):
             self.forecasts.feed(points.slot, points.ts_ns, points.value)
-            self.score(points, step)
+            self._score(points, step)
 
     def _slots(self, keys: Sequence[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> Ints:
         slots = self.table.lookup(keys)
@@ -175,6 +180,14 @@ class Watch:
         return slot
 
     def score(self, points: Points, step: Step) -> None:
+        """Points that were counted here, of logs, events and spans: as samples are."""
+        if self.tallies.active:
+            series = [self.table.at(slot) for slot in points.slot.tolist()]
+            about = {one.key: one for one in series}
+            self.tallies.take([one.key for one in series], points.ts_ns, points.value, about.__getitem__, step.stats)
+        self._score(points, step)
+
+    def _score(self, points: Points, step: Step) -> None:
         """Score, learn, and show to the episodes every sample of a series that is, or becomes, of interest."""
         scored = self.bank.score(points.slot, points.ts_ns, points.value)
         if points.counts:
@@ -305,6 +318,14 @@ class Watch:
         """Score what histograms have said since the last tick."""
         for said in self.distributions.tick(watermark_ns, step.stats):
             self.samples(np.full(len(said.keys), row, np.int32), said.keys, said.ts_ns, said.value, said.describe, step)
+
+    def tally(self, watermark_ns: int, row: int, step: Step) -> None:
+        """Tell what was counted for objectives; score the ratios of the minutes that have passed."""
+        shares = self.tallies.tick(watermark_ns, step.moment(row), step.drafts)
+        if shares.keys:
+            self.samples(
+                np.full(len(shares.keys), row, np.int32), shares.keys, shares.ts_ns, shares.value, shares.about.__getitem__, step
+            )
 
     def compare(self, watermark_ns: int, row: int, step: Step) -> None:
         """Let new members of fleets inherit; tell of members that are unlike their peers, and of entities."""

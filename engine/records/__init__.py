@@ -28,6 +28,7 @@ from engine.records.alerts import (
     Edge,
     ModelRef,
     Outlook,
+    Tally,
     Watermark,
 )
 from engine.records.coded import Coded, Words, only
@@ -46,7 +47,7 @@ from engine.records.columns import (
     at_rows,
     joined,
 )
-from engine.records.incidents import Evidence, Hint, Incident, IncidentState, Member
+from engine.records.incidents import Evidence, Hint, Impact, Incident, IncidentState, Member
 from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
 from engine.records.run import Run
 from engine.records.series import Labels, Series, Signal, ValueKind, digest, series_key
@@ -74,6 +75,7 @@ __all__ = [
     "Evidence",
     "Fields",
     "Hint",
+    "Impact",
     "Incident",
     "IncidentState",
     "Labels",
@@ -92,6 +94,7 @@ __all__ = [
     "Signal",
     "Span",
     "Stamp",
+    "Tally",
     "Topic",
     "ValueKind",
     "Watermark",

@@ -1,4 +1,4 @@
-"""The messages of the alerts topic: alerts, changes, watermarks, edges, and what people tell the engine."""
+"""The messages of the alerts topic: alerts, changes, watermarks, edges, tallies, and what people tell the engine."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class AnomalyKind(StrEnum):
     LINE_VALUE = "line_value"  # a number within a log line is not what it usually is
     BROKEN_SEQUENCE = "broken_sequence"  # sessions (the lines of one trace, request or block) went unlike the others
     ERROR_BURST = "error_burst"  # many services write errors at the same time
+    SLO_BURN = "slo_burn"  # what was promised of a service is failing too fast
 
 
 OVERDUE: Final = "overdue"
@@ -146,6 +147,19 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, tag="edge"):
     stamp: Stamp
 
 
+class Tally(msgspec.Struct, frozen=True, kw_only=True, tag="tally"):
+    """What one shard counted for a service level objective in one minute. `bad` alone may be negative: the good ones of another shard's total."""
+
+    slo: str
+    bucket_ns: int  # where the minute begins
+    ts_ns: int
+    bad: float
+    total: float
+    domain: str = "default"
+    tenant: str = "default"
+    stamp: Stamp
+
+
 class Control(msgspec.Struct, frozen=True, kw_only=True, tag="control"):
     """What people tell the engine (in the alerts log, so that its place among the alerts is part of the log): `verb` on `object` by `actor`, until `expires_ts_ns` (0: for ever)."""
 
@@ -158,4 +172,4 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, tag="control"):
     details: dict[str, str] = {}
 
 
-AlertsMessage = Alert | Change | Watermark | Edge | Control
+AlertsMessage = Alert | Change | Watermark | Edge | Tally | Control

@@ -55,6 +55,19 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     joined_because: str = ""  # the named evidence that tied it to the incident
 
 
+class Impact(msgspec.Struct, frozen=True, kw_only=True):
+    """A service level objective that an incident hurts, as it stood when it was told."""
+
+    slo: str
+    entity: str
+    burn_rate: float  # at 1 the budget lasts as long as its window; in the longer of the two windows
+    burn_rate_now: float  # and in the shorter one
+    window_seconds: float  # the longer one
+    budget_left: float  # share of the whole budget, below 0 when more than that was used up
+    seconds_left: float  # until nothing is left of it, at this speed
+    because: str  # why it is this incident that hurts it
+
+
 class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident"):
     """Alerts that belong together. Each message is the whole state: receivers act on the latest `revision`."""
 
@@ -77,6 +90,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident"):
     hints: list[Hint] = []
     abstained: bool = False  # the best hint is not separable from the next: nobody should act on it
     changes: list[Change] = []
+    impact: list[Impact] = []  # objectives that burn because of it, the fastest first
     merged_into: str = ""
     reason: str = ""  # why this revision: `opened`, `alert_joined`, `recovered`, `maintenance`, …
     degraded_inputs: list[str] = []  # sources that were silent while this was decided

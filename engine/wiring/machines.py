@@ -30,10 +30,17 @@ def machine_factories(config: Config) -> dict[str, MachineFactory]:
 
     def detect(shard: Shard) -> Machine:
         source = source_of(config, shard.topic)
-        return DetectMachine(shard, codec=build_codec(source), catalog=SourceCatalog(source), source=source, config=config.detect)
+        return DetectMachine(
+            shard,
+            codec=build_codec(source),
+            catalog=SourceCatalog(source),
+            source=source,
+            config=config.detect,
+            counted=(config.slos, config.ratios),
+        )
 
     def correlate(shard: Shard) -> Machine:
-        return CorrelateMachine(shard, config=config.correlate)
+        return CorrelateMachine(shard, config=config.correlate, slos=config.slos)
 
     def respond(shard: Shard) -> Machine:
         return RespondMachine(shard, config=config.respond, inventory=inventory)

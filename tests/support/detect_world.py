@@ -37,6 +37,7 @@ from engine.records import (
     Samples,
     Shard,
     Span,
+    Tally,
     Topic,
     Watermark,
 )
@@ -148,8 +149,11 @@ def metric(offset: int, at: float, value: float, name: str = "latency", service:
     return record(offset, at, s=[(name, {"service": service}, at, value)])
 
 
-def machine(config: Detect | None = None, source: Source = SOURCE) -> DetectMachine:
-    return DetectMachine(SHARD, codec=PartsCodec(), catalog=SourceCatalog(source), source=source, config=config or Detect())
+def machine(config: Detect | None = None, source: Source = SOURCE, slos=(), ratios=()) -> DetectMachine:
+    catalog = SourceCatalog(source)
+    return DetectMachine(
+        SHARD, codec=PartsCodec(), catalog=catalog, source=source, config=config or Detect(), counted=(slos, ratios)
+    )
 
 
 def play(shard: DetectMachine, records: Sequence[Record], cuts: Iterable[int] = ()) -> tuple[list[Output], StepStats]:
@@ -174,6 +178,10 @@ def alerts(outputs: Iterable[Output]) -> list[Alert]:
 
 def dead_letters(outputs: Iterable[Output]) -> list[Output]:
     return [output for output in outputs if output.topic is Topic.DEAD_LETTERS]
+
+
+def tallies(outputs: Iterable[Output]) -> list[Tally]:
+    return [message for message in messages(outputs) if isinstance(message, Tally)]
 
 
 def edges(outputs: Iterable[Output]) -> list[Edge]:

@@ -17,7 +17,7 @@ from connectors.sinks.console import ConsoleSink
 from connectors.sinks.text import describe, escape, rfc3339, severity_word
 from engine.config.tree import ConsoleSink as Settings
 from engine.errors import Permanent
-from engine.records import IncidentState
+from engine.records import Impact, IncidentState
 
 HOSTILE = [
     "\x1b]0;owned\x07",
@@ -136,3 +136,17 @@ def test_a_closed_stream_is_gone_for_good():
     with pytest.raises(Permanent) as caught:
         sink.deliver(incident(), 1)
     assert caught.value.disable
+
+
+def hurt(name: str, left: float) -> Impact:
+    about = {"burn_rate": 20.0, "burn_rate_now": 33.3333, "window_seconds": 3600.0, "budget_left": left, "seconds_left": 5400.0}
+    return Impact(slo=name, entity="cart", because="cart needs cart-db, 1 step away", **about)
+
+
+def test_what_it_does_to_promises_is_said_before_its_causes():
+    lines = describe(incident(impact=[hurt("fast", 0.42), hurt("up", -0.1), hurt("c", 1.0), hurt("d", 1.0)]))
+    assert lines[2:4] == [
+        "    hurts: SLO fast burns 33.3x, 42% of the budget left, at this speed for 1 h 30 min (cart needs cart-db, 1 step away)",
+        "    hurts: SLO up burns 33.3x, nothing left of the budget (cart needs cart-db, 1 step away)",
+    ]
+    assert lines[5] == "    hurts: and 1 more"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from engine.config.slo import Slo
 from engine.config.tree import Correlate
 from engine.correlate.stage import CorrelateMachine
 from engine.records import (
@@ -24,6 +25,7 @@ from engine.records import (
     Shard,
     Signal,
     Stamp,
+    Tally,
     Topic,
     Watermark,
     decode_incident,
@@ -126,6 +128,14 @@ class Timeline:
         self.messages.append(Edge(caller=caller, callee=callee, kind=kind, ts_ns=at(minute), stamp=self._stamp("metrics")))
         return self
 
+    def counts(self, minute: int, slo: str, bad: float, total: float, *, source: str = "metrics", **more: Any) -> Timeline:
+        """What one source counted in a minute of the timeline."""
+        stamp = self._stamp(source)
+        self.messages.append(
+            Tally(slo=slo, bucket_ns=at(minute), ts_ns=at(minute + 1), bad=bad, total=total, stamp=stamp, **more)
+        )
+        return self
+
     def passes(self, minute: float, *sources: str, final: bool = False) -> Timeline:
         """Time passes: each of the sources says that it is complete up to here."""
         for source in sources or ("metrics",):
@@ -152,8 +162,8 @@ def records(messages: Iterable[AlertsMessage], first: int = 0) -> list[Record]:
     return [Record(SHARD.topic, 0, first + n, 0, b"default", encode(m)) for n, m in enumerate(messages)]
 
 
-def machine(**config: Any) -> CorrelateMachine:
-    return CorrelateMachine(SHARD, config=Correlate(**config))
+def machine(slos: Sequence[Slo] = (), **config: Any) -> CorrelateMachine:
+    return CorrelateMachine(SHARD, config=Correlate(**config), slos=slos)
 
 
 def run(timeline: Timeline, *, cuts: Sequence[int] = (), finish: bool = False, **config: Any) -> list[Incident]:
