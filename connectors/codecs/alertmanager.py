@@ -11,11 +11,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from connectors.codecs import severity
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_events import ATTRIBUTE_MAX, NAME_MAX, TEXT_MAX
 from connectors.codecs.json_mapping import parse_json
 from connectors.codecs.json_paths import Document
+from engine import severity
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog

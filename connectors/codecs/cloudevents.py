@@ -20,11 +20,11 @@ import orjson
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_events import ATTRIBUTE_MAX, NAME_MAX, TEXT_MAX, changes
 from connectors.codecs.json_paths import Document, Getter, compile_path
-from connectors.codecs.severity import ERROR, INFO, WARN
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog
 from engine.records import Decoded, Event, Record
+from engine.severity import ERROR, INFO, WARN
 from engine.times import TimeReader
 
 CDEVENT = "dev.cdevents."

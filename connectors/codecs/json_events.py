@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from connectors.codecs import severity
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_paths import Document, compile_labels, compile_path, scalar_text
+from engine import severity
 from engine.config.tree import Mapping
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog

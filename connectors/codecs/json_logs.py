@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from connectors.codecs import severity
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_paths import Document, compile_labels, compile_path
 from connectors.codecs.json_pieces import PieceReader
+from engine import severity
 from engine.config.tree import Mapping
 from engine.errors import DecodeError, Reject
 from engine.line_fields import FieldReader, joined_fields
@@ -82,8 +82,15 @@ def _text(message: Any) -> bytes:
     if type(message) is list and all(type(part) is str for part in message):
         return tidy("\n".join(message)).encode()  # journald: a field that came more than once
     if type(message) in (dict, list):
-        return orjson.dumps(message)
+        return _dumped(message)
     raise DecodeError(Reject.WRONG_TYPE, "the message is not a text")
+
+
+def _dumped(message: Any) -> bytes:
+    try:
+        return orjson.dumps(message)
+    except TypeError as error:  # JSON may be read at a depth at which it cannot be written
+        raise DecodeError(Reject.WRONG_TYPE, "a message that is nested too deeply") from error
 
 
 def tidy(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 
-from connectors.codecs import otlp_json, severity
+from connectors.codecs import otlp_json
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_events import ATTRIBUTE_MAX, ATTRIBUTES_MAX, NAME_MAX, TEXT_MAX, changes
 from connectors.codecs.json_logs import STREAMS_MAX, embedded, tidy
@@ -30,6 +30,7 @@ from connectors.codecs.otlp_common import (
     span_id,
     time_of,
 )
+from engine import severity
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.line_fields import FieldReader, joined_fields

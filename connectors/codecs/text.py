@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.codecs import severity
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_logs import tidy
+from engine import severity
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from detectors.templates import TemplateMiner
 from detectors.tokens import LINE_BYTES_MAX
-from engine.cli.log_files import Headers, message_of
 from engine.config.tree import Detect
+from engine.detect.line_bodies import opened
+from engine.detect.line_heads import Heads
 from engine.errors import UsageError
 
 LINES_EACH = 4_096  # lines given to the miner at once; the result does not depend on it
@@ -66,10 +67,10 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
 
 def _mine(miner: TemplateMiner, lines: Iterator[bytes]) -> NDArray[np.int32]:
     """The template of each line, as assigned when it came."""
-    parts, headers = [np.empty(0, np.int32)], Headers()
+    parts, heads = [np.empty(0, np.int32)], Heads()
     while batch := list(islice(lines, LINES_EACH)):
-        messages = [message_of(line) for line in headers.strip(batch)]
-        parts.append(miner.mine(messages, np.zeros(len(messages), np.int64)))
+        one = np.zeros(len(batch), np.int64)
+        parts.append(miner.mine([opened(message)[0] for message in heads.strip(batch, one)], one))
     return np.concatenate(parts)
 
 

@@ -12,6 +12,10 @@ from engine.config.values import Duration, Model
 class Logs(Model):
     """Lines that belong together, numbers within lines, lines that are due."""
 
+    headers: bool = True
+    """Whether headers of lines (time, level, process, thread, who speaks) are left out before lines are mined, where most lines of a stream have one."""
+    bodies: bool = True
+    """Whether lines that are JSON or logfmt, behind a header too, are mined by their message; the other members are read as those of a document."""
     sessions: bool = True
     """Whether lines that carry one key (a trace, a request, a block) are looked at together, so that one that went unlike the others is told."""
     session_keys: list[str] = [

@@ -1,8 +1,8 @@
 """Log lines: mined to templates, counted, put into sessions; and everything that is told of them.
 
-lines ─▶ miner ─┬─▶ counts of streams and templates ──▶ watch (rates)
-                ├─▶ firsts: new templates, rare ones that are back
-                └─▶ sessions: those that went unlike the others, counted too
+lines ─▶ messages ─▶ miner ─┬─▶ counts of streams and templates ──▶ watch (rates)
+                            ├─▶ firsts: new templates, rare ones that are back
+                            └─▶ sessions: those that went unlike the others, counted too
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.templates import TemplateMiner
+from engine.config.mapping import Mapping
 from engine.config.tree import Detect
 from engine.detect.bursts import Bursts
 from engine.detect.bursts import Saved as SavedBursts
 from engine.detect.counts import ERRORS, ODD, SEVERE, TEMPLATE, TOTAL, Counts, code_of, counted_series, runs, what_of
 from engine.detect.episode import Sighting, Words
 from engine.detect.firsts import Firsts, Found, Saved
+from engine.detect.line_heads import Head
+from engine.detect.messages import Messages
 from engine.detect.novelty import ERROR, WARN
 from engine.detect.redact import redacted
 from engine.detect.sessions import Odd, Sessions
@@ -44,11 +47,12 @@ _NAMES: Final = {TOTAL: "log_lines", ERRORS: "log_errors", SEVERE: "log_severe_r
 class LogLines:
     """The log side of one shard. The miner is made at the first line: most shards have none."""
 
-    def __init__(self, config: Detect) -> None:
+    def __init__(self, config: Detect, mapping: Mapping) -> None:
         self._limits = (config.templates_max, config.templates_per_service_max)
         items_max = config.templates_max + len(_NAMES) * STREAMS_MAX
         self._counts = Counts(config.count_bucket, config.idle_after, items_max, self.series_of, pulses=True)
         self._firsts = Firsts(int(config.warm_up * _SECOND_NS))
+        self._messages = Messages(config.logs, mapping)
         self._sessions = Sessions(config.logs, config.adopt_after)
         idle_buckets = int(config.idle_after / config.count_bucket) + 1
         self._slots = Slots(config.logs, self._counts.bucket_ns, idle_buckets, self._named)
@@ -70,13 +74,14 @@ class LogLines:
         kept = stream >= 0
         if not kept.all():
             lines, stream = lines.kept(kept), stream[kept]
-        texts, ts_ns, severity = lines.text, lines.ts_ns, lines.severity
-        if not texts:
+        if not len(stream):
             return
-        step.stats.count(Metric.LINES, len(texts))
+        step.stats.count(Metric.LINES, len(stream))
+        lines, messages = self._messages.read(lines, stream)
+        ts_ns, severity = lines.ts_ns, lines.severity
         miner = self._miner = self._miner or TemplateMiner(*self._limits)
         overflowed = miner.overflowed
-        template = miner.mine(texts, stream)
+        template = miner.mine(messages, stream)
         if miner.overflowed > overflowed:
             step.stats.count(Metric.LIMITS_REACHED, miner.overflowed - overflowed, "templates_max")
         late = self._count(stream, template, ts_ns // self._counts.bucket_ns, severity)
@@ -85,7 +90,7 @@ class LogLines:
         self._firsts.take(template, stream, ts_ns, len(miner))
         self._firsts.watch(template, severity)
         self._sessions.take(lines, stream, template, step.stats)
-        self._slots.take(lines, stream, template, step.stats)
+        self._slots.take(lines._replace(text=messages), stream, template, step.stats)
         for number, lines_of in zip(*(part.tolist() for part in np.unique(stream, return_counts=True)), strict=True):
             self._firsts.saved.streams[number].lines += lines_of
 
@@ -263,7 +268,10 @@ class LogLines:
     def snapshot(self) -> Columns:
         columns: dict[str, NDArray[Any]] = {
             "saved": np.frombuffer(
-                msgspec.json.encode((self._firsts.saved, self._odd, self._slots.saved, self._bursts.saved)), np.uint8
+                msgspec.json.encode(
+                    (self._firsts.saved, self._odd, self._slots.saved, self._bursts.saved, self._messages.heads.saved)
+                ),
+                np.uint8,
             ).copy(),
             "seen": self._firsts.seen.reshape(-1).copy(),
             "counts": np.frombuffer(self._counts.snapshot(), np.uint8).copy(),
@@ -277,8 +285,10 @@ class LogLines:
         """Raises StateError. Only a side just made may be restored."""
         parts = _below("miner.", columns)
         try:
-            parts_of = tuple[Saved, dict[int, Words], SavedSlots, SavedBursts]
-            firsts, self._odd, slots, self._bursts.saved = msgspec.json.decode(columns["saved"].tobytes(), type=parts_of)
+            parts_of = tuple[Saved, dict[int, Words], SavedSlots, SavedBursts, dict[int, Head]]
+            firsts, self._odd, slots, self._bursts.saved, self._messages.heads.saved = msgspec.json.decode(
+                columns["saved"].tobytes(), type=parts_of
+            )
             self._slots.restore(slots)
             self._counts.restore(columns["counts"].tobytes())
             self._sessions.restore(_below("sessions.", columns))

@@ -36,7 +36,7 @@ from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
 from engine.records import Record, Run, Shard, Watermark, digest
 
-VERSION: Final = 4
+VERSION: Final = 5
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -82,7 +82,8 @@ class DetectMachine:
             Tallies(*counted, domain=source.domain, tenant=source.tenant),
         )
         self._watch = self._new_watch()
-        self._lines = LogLines(config)
+        self._mapping = source.mapping
+        self._lines = LogLines(config, source.mapping)
         self._events = Happenings(config)
         self._spans = Spans(config)
         self._marks = Marks()
@@ -274,7 +275,7 @@ class DetectMachine:
             raise StateError("the snapshot is of another version or of another shard")
         if meta.get("count_bucket") != self._config.count_bucket:
             raise StateError("lines were counted in buckets of another length", hint="Set count_bucket back, or start anew.")
-        watch, lines, events = self._new_watch(), LogLines(self._config), Happenings(self._config)
+        watch, lines, events = self._new_watch(), LogLines(self._config, self._mapping), Happenings(self._config)
         spans = Spans(self._config)
         intake = self._new_intake()
         try:

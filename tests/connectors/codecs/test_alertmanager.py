@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from connectors.codecs import severity
 from connectors.codecs.alertmanager import REPEAT_NS, AlertmanagerCodec
+from engine import severity
 from engine.config.tree import Format, Source
 from engine.records import Record
 from engine.times import rfc3339_ns

@@ -3,9 +3,10 @@
 import orjson
 import pytest
 
-from connectors.codecs import build_codec, severity
+from connectors.codecs import build_codec
 from connectors.codecs.json_metrics import DEPTH_MAX, FIELDS_MAX
 from connectors.codecs.json_paths import compile_labels, compile_path
+from engine import severity
 from engine.config.tree import Format, Mapping, Source
 from engine.errors import ConfigError, Reject
 
@@ -321,3 +322,9 @@ def test_the_catalog_is_asked_once_for_each_series(catalog, record):
     )
     codec.decode([record(b'{"n":"m","v":%d,"l":{"a":"b"}}' % n) for n in range(50)], catalog)
     assert catalog.asked == [b'm{a="b"}']
+
+
+def test_a_message_that_can_be_read_but_not_written_is_refused(catalog, record):
+    codec = build_codec(Source(name="s", topics=["t"], format=Format.JSON, mapping=Mapping(time="", message="m")))
+    decoded = codec.decode([record(b'{"m":' + b'{"a":' * 300 + b"1" + b"}" * 301)], catalog)
+    assert _reasons(decoded) == ["wrong_type"]
