@@ -103,6 +103,7 @@ def _details(incident: Incident) -> Iterator[str]:
     yield from _impact(incident)
     yield from _causes(incident)
     yield from _changes(incident)
+    yield from _similar(incident)
     if incident.degraded_inputs:
         yield f"blind: no data from {_names(incident.degraded_inputs)}"
 
@@ -167,6 +168,16 @@ def _changes(incident: Incident) -> Iterator[str]:
         yield f"before: {escape(change.name, 80)} on {escape(change.entity, 120)} at {rfc3339(change.ts_ns)[11:19]}Z{text}"
     if len(incident.changes) > CHANGES_SHOWN:
         yield f"before: and {len(incident.changes) - CHANGES_SHOWN} more events"
+
+
+def _similar(incident: Incident) -> Iterator[str]:
+    """What it is like, the likest only."""
+    for twin in incident.similar[:1]:
+        times = f"{twin.times_seen} times" if twin.times_seen > 1 else "once"
+        ended = f", fixed by: {escape(twin.fixed_by, 120)}" if twin.fixed_by else ""
+        ended = ", called no problem" if twin.is_harmless else ended
+        when = rfc3339(twin.last_seen_ts_ns)[:16].replace("T", " ")
+        yield f"seen {times} before, {twin.similarity:.0%} alike, last {when}Z as {escape(twin.incident_id[:8])}{ended}"
 
 
 def _names(names: list[str]) -> str:

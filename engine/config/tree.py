@@ -220,6 +220,12 @@ class Correlate(Model):
     """Hints of one incident."""
     abstain_below: Share = 0.0
     """A best hint of less probability is not named."""
+    kinds_max: Positive = 500
+    """Kinds of incidents that are remembered after they have closed; when full, the one seen longest ago makes way."""
+    kinds_keep: Duration = 31_536_000.0
+    """How long a kind is remembered that is not seen again."""
+    similar_min: Share = 0.5
+    """So alike must a former incident be to be named."""
     topology: list[tuple[str, str]] = []
     """Known dependencies: [caller, callee]."""
     topology_file: str = ""

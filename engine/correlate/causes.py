@@ -69,6 +69,7 @@ class Weights:
     change: float = 0.8
     change_window_seconds: float = 1800.0
     event: float = 0.9
+    twin: float = 0.6  # people named it the cause of what was alike
     silent: float = 1.2
     silent_in_part: float = 0.3  # where other series of the entity still come: it was not asked, rather than down
     unfelt: float = 0.7  # of the score of symptoms that no caller shows
@@ -138,9 +139,10 @@ def rank(
     *,
     hints_max: int = 5,
     abstain_below: float = 0.0,
+    named_before: Mapping[str, str] | None = None,
     weights: Weights = WEIGHTS,
 ) -> Ranking:
-    """Hypotheses over all entities that show something, best first."""
+    """Hypotheses over all entities that show something, best first. `named_before` are causes of what was alike, each with a sentence about that."""
     symptoms = sorted(
         symptoms, key=lambda s: (s.entity, s.metric, s.onset_ts_ns, -s.strength, s.text, s.family, s.direction, s.silent)
     )
@@ -155,6 +157,8 @@ def rank(
         _weigh_coverage(account, shown, topology, weights)
         _weigh_onset(account, symptoms, first, weights)
         _weigh_happenings(account, happenings, shown, first, weights)
+        if named_before and account.entity in named_before:
+            account.add("twin", weights.twin, named_before[account.entity])
     _weigh_place(accounts, shown, topology, weights)
     accounts.sort(key=lambda a: (-a.score, a.entity))
     shares = softmax([a.score * weights.sharpness for a in accounts])

@@ -8,6 +8,7 @@ from engine.correlate.incidents import TOLD, Book
 from engine.correlate.state import LiveIncident
 from engine.correlate.suppress import Maintenance, Silence
 from engine.correlate.topology import CALLS
+from engine.correlate.words import clean
 from engine.errors import DecodeError
 from engine.metrics import Metric
 from engine.records import Control, IncidentState
@@ -39,13 +40,32 @@ def _acknowledge(control: Control, book: Book) -> None:
 def _resolve(control: Control, book: Book) -> None:
     incident = _incident(control, book)
     if incident is not None and incident.state in TOLD:
+        _note(control, incident)
+        incident.fixed_by = incident.fixed_by or clean(control.reason)
         book.set_state(incident, IncidentState.RESOLVED, _said(control, "resolved"))
 
 
 def _feedback(control: Control, book: Book) -> None:
-    """`details.verdict` `false`: it was no problem. Everything else is kept by the log alone."""
-    if control.details.get("verdict") == "false":
-        _resolve(control, book)
+    """What people learned of an incident, live or closed: `details` may have `fixed_by`, `cause` (an entity), and `verdict`.
+
+    A verdict of `false` says that it was no problem, and resolves it. Everything else is kept by the log alone.
+    """
+    incident = _incident(control, book)
+    if incident is not None:
+        _note(control, incident)
+        if incident.is_harmless and incident.state in TOLD:
+            book.set_state(incident, IncidentState.RESOLVED, _said(control, "resolved"))
+        return
+    said = {name: clean(control.details.get(name, "")) for name in ("fixed_by", "cause")}
+    book.twins.said(control.object, said["fixed_by"], said["cause"], control.details.get("verdict", ""))
+
+
+def _note(control: Control, incident: LiveIncident) -> None:
+    details = control.details
+    incident.fixed_by = clean(details.get("fixed_by", "")) or incident.fixed_by
+    incident.named_cause = clean(details.get("cause", "")) or incident.named_cause
+    if details.get("verdict"):
+        incident.is_harmless = details["verdict"] == "false"
 
 
 def _silence(control: Control, book: Book) -> None:

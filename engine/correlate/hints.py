@@ -16,9 +16,8 @@ from engine.records import AnomalyKind, Signal
 def explain(incident: LiveIncident, book: Book) -> None:
     """Renew the hints of an incident."""
     shown = [m for m in incident.members.values() if not m.suppressed]
-    members = [
-        m for m in shown if m.kind is not AnomalyKind.SLO_BURN
-    ] or shown  # what a promise suffers from says more than that it does
+    # What a promise suffers from says more than that it does.
+    members = [m for m in shown if m.kind is not AnomalyKind.SLO_BURN] or shown
     symptoms = [symptom for m in members for symptom in _symptoms(m, incident.started_ns)]
     happenings = [
         Happening(c.id, c.ts_ns, c.name, c.entity, c.is_change, clean(c.text))
@@ -30,6 +29,7 @@ def explain(incident: LiveIncident, book: Book) -> None:
         book.topology,
         hints_max=book.config.hints_max,
         abstain_below=book.config.abstain_below,
+        named_before=book.twins.causes(incident),
     )
     incident.hints, incident.abstained = list(ranking.hints), ranking.abstained
 

@@ -15,6 +15,7 @@ from engine.correlate.evidence import LASTING_WINDOWS, Evidence, Setting, brings
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
 from engine.correlate.topology import ONE_STEP, Topology
+from engine.correlate.twins import Twins
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Alert, AlertState, AnomalyKind, Change, IncidentState, digest
@@ -46,6 +47,7 @@ class Book:
         self.topology = topology
         self.stats = StepStats()
         self.evidence = Evidence(state, config, topology)
+        self.twins = Twins(state.past, config)
         self.timers: dict[str, Callable[[int], None]] = {_SWEEP: self._expire}  # what else is due, by its key in the heap
         self._by_entity: dict[str, dict[str, None]] = {}
         for incident in state.incidents.values():
@@ -349,9 +351,7 @@ class Book:
         kept.suppressed += gone.suppressed
         kept.severity = max(kept.severity, gone.severity)
         self.evidence.gather(kept)
-        if len(self.state.redirects) >= self.config.incidents_max:
-            self.state.redirects.pop(next(iter(self.state.redirects)))
-        self.state.redirects[gone.id] = kept.id
+        self.state.redirect(gone.id, kept.id, self.config.incidents_max)
         if gone.opened_ns:
             gone.merged_into = kept.id
             self._set_state(gone, IncidentState.MERGED, f"one problem with {kept.id}")

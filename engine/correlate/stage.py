@@ -160,8 +160,12 @@ class CorrelateMachine:
 
     # ------------------------------------------------------------------------------------------------ outputs
     def _speak(self, incident: LiveIncident) -> None:
-        explain(incident, self._book)
+        book = self._book
+        book.twins.compare(incident, book.state.now_ns)
+        explain(incident, book)
         self._objectives.hurt(incident)
+        if incident.state is IncidentState.CLOSED and not book.twins.remember(incident, book.state.now_ns):
+            book.stats.count(Metric.LIMITS_REACHED, 1, "kinds_max")
         message = self._public(incident)
         self._put(Topic.INCIDENTS, incident.id.encode(), encode(message), message.ts_ns)
 
@@ -195,6 +199,7 @@ class CorrelateMachine:
             abstained=incident.abstained,
             changes=sorted(incident.changes.values(), key=lambda c: (c.ts_ns, c.id)),
             impact=sorted(incident.impact.values(), key=lambda i: (-i.burn_rate, i.slo)),
+            similar=incident.similar,
             merged_into=incident.merged_into,
             reason=incident.reason,
             degraded_inputs=state.reorder.stalled(),

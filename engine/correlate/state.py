@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.correlate.grouping import Cluster
+from engine.correlate.kinds import Past
 from engine.correlate.promises import Promises
 from engine.correlate.reorder import Reorder
 from engine.correlate.suppress import Suppression
@@ -20,6 +21,7 @@ from engine.records import (
     IncidentState,
     Member,
     Signal,
+    Similar,
 )
 
 
@@ -118,6 +120,11 @@ class LiveIncident(msgspec.Struct):
     impact: dict[str, Impact] = {}  # by the objective's name
     hints: list[Hint] = []
     abstained: bool = False
+    similar: list[Similar] = []
+    compared: tuple[int, int] = (0, 0)  # alerts and events when it was last held against the past
+    fixed_by: str = ""  # what people said of it
+    named_cause: str = ""
+    is_harmless: bool = False
     merged_into: str = ""
     reason: str = ""
 
@@ -144,7 +151,14 @@ class CorrelateState(msgspec.Struct):
     sweep_ns: int = 0  # when leases are looked through next, 0: no alert is live
     due: list[tuple[int, str]] = []  # heap: when to look at an incident again
     dirty: dict[str, None] = {}  # incidents that grew or shrank since they were told of
+    past: Past = msgspec.field(default_factory=Past)
     promises: Promises = msgspec.field(default_factory=Promises)
     observed: list[Observed] = []  # filled for a snapshot only
     offset: int = -1
     seq: int = 0
+
+    def redirect(self, gone: str, kept: str, most: int) -> None:
+        """An incident has become part of another. Of so many that have, the oldest is forgotten."""
+        if len(self.redirects) >= most:
+            self.redirects.pop(next(iter(self.redirects)))
+        self.redirects[gone] = kept

@@ -47,7 +47,7 @@ from engine.records.columns import (
     at_rows,
     joined,
 )
-from engine.records.incidents import Evidence, Hint, Impact, Incident, IncidentState, Member
+from engine.records.incidents import Evidence, Hint, Impact, Incident, IncidentState, Member, Similar
 from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
 from engine.records.run import Run
 from engine.records.series import Labels, Series, Signal, ValueKind, digest, series_key
@@ -92,6 +92,7 @@ __all__ = [
     "Series",
     "Shard",
     "Signal",
+    "Similar",
     "Span",
     "Stamp",
     "Tally",

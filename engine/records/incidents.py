@@ -68,6 +68,19 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
     because: str  # why it is this incident that hurts it
 
 
+class Similar(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of incident that was seen before, and how like it this one is."""
+
+    incident_id: str  # the latest of the kind
+    similarity: float  # 0 … 1: what both show over what either shows, by weight
+    times_seen: int
+    last_seen_ts_ns: int
+    fixed_by: str = ""  # as people said it
+    cause: str = ""  # the entity that people named
+    is_harmless: bool = False  # people said that it was no problem
+    shared: list[str] = []  # what both show, the most telling first
+
+
 class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident"):
     """Alerts that belong together. Each message is the whole state: receivers act on the latest `revision`."""
 
@@ -91,6 +104,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident"):
     abstained: bool = False  # the best hint is not separable from the next: nobody should act on it
     changes: list[Change] = []
     impact: list[Impact] = []  # objectives that burn because of it, the fastest first
+    similar: list[Similar] = []  # the likest first
     merged_into: str = ""
     reason: str = ""  # why this revision: `opened`, `alert_joined`, `recovered`, `maintenance`, …
     degraded_inputs: list[str] = []  # sources that were silent while this was decided

@@ -17,7 +17,7 @@ from connectors.sinks.console import ConsoleSink
 from connectors.sinks.text import describe, escape, rfc3339, severity_word
 from engine.config.tree import ConsoleSink as Settings
 from engine.errors import Permanent
-from engine.records import Impact, IncidentState
+from engine.records import Impact, IncidentState, Similar
 
 HOSTILE = [
     "\x1b]0;owned\x07",
@@ -150,3 +150,18 @@ def test_what_it_does_to_promises_is_said_before_its_causes():
         "    hurts: SLO up burns 33.3x, nothing left of the budget (cart needs cart-db, 1 step away)",
     ]
     assert lines[5] == "    hurts: and 1 more"
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        (
+            {"times_seen": 3, "fixed_by": "grew the\nvolume"},
+            r"3 times before, 83% alike, last 2026-11-20 23:54Z as abcdef01, fixed by: grew the\u{a}volume",
+        ),
+        ({"times_seen": 1, "is_harmless": True}, "once before, 83% alike, last 2026-11-20 23:54Z as abcdef01, called no problem"),
+    ],
+)
+def test_what_was_seen_before_is_said_last(about, words):
+    twin = Similar(incident_id="abcdef0123", similarity=0.83, last_seen_ts_ns=1_795_218_875_000_000_000, **about)
+    assert describe(incident(similar=[twin, twin]))[-1] == f"    seen {words}"

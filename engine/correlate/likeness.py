@@ -1,0 +1,106 @@
+"""How alike two incidents are: what each shows as a bounded set of weighted features, and the share that they have in common.
+
+    entity:payment                  where something was wrong; a pod counts as its workload
+    sign:payment:latency:up         what of it, by family and direction: the names of metrics change, what they speak of does not
+    kind:payment:new_template       how
+    text:payment:connection refused a log template or the words of an event
+    change:deploy:payment           what was changed before
+
+Features are kept as hashes: words are only needed of the incident at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Final
+
+from engine.correlate.families import family_of
+from engine.correlate.state import LiveIncident, MemberState
+from engine.records import AnomalyKind
+from engine.workloads import workload_of
+
+FEATURES_MAX: Final = 48
+"""Features of one incident; the weightiest are kept, then those first by name."""
+_TEXT_MAX: Final = 80
+_WEIGHTS: Final = {"entity": 1.0, "sign": 1.5, "kind": 0.5, "text": 1.5, "change": 1.0}
+_DIRECTIONS: Final = {1: "up", -1: "down", 0: "off"}
+
+Features = dict[str, float]
+"""Hash of a feature → its weight."""
+
+
+def features_of(incident: LiveIncident) -> dict[str, float]:
+    """What an incident shows, in words, with weights. It does not matter in which order its alerts came."""
+    found: dict[str, float] = {}
+    for member in incident.members.values():
+        if not member.suppressed and member.kind is not AnomalyKind.SLO_BURN:
+            for feature in _of_member(member):
+                found[feature] = _WEIGHTS[feature.partition(":")[0]]
+    for change in incident.changes.values():
+        feature = f"change:{change.name}:{workload_of(change.entity)}"
+        found[feature] = _WEIGHTS["change"]
+    kept = sorted(found, key=lambda feature: (-found[feature], feature))[:FEATURES_MAX]
+    return {feature: found[feature] for feature in sorted(kept)}
+
+
+def _of_member(member: MemberState) -> list[str]:
+    entity = workload_of(member.entity)
+    features = [f"entity:{entity}", f"kind:{entity}:{member.kind}"]
+    if member.text and member.kind is not AnomalyKind.JOINT and member.kind is not AnomalyKind.TREND:
+        features.append(f"text:{entity}:{member.text[:_TEXT_MAX]}")
+    names = list(member.together) or [member.name]
+    return features + [f"sign:{entity}:{_sign(name)}:{_DIRECTIONS[member.direction]}" for name in names]
+
+
+def _sign(name: str) -> str:
+    """What a metric speaks of; itself when its name does not say."""
+    family = str(family_of(name))
+    return name if family == "other" else family
+
+
+def hashed(words: Mapping[str, float]) -> Features:
+    """The same by hash."""
+    return {hash_of(feature): weight for feature, weight in words.items()}
+
+
+def hash_of(feature: str) -> str:
+    """12 hex digits, equal on every machine."""
+    return blake2b(feature.encode(errors="replace"), digest_size=6).hexdigest()
+
+
+def likeness(one: Features, other: Features, rarity: Callable[[str], float]) -> float:
+    """Weighted Jaccard: what both have over what either has, 0 … 1; the same from both sides. `rarity` weighs a feature by how telling it is."""
+    both = either = 0.0
+    for feature in sorted(one.keys() | other.keys()):
+        mine, theirs, weight = one.get(feature, 0.0), other.get(feature, 0.0), rarity(feature)
+        both += weight * min(mine, theirs)
+        either += weight * max(mine, theirs)
+    return both / either if either > 0.0 else 0.0
+
+
+def blended(kept: Features, new: Features, times: int) -> Features:
+    """The features of a kind of incident that was seen `times` times before, and now again."""
+    share = 1.0 / (times + 1)
+    mixed = {f: kept.get(f, 0.0) + share * (new.get(f, 0.0) - kept.get(f, 0.0)) for f in sorted(kept.keys() | new.keys())}
+    strongest = sorted(mixed, key=lambda f: (-mixed[f], f))[:FEATURES_MAX]
+    return {f: mixed[f] for f in sorted(strongest)}
+
+
+def in_words(feature: str) -> str:
+    """A feature for people.
+
+    >>> in_words("sign:cart:latency:up"), in_words("change:deploy:cart"), in_words("text:cart:it's : gone")
+    ('latency of cart up', 'deploy of cart', "'it's : gone' on cart")
+    """
+    kind, _, rest = feature.partition(":")
+    if kind == "change":
+        name, _, entity = rest.rpartition(":")
+        return f"{name} of {entity}"
+    entity, _, what = rest.partition(":")
+    if kind == "sign":
+        family, _, direction = what.rpartition(":")
+        return f"{family.replace('_', ' ')} of {entity} {direction}"
+    if kind == "text":
+        return f"'{what}' on {entity}"
+    return f"{what.replace('_', ' ')} on {entity}" if kind == "kind" else entity
