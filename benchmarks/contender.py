@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,21 +23,23 @@ from connectors.sources.kafka import KafkaSource
 from connectors.stores.folder import FolderStore
 from engine.clock import SystemClock
 from engine.config import Config
-from engine.config.tree import Format, Kafka, Mapping, Source
+from engine.config.tree import Format, Kafka, Source
+from engine.config.tree import Mapping as Fields
+from engine.errors import Unreachable
 from engine.logs import get_logger
-from engine.ports import Polled
+from engine.ports import Place, Polled
 from engine.records import Shard
 from engine.replay import Bounded
 from engine.runner import Runner, RunnerOptions
 from engine.wiring.daemon import build_telemetry
 from engine.wiring.machines import machine_factories, warm_up
 
-PARTITIONS = 16
+PARTITIONS = 8
 
 
 def configuration(bootstrap: str, topic: str) -> Config:
     """One source of flat JSON points; everything else as shipped."""
-    mapping = Mapping(time="ts", time_unit="ms", name="name", values={"": "value"}, labels="labels")
+    mapping = Fields(time="ts", time_unit="ms", name="name", values={"": "value"}, labels="labels")
     source = Source(name="bench", topics=[topic], format=Format.JSON, mapping=mapping, entity_labels=["host"])
     kafka = Kafka(bootstrap=bootstrap, client=dict(CLIENT), start="earliest", group_prefix=f"bench-{time.time_ns()}")
     return Config(kafka=kafka, sources=[source])
@@ -55,10 +58,11 @@ class Timed(Bounded):
             self.first = time.perf_counter()
         return polled
 
-    def commit(self, shard: Shard, offset: int, metadata: str) -> None:
+    def commit(self, places: Mapping[Shard, Place]) -> Mapping[Shard, Unreachable]:
         """As its parent's."""
-        super().commit(shard, offset, metadata)
+        refused = super().commit(places)
         self.committed = time.perf_counter()
+        return refused
 
 
 def foreshock(bootstrap: str, topic: str, expected: int, ends: dict[Shard, int]) -> float:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 config: Any = numba_config  # it makes its attributes at run time
 Function = TypeVar("Function", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 JIT: Final[bool] = not config.DISABLE_JIT
 """Whether kernels are compiled. False with `NUMBA_DISABLE_JIT=1` (coverage, debugging, the tests' second run)."""
@@ -109,7 +110,7 @@ def inlined(function: Function) -> Function:
     return _compile(function, forceinline=True) if JIT else function
 
 
-def bound(kernel_: Callable[..., Any], *examples: Any) -> Callable[..., None]:
+def bound(kernel_: Callable[..., Result], *examples: Any) -> Callable[..., Result]:
     """The compiled code of a kernel for arguments of these types, without looking their types up at every call.
 
     That look-up costs 2 to 4 µs for structured arrays and named tuples, more than fifty samples take. In return nothing is
@@ -128,7 +129,7 @@ def bound(kernel_: Callable[..., Any], *examples: Any) -> Callable[..., None]:
     return _entries[place]
 
 
-_entries: dict[tuple[Any, ...], Callable[..., None]] = {}
+_entries: dict[tuple[Any, ...], Callable[..., Any]] = {}
 """What `bound` has found: as many as there are kernels and tiers. numba takes milliseconds to look at a large structure."""
 
 

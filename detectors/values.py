@@ -91,15 +91,17 @@ def read_values(
     ts_ns: NDArray[np.int64],
     raw: NDArray[np.float64],
     out: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int8]],
-) -> None:
+) -> int:
     """For each sample of the series in `slot` (all >= 0), in order, write into `out`: value, step in seconds, usual size,
     seconds since it resumed (infinite: it never paused), verdict.
 
     `kind` is by slot. The value is NaN when there is none yet: the first sample of a rate, and the first after a reset (how
     long a counter ran since it started again is not known; a second reset in a row is taken as counted from zero).
-    Samples not above their series' newest time are LATE, or REPEATED when nothing differs; they change nothing.
+    Samples not above their series' newest time are LATE, or REPEATED when nothing differs; they change nothing. Returns how many
+    have no value.
     """
     value, step, size_of, resumed, verdict = out
+    without: int = slot.shape[0]
     for i in range(slot.shape[0]):
         row = state[slot[i]]
         value[i] = np.nan
@@ -120,4 +122,6 @@ def read_values(
             resumed[i] = (ts_ns[i] - row.resumed_ns) * 1e-9
         if abs(v) < VALUE_MAX:  # false for NaN too
             value[i] = v
+            without -= 1
             _learn_size(row, abs(v), dt)
+    return without

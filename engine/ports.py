@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import Unreachable
 from engine.metrics import Metric
 from engine.records import Decoded, Incident, Output, Record, Series, Shard, Stamp
 
@@ -179,6 +180,13 @@ class Polled(NamedTuple):
     ended: bool = False  # no source has anything left, for good (files only)
 
 
+class Place(NamedTuple):
+    """How far a shard is done."""
+
+    offset: int  # everything before it
+    metadata: str
+
+
 class Source(Protocol):
     """A log that can be read from any offset. One owner thread; every call is bounded in time."""
 
@@ -190,8 +198,11 @@ class Source(Protocol):
         """Start (again) at `offset`; nothing is delivered for a shard between Assigned and its first seek."""
         ...
 
-    def commit(self, shard: Shard, offset: int, metadata: str) -> None:
-        """Durably remember that everything before `offset` is done. Fenced: raises when the shard is no longer ours."""
+    def commit(self, places: Mapping[Shard, Place]) -> Mapping[Shard, Unreachable]:
+        """Durably remember how far each shard is done; returns those that were refused. Raises Unreachable when none was taken.
+
+        Fenced: a shard that is no longer ours is refused.
+        """
         ...
 
     def pause(self, shard: Shard) -> None: ...

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import orjson
 
-from engine.errors import UsageError
+from engine.errors import Unreachable, UsageError
 from engine.offline import Pipeline, run
-from engine.ports import Assigned, MachineFactory, Polled, Source, StepStats
+from engine.ports import Assigned, MachineFactory, Place, Polled, Source, StepStats
 from engine.records import Record, Shard, Topic, decode_action, decode_incident, encode
 
 Logs = Mapping[Shard, Sequence[Record]]
@@ -142,8 +142,8 @@ class Bounded:
     def seek(self, shard: Shard, offset: int) -> None:
         self._source.seek(shard, offset)
 
-    def commit(self, shard: Shard, offset: int, metadata: str) -> None:
-        self._source.commit(shard, offset, metadata)
+    def commit(self, places: Mapping[Shard, Place]) -> Mapping[Shard, Unreachable]:
+        return self._source.commit(places)
 
     def pause(self, shard: Shard) -> None:
         self._source.pause(shard)

@@ -13,7 +13,7 @@ nothing is committed, state is kept, and reading pauses until it works again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Unpack
 
@@ -24,6 +24,7 @@ from engine.ports import (
     Assigned,
     HandsOver,
     MachineFactory,
+    Place,
     Publisher,
     Revoked,
     SearchesTime,
@@ -52,7 +53,7 @@ class RunnerOptions:
     """A shard without a committed offset and without a snapshot first learns so much of its past, in silence."""
     poll_seconds: float = 0.2
     commit_interval_s: float = 1.0
-    commit_records: int = 20_000
+    commit_records: int = 200_000
     """Commit earlier when so many records were stepped since the last commit."""
     snapshot_interval_s: float = 15.0
     settle_seconds: float = 2.0
@@ -159,7 +160,7 @@ class Runner:
         self._publish_outputs(result.outputs)
         stats, topic = result.stats, shard.topic
         stats.count(Metric.RECORDS_CONSUMED, len(records), self._stage, topic)
-        stats.count(Metric.BYTES_CONSUMED, records.size(), self._stage, topic)
+        stats.count(Metric.BYTES_CONSUMED, int(records.sizes.sum()), self._stage, topic)
         stats.observe(Metric.STEP_SECONDS, took, self._stage)
         stats.gauge(Metric.EVENT_LAG, (self._clock.now_ns() - int(records.ts_ns[-1])) / 1e9, self._stage, topic)
         stats.gauge(Metric.CONSUMER_LAG, self._source.lag(shard), self._stage, topic, str(shard.partition))
@@ -222,7 +223,7 @@ class Runner:
             self._observe(stats)
             return False
         self._unblock()
-        self._commit_each(list(self._tenures.values()), self._commit_at + flush_seconds, stats)
+        self._commit_each(list(self._tenures.values()), stats)
         self._stepped = 0
         if self._saver is not None:
             self._saver.save_due(self._tenures.values())
@@ -237,26 +238,29 @@ class Runner:
             return False
         return True
 
-    def _commit_each(self, tenures: Sequence[Tenure], deadline: float, stats: StepStats) -> None:
-        """Commit until the deadline: a broker that is away costs each commit its full time. The rest waits for the next round."""
+    def _commit_each(self, tenures: Sequence[Tenure], stats: StepStats) -> None:
+        """Commit all shards that have something new, in one request: a broker that is away costs its time once."""
+        places = {}
         for tenure in tenures:
-            self._commit_one(tenure, stats)
-            if self._clock.monotonic_seconds() >= deadline:
-                break
-
-    def _commit_one(self, tenure: Tenure, stats: StepStats) -> None:
-        offset = tenure.committable()
-        if offset <= tenure.committed:
+            offset = tenure.committable()
+            if offset > tenure.committed:
+                places[tenure.shard] = Place(offset, tenure.metadata(offset))
+        if not places:
             return
         try:
-            self._source.commit(tenure.shard, offset, tenure.metadata(offset))
+            refused: Mapping[Shard, Unreachable] = self._source.commit(places)
         except Unreachable as error:
-            self._log.warning("commit_failed", stage=self._stage, shard=str(tenure.shard), error=str(error), hint=error.hint)
+            refused = dict.fromkeys(places, error)
+        for tenure in tenures:
+            if tenure.shard in places and tenure.shard not in refused:
+                tenure.committed = places[tenure.shard].offset
+                stats.count(Metric.COMMITS, 1, self._stage, "ok")
+        for shard, why in refused.items():
+            self._log.warning("commit_failed", stage=self._stage, shard=str(shard), error=str(why), hint=why.hint)
+        if refused:
             self._commit_failed(stats)
-            return
-        tenure.committed = offset
-        self.health.commits_failed = 0
-        stats.count(Metric.COMMITS, 1, self._stage, "ok")
+        else:
+            self.health.commits_failed = 0
 
     def _commit_failed(self, stats: StepStats) -> None:
         stats.count(Metric.COMMITS, 1, self._stage, "failed")
@@ -341,7 +345,7 @@ class Runner:
         for tenure in tenures:
             tenure.drain()
         if tenures and self._flush(self._options.drain_seconds / 2):
-            self._commit_each(tenures, deadline, stats)
+            self._commit_each(tenures, stats)
             if self._saver is not None:
                 self._saver.save_now(tenures, deadline)
         self._observe(stats)

@@ -44,9 +44,9 @@ class FlatReader:
     def decode(self, records: Sequence[Record], out: ColumnsBuilder) -> None:
         """Put all records of a batch, in order."""
         run = Run.of(records)
-        payloads: list[bytes] = run.values if None not in run.values else [value or b"" for value in run.values]  # type: ignore[assignment]
-        joined = b"".join(payloads) + _PADDING
-        points = self._scan(joined, np.cumsum(np.fromiter(map(len, payloads), np.int64, len(payloads))))
+        payloads = run.payloads
+        joined = b"".join((*payloads, _PADDING))
+        points = self._scan(joined, np.cumsum(run.sizes))
         usable = points.code >= 0
         for place in np.flatnonzero(usable & np.isnan(points.value)).tolist():
             value = float(joined[points.digits[place] : points.digits_end[place]])

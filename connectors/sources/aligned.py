@@ -8,10 +8,11 @@ every shard that has more to give has come as far.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 
-from engine.ports import Assigned, Clock, HandsOver, Polled, SearchesTime, Source
+from engine.errors import Unreachable
+from engine.ports import Assigned, Clock, HandsOver, Place, Polled, SearchesTime, Source
 from engine.records import Record, Shard
 
 HELD_MAX = 2_000
@@ -122,9 +123,9 @@ class Aligned:
         self._held.setdefault(shard, deque()).clear()
         self._source.seek(shard, offset)
 
-    def commit(self, shard: Shard, offset: int, metadata: str) -> None:
+    def commit(self, places: Mapping[Shard, Place]) -> Mapping[Shard, Unreachable]:
         """See `ports.Source`."""
-        self._source.commit(shard, offset, metadata)
+        return self._source.commit(places)
 
     def pause(self, shard: Shard) -> None:
         """See `ports.Source`."""

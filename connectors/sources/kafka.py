@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import compress, groupby
-from operator import is_not, methodcaller
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
+from numpy.typing import NDArray
 
 from connectors.kafka_client import LOG, NOT_TAKEN_UP, OFFSET_GONE, PASSING, cause, consumer_settings, topic_name, unreachable
+from connectors.sources.messages import gathered, parted, run_of, stretches
 from connectors.sources.stuck import Stuck
 from connectors.sources.wanted import REFRESH_SECONDS, Wanted
 from engine.config.tree import Kafka
 from engine.errors import Unreachable, UsageError
-from engine.ports import Assigned, Polled, Revoked
+from engine.ports import Assigned, Place, Polled, Revoked
 from engine.records import Record, Run, Shard, Topic
 
 ASK_SECONDS: Final = 5.0
@@ -36,11 +35,6 @@ CLOSE_SECONDS: Final = 5.0
 PORTION: Final = 500
 BATCH_BYTES_MAX: Final = 16 << 20
 """A batch that has so many bytes is not filled further."""
-_error, _topic, _partition, _offset, _timestamp, _key, _value, _headers = map(
-    methodcaller, ("error", "topic", "partition", "offset", "timestamp", "key", "value", "headers")
-)
-_IS_ONE: Final = partial(is_not, None)
-"""Never `==`: an error of the client that is compared with None leaves an exception behind that is raised later, elsewhere."""
 
 
 class KafkaSource:
@@ -57,6 +51,7 @@ class KafkaSource:
         self._incremental = "cooperative" in strategy or settings.get("group.protocol") == "consumer"
         self._batch = kafka.batch_records_max
         self._epoch = 0
+        self._topics: set[str] = set()  # of all assignments so far
         self._arrived: dict[Shard, int] = {}  # assigned, not yet announced: the epoch of the assignment
         self._held: set[Shard] = set()  # announced, waiting for the first seek
         self._next: dict[Shard, int] = {}  # delivering: the next offset we expect
@@ -106,27 +101,31 @@ class KafkaSource:
 
     def _grouped(self, messages: list[Message]) -> dict[Shard, Sequence[Record]]:
         """Messages as runs by shard. Anything of a shard that is not delivering, or from before its seek, is dropped."""
-        errors = list(map(_error, messages))
-        if any(map(_IS_ONE, errors)):
-            for message in messages:
-                if message.error() is not None:
-                    self._complain(message)
-            messages = list(compress(messages, (error is None for error in errors)))
-        parts: dict[Shard, list[Message]] = {}
-        places = zip(map(_topic, messages), map(_partition, messages), strict=True)
-        start = 0
-        for place, same in groupby(places):
-            end = start + len(list(same))
-            parts.setdefault(Shard(*place), []).extend(messages[start:end])
-            start = end
-        return {shard: run for shard, part in parts.items() if (run := self._run(shard, part))}
+        errors, stamps = parted(messages)
+        for error in errors:
+            self._complain(error)
+        if not messages:
+            return {}
+        milliseconds = stamps[:, 1]
+        runs: dict[Shard, Sequence[Record]] = {}
+        for shard, parts in gathered(stretches(messages, topic=self._only_topic())).items():
+            some = [message for part in parts for message in messages[part]] if len(parts) > 1 else messages[parts[0]]
+            times = np.concatenate([milliseconds[part] for part in parts])
+            run = self._run(shard, some, times)
+            if run is not None:
+                runs[shard] = run
+        return runs
 
-    def _run(self, shard: Shard, messages: list[Message]) -> Run | None:
+    def _only_topic(self) -> str:
+        """The topic of all that this consumer was ever given; "" when there were several."""
+        return next(iter(self._topics)) if len(self._topics) == 1 else ""
+
+    def _run(self, shard: Shard, messages: list[Message], milliseconds: NDArray[np.int64]) -> Run | None:
         """The messages of one shard from where it is to go on; None when it is not delivering."""
         expected = self._next.get(shard)
         if expected is None:
             return None
-        run = run_of(shard, messages)
+        run = run_of(shard, messages, milliseconds)
         before = run.place(expected)
         if before == len(run):
             return None
@@ -170,6 +169,7 @@ class KafkaSource:
         if held:
             consumer.pause(held)
         epoch = self._new_epoch()
+        self._topics.update(p.topic for p in partitions)
         self._arrived.update({Shard(p.topic, p.partition): epoch for p in partitions})
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -237,16 +237,15 @@ class KafkaSource:
         self._next[shard] = offset
         self._consumer.resume([place])
 
-    def commit(self, shard: Shard, offset: int, metadata: str) -> None:
-        """Raises Unreachable when the broker refuses (fenced: the shard has another owner) or does not answer in time."""
-        place = TopicPartition(shard.topic, shard.partition, offset, metadata)
+    def commit(self, places: Mapping[Shard, Place]) -> Mapping[Shard, Unreachable]:
+        """See `ports.Source`. One request for all of them."""
+        wanted = [TopicPartition(*shard, *place) for shard, place in places.items()]
         try:
-            done = self._consumer.commit(offsets=[place], asynchronous=False) or []
+            done = self._consumer.commit(offsets=wanted, asynchronous=False) or []
         except KafkaException as error:
-            raise unreachable(f"committing {shard}", error) from error
-        for answer in done:
-            if answer.error is not None:
-                raise unreachable(f"committing {shard}", answer.error)
+            raise unreachable(f"committing {', '.join(map(str, places))}", error) from error
+        refused = ((Shard(answer.topic, answer.partition), answer.error) for answer in done if answer.error is not None)
+        return {shard: unreachable(f"committing {shard}", error) for shard, error in refused}
 
     def pause(self, shard: Shard) -> None:
         """Stop delivering; the position stays."""
@@ -340,19 +339,3 @@ class KafkaSource:
             LOG.warning("%s", sentence)
         if changed:
             self._subscribe()
-
-
-def run_of(shard: Shard, messages: list[Message]) -> Run:
-    """At least one message of a shard, without an error, as records. A time that the broker does not know is 0."""
-    milliseconds = np.array([stamp[1] for stamp in map(_timestamp, messages)], np.int64)
-    headers = list(map(_headers, messages))
-    return Run(
-        shard,
-        list(map(_offset, messages)),
-        np.maximum(milliseconds, 0) * 1_000_000,
-        list(map(_key, messages)),
-        list(map(_value, messages)),
-        [tuple((name, value or b"") for name, value in some) if some else () for some in headers]
-        if headers.count(None) < len(headers)
-        else [()] * len(headers),
-    )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from connectors.kafka_client import LOG, PASSING, consumer_settings, unreachable
-from connectors.sources.kafka import run_of
+from connectors.sources.messages import record_of
 from engine.config.tree import Kafka
 from engine.records import Record, Shard
 
@@ -101,6 +101,6 @@ def _batch(consumer: Consumer) -> Iterator[Record]:
     for message in messages:
         error = message.error()
         if error is None:
-            yield run_of(Shard(str(message.topic()), int(message.partition() or 0)), [message])[0]
+            yield record_of(message)
         elif error.code() not in PASSING:
             raise unreachable(f"reading {message.topic()}", error)

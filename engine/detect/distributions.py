@@ -249,6 +249,8 @@ class Distributions:
     def tick(self, watermark_ns: int, stats: StepStats) -> list[Derived]:
         """Close what is complete, forget some of what was silent for too long; what was derived since the last tick, to be scored."""
         classic = self._classic
+        if not (len(classic) or len(self._whole)):
+            return []
         if len(classic):
             out = as_state(np.zeros(len(classic.rows), DERIVED))
             classic.counted[1] = 0

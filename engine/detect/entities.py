@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import joint
-from detectors.kernel import as_state
+from detectors.kernel import as_state, bound
 from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
 from engine.detect.bank import Scored
@@ -87,6 +87,9 @@ class Entities:
         self._members = np.zeros(0, joint.MEMBER)
         self._states = np.zeros(0, joint.STATE)
         self._rows = np.zeros(0, joint.ENTITY)
+        whole, number = np.zeros(0, np.int64), np.zeros(0)
+        inputs = whole, whole, number, number, number, number, whole
+        self._gather = bound(joint.gather, as_state(self._members), as_state(self._rows), *inputs)
         self._voices: dict[int, Counter[str]] = {}  # of an entity: series by what they measure
         self._sizes = np.zeros(0, np.int64)  # and how many different ones there are
         self._judged = 0  # entities of enough members
@@ -176,7 +179,8 @@ class Entities:
         """Samples and what the bank says of them, in order."""
         if self._judged:
             members, rows = as_state(self._members), as_state(self._rows)
-            joint.gather(members, rows, slot, ts_ns, scored.score, scored.usual, value, scored.expected, scored.onset_ts_ns)
+            said = (scored.score, scored.usual, value, scored.expected, scored.onset_ts_ns)
+            self._gather(members, rows, slot, ts_ns, *said)
 
     # ------------------------------------------------------------------------------------------ ticks
     def tick(self, now_ns: int, moment: Moment, stats: StepStats) -> Iterator[Alert]:

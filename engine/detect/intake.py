@@ -106,13 +106,13 @@ class Intake:
     def _decode(self, records: Run) -> Decoded:
         """Decode all records but the large ones, which are rejected unread."""
         limit = self._record_bytes_max
-        if max(map(len, filter(None, records.values)), default=0) <= limit:
+        if records.sizes.max() <= limit:
             return self._codec.decode(records, self._catalog)
-        fits = [len(value or b"") <= limit for value in records.values]
+        fits = (records.sizes <= limit).tolist()
         decoded = at_rows(self._codec.decode(list(compress(records, fits)), self._catalog), np.flatnonzero(fits).astype(np.int32))
         large = [
-            Rejected(at, Reject.TOO_LARGE, f"{len(value or b'')} bytes, at most {limit} are read")
-            for at, value in enumerate(records.values)
+            Rejected(at, Reject.TOO_LARGE, f"{size} bytes, at most {limit} are read")
+            for at, size in enumerate(records.sizes.tolist())
             if not fits[at]
         ]
         return decoded._replace(rejected=[*decoded.rejected, *large])

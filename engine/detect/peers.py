@@ -15,7 +15,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from detectors import peer_state, peers
-from detectors.kernel import as_state
+from detectors.kernel import as_state, bound
 from detectors.portable import tail_decades
 from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
@@ -35,6 +35,8 @@ FACTOR_MIN: Final = 1.5
 """Decades from which being unlike the peers is named among the factors of the series' own alert."""
 SILENT_ROUNDS: Final = 5
 _SECOND_NS: Final = 1_000_000_000
+_NEVER: Final = 2**62
+_SEATS_MAX: Final = 8
 
 
 class Round(NamedTuple):
@@ -62,9 +64,12 @@ class Peers:
         )
         self._labels = frozenset(fleet.labels)
         self._members = np.zeros(0, peer_state.MEMBER)
+        self._gather = bound(peers.gather, as_state(self._members), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
         self._rows = np.zeros(0, peer_state.GROUP)
         self._next_ns = np.zeros(0, np.int64)  # of each group
         self._sizes = np.zeros(0, np.int64)
+        self._wake_ns = 0  # no group of enough members has a round before; 0 unknown
+        self._seats: dict[bytes, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}  # of groups that had rounds together
         self._slots: dict[int, NDArray[np.int64]] = {}  # of a group, while its members stay the same
         self._series: dict[int, Series] = {}  # what is told of a slot
         self._open: set[int] = set()  # slots with an episode of ours
@@ -79,7 +84,13 @@ class Peers:
         self._next_ns, self._sizes = grown(self._next_ns, number + 1), grown(self._sizes, number + 1)
         self._members["group"][slot] = number + 1
         self._sizes[number] += 1
+        self._changed(number)
+
+    def _changed(self, number: int) -> None:
+        """The members of a group are others."""
         self._slots.pop(number, None)
+        self._seats.clear()
+        self._wake_ns = 0
 
     def retire(self, slot: int, moment: Moment) -> Alert | None:
         """Ends what was told of a member, before it leaves."""
@@ -99,7 +110,7 @@ class Peers:
         self._members[slot] = np.zeros((), peer_state.MEMBER)
         if number >= 0:
             self._sizes[number] -= 1
-            self._slots.pop(number, None)
+            self._changed(number)
             if not self._sizes[number]:
                 self._rows[number] = np.zeros((), peer_state.GROUP)
                 self._next_ns[number] = 0
@@ -119,7 +130,7 @@ class Peers:
     def observe(self, slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> None:
         """Samples of the next round, in order."""
         if len(self._rows):
-            peers.gather(as_state(self._members), slot, ts_ns, value)
+            self._gather(as_state(self._members), slot, ts_ns, value)
 
     def tells(self, slot: int) -> bool:
         """Whether people have been told that a series is unlike its peers, and it still is."""
@@ -138,7 +149,7 @@ class Peers:
         """Play the rounds that are due by event time; what is to be told of their members."""
         if not self._on:
             return
-        due = np.flatnonzero((self._sizes >= self._params.members_min) & (self._next_ns <= now_ns)).astype(np.int64)
+        due = self._due(now_ns)
         for slot in sorted(self._open):
             if self._sizes[int(self._members["group"][slot]) - 1] < self._params.members_min:
                 yield from filter(None, [self.retire(slot, moment)])  # too few are left to say anything
@@ -154,18 +165,39 @@ class Peers:
             if alert is not None:
                 yield alert
 
+    def _due(self, now_ns: int) -> NDArray[np.int64]:
+        """The groups of enough members whose round it is."""
+        if now_ns < self._wake_ns:
+            return np.empty(0, np.int64)
+        able = np.flatnonzero(self._sizes >= self._params.members_min)
+        next_ns = self._next_ns[able]
+        self._wake_ns = int(next_ns.min(initial=_NEVER))
+        return able[next_ns <= now_ns]
+
     def _play(self, due: NDArray[np.int64], now_ns: int) -> Round:
-        parts = [self._slots_of(number) for number in due.tolist()]
-        begins = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
-        slot = np.concatenate(parts)
+        begins, slot = self._seats_of(due)
         opinion = np.zeros(len(slot), peer_state.OPINION)
-        spare = np.empty(int(np.diff(begins).max()))
+        sizes = begins[1:] - begins[:-1]
+        spare = np.empty(int(sizes.max()))
         rounds = (due, begins, slot)
         peers.score_rounds(as_state(self._members), as_state(self._rows), rounds, now_ns, self._params, as_state(opinion), spare)
         pace: NDArray[np.float64] = self._table.rows["values"]["step"][slot]
-        usual = np.add.reduceat(pace, begins[:-1]) / np.diff(begins)
+        usual = np.add.reduceat(pace, begins[:-1]) / sizes
         self._next_ns[due] = now_ns + (np.maximum(self._round_seconds, 0.9 * usual) * _SECOND_NS).astype(np.int64)
+        self._wake_ns = 0
         return Round(due, begins, slot, opinion)
+
+    def _seats_of(self, due: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the members of each of these groups begin (g + 1), and all of their slots."""
+        place = due.tobytes()
+        seats = self._seats.get(place)
+        if seats is None:
+            parts = [self._slots_of(number) for number in due.tolist()]
+            begins = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
+            if len(self._seats) >= _SEATS_MAX:
+                self._seats.clear()
+            seats = self._seats[place] = begins, np.concatenate(parts)
+        return seats
 
     def _slots_of(self, number: int) -> NDArray[np.int64]:
         slots = self._slots.get(number)

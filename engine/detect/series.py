@@ -62,6 +62,7 @@ class SeriesTable:
         self.series: list[Series | None] = []
         self.policy: list[Policy] = []
         self.rows: NDArray[np.void] = as_state(np.zeros(min(_ROWS_FIRST, series_max), ROWS))
+        self._any_silent = False
 
     def __len__(self) -> int:
         return len(self._slots) - self._asides
@@ -137,6 +138,18 @@ class SeriesTable:
         row["used"] = True
         self.rows[slot] = row[0]
 
+    def heard(self, slot: NDArray[np.int64]) -> None:
+        """These series are not silent."""
+        if self._any_silent:
+            self.rows["silent"][slot] = 0
+
+    def unheard(self, slots: NDArray[np.int64]) -> NDArray[np.int8]:
+        """These series are overdue at one more tick: at how many in a row, held at SILENT_MAX."""
+        self._any_silent = True
+        ticks: NDArray[np.int8] = np.minimum(self.rows["silent"][slots] + 1, SILENT_MAX).astype(np.int8)
+        self.rows["silent"][slots] = ticks
+        return ticks
+
     def at(self, slot: int) -> Series:
         """The series in a slot that is in use."""
         series = self.series[slot]
@@ -187,6 +200,7 @@ class SeriesTable:
         rows = np.zeros(max(size, min(_ROWS_FIRST, self._series_max)), ROWS)
         rows[:size] = np.frombuffer(columns["rows"].tobytes(), ROWS)
         self.rows = as_state(rows)
+        self._any_silent = bool(rows["silent"].any())
         self.series, self.policy = [None] * size, [Policy()] * size
         for slot, series in zip(slots, described, strict=True):
             self.series[slot], self.policy[slot] = series, self._policies.of(series)

@@ -161,9 +161,8 @@ class DetectMachine:
         if batch.distributions:
             whole = [part for part in batch.distributions if start <= part.row < end]
             self._watch.distributions.points(whole, self._describe, step_of(Phase.SAMPLES).stats)
-        a, b = np.searchsorted(lines.row, (start, end)).tolist()
-        if a < b:
-            self._lines.take(lines.between(a, b), self._describe, step_of(Phase.EVENTS))
+        if len(lines.row):
+            self._take_lines(lines, start, end, step_of)
         if batch.spans:
             spans = [span for span in batch.spans if start <= span.row < end]
             self._spans.take(spans, self._describe, self._watch.dependencies, step_of(Phase.EVENTS))
@@ -176,6 +175,11 @@ class DetectMachine:
             before = event.row
             if start <= event.row < end:
                 self._events.take(event, number, self._describe, self._watch, event.row, step_of(Phase.EVENTS))
+
+    def _take_lines(self, lines: Lines, start: int, end: int, step_of: Callable[[int], Step]) -> None:
+        a, b = np.searchsorted(lines.row, (start, end)).tolist()
+        if a < b:
+            self._lines.take(lines.between(a, b), self._describe, step_of(Phase.EVENTS))
 
     def _tick(self, at: Moment, step: Step, *, silence: bool) -> None:
         """What is due by log time. `at.told_ns` is the watermark here: nothing that is said now is older."""
@@ -191,7 +195,6 @@ class DetectMachine:
         self._watch.dependencies.tick(at, self._watch.table.keys(), step.drafts)
         if silence:
             self._watch.silence(watermark_ns, at.row, step)
-        step.stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), str(self.shard))
         self._watch.compare(watermark_ns, at.row, step)
         self._watch.foresee(watermark_ns, at.row, step)
         self._watch.leases(at.row, step)
@@ -219,8 +222,11 @@ class DetectMachine:
         self, marked: list[int], start: int, end: int, watermark_ns: NDArray[np.int64], step_of: Callable[[int], Step]
     ) -> None:
         """Tell the watermarks that are due with records start … end - 1; `marked` are the rows with which one is due."""
+        rows = marked[bisect_left(marked, start) : bisect_left(marked, end)]
+        if not rows:
+            return
         step = step_of(Phase.WATERMARK)
-        for row in marked[bisect_left(marked, start) : bisect_left(marked, end)]:
+        for row in rows:
             if watermark_ns[row] > NO_TIME:
                 at = step.moment(row)
                 ts_ns, active = int(watermark_ns[row]), self._marks.active
@@ -229,6 +235,7 @@ class DetectMachine:
     def _gauge(self, stats: StepStats) -> None:
         shard = str(self.shard)
         stats.gauge(Metric.SERIES_ACTIVE, len(self._watch.table), shard)
+        stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), shard)
         stats.gauge(Metric.ALERTS_FIRING, self._watch.episodes.firing() + self._watch.forecasts.episodes.firing(), shard)
         self._watch.forecasts.gauge(stats, shard)
         stats.gauge(Metric.TEMPLATES_ACTIVE, len(self._lines), shard)

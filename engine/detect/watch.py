@@ -24,7 +24,7 @@ from engine.detect.groups import Groups, fleets
 from engine.detect.peers import Peers
 from engine.detect.priors import Priors
 from engine.detect.river_parts import RiverParts
-from engine.detect.series import ASIDE, IGNORED, REFUSED, ROWS, SILENT_MAX, SeriesTable
+from engine.detect.series import ASIDE, IGNORED, REFUSED, ROWS, SeriesTable
 from engine.detect.tallies import Tallies
 from engine.metrics import Metric
 from engine.ports import StepStats
@@ -117,32 +117,37 @@ class Watch:
         ts_ns, raw = np.asarray(ts_ns, np.int64), np.asarray(raw, np.float64)  # what is bound is not checked
         self.distributions.take(slot, ts_ns, raw, step.stats)
         self.tallies.take(keys, ts_ns, raw, describe, step.stats)
-        known = slot >= 0
-        if not known.all():
+        if slot.min(initial=0) < 0:
+            known = slot >= 0
             row, slot, ts_ns, raw = row[known], slot[known], ts_ns[known], raw[known]
-        n = len(slot)
-        if not n:
+        if not len(slot):
             return
-        table = self.table.rows
-        table["silent"][slot] = 0
-        value, pace, size_of, resumed, verdict = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8)
-        self._read(table["values"], table["kind"], slot, ts_ns, raw, (value, pace, size_of, resumed, verdict))
-        if verdict.any():
-            for name, code in (("late", values.LATE), ("repeated", values.REPEATED)):
-                dropped = np.count_nonzero(verdict == code)
-                if dropped:
-                    step.stats.count(Metric.SAMPLES_DROPPED, int(dropped), name)
-        usable = np.isfinite(value)
-        points = Points(row, slot, ts_ns, value, pace, size_of, resumed)
-        if not usable.all():
-            points = points.only(usable)
+        self.table.heard(slot)
+        points = self._points(row, slot, ts_ns, raw, step.stats)
         step.stats.count(Metric.SAMPLES, len(points.slot), Signal.METRIC)
         if len(points.slot):
             self.forecasts.feed(points.slot, points.ts_ns, points.value)
             self._score(points, step)
 
+    def _points(self, row: NDArray[np.int32], slot: Ints, ts_ns: Ints, raw: Floats, stats: StepStats) -> Points:
+        """What there is to score of at least one sample."""
+        table, n = self.table.rows, len(slot)
+        value, pace, size_of, resumed = np.empty((4, n))
+        verdict = np.empty(n, np.int8)
+        unusable = self._read(table["values"], table["kind"], slot, ts_ns, raw, (value, pace, size_of, resumed, verdict))
+        points = Points(row, slot, ts_ns, value, pace, size_of, resumed)
+        if not unusable:
+            return points
+        for name, code in (("late", values.LATE), ("repeated", values.REPEATED)):
+            dropped = np.count_nonzero(verdict == code)
+            if dropped:
+                stats.count(Metric.SAMPLES_DROPPED, int(dropped), name)
+        return points.only(np.isfinite(value))
+
     def _slots(self, keys: Sequence[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> Ints:
         slots = self.table.lookup(keys)
+        if slots.min(initial=0) >= 0:
+            return slots
         for i in np.flatnonzero(slots == REFUSED).tolist():
             self.distributions.reading(i)
             slots[i] = self._new_slot(keys[i], describe, stats)
@@ -195,17 +200,21 @@ class Watch:
         self.entities.observe(points.slot, points.ts_ns, points.value, scored)
         self.river.add_to(scored.score, points.slot)
         self.peers.observe(points.slot, points.ts_ns, points.value)
-        live = self.table.rows["live"]
-        hot = live[points.slot]
-        anomalous = scored.score >= 1.0
-        if anomalous.any():
-            becoming = np.zeros(len(live), np.bool_)
-            becoming[points.slot[anomalous]] = True
-            hot = hot | becoming[points.slot]
-        shown = np.flatnonzero(hot)
+        shown = self._shown(points.slot, scored.score)
         if len(shown):
             for i, band in zip(shown.tolist(), scored.band(shown).tolist(), strict=True):
                 self._judge(points, scored, i, band, step)
+
+    def _shown(self, slot: Ints, score: Floats) -> Ints:
+        """Which samples the episodes see: all of a series with an open episode, or with an anomaly among these."""
+        live = self.table.rows["live"]
+        hot = live[slot]
+        anomalous = score >= 1.0
+        if anomalous.any():
+            becoming = np.zeros(len(live), np.bool_)
+            becoming[slot[anomalous]] = True
+            hot |= becoming[slot]
+        return np.flatnonzero(hot)
 
     def _judge(self, points: Points, scored: Scored, i: int, band: list[float], step: Step) -> None:
         slot = int(points.slot[i])
@@ -282,8 +291,7 @@ class Watch:
         slots, scores = slots[metric], scores[metric]
         if not len(slots):
             return
-        ticks = np.minimum(rows["silent"][slots] + 1, SILENT_MAX).astype(np.int8)
-        rows["silent"][slots] = ticks
+        ticks = self.table.unheard(slots)
         if not (ticks == SILENT_TICKS).any():
             return
         entities = {self.table.at(slot).entity for slot in slots[ticks == SILENT_TICKS].tolist()} - {""}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import overload
 
 import numpy as np
@@ -16,8 +17,6 @@ Headers = tuple[tuple[str, bytes], ...]
 
 class Run(Sequence[Record]):
     """A sequence of records of one shard, offsets ascending. A `Record` is made when one is asked for; nothing may be changed."""
-
-    __slots__ = ("headers", "keys", "offsets", "shard", "ts_ns", "values")
 
     def __init__(
         self,
@@ -67,6 +66,13 @@ class Run(Sequence[Record]):
         """How many of the records are before `offset`."""
         return 0 if self.offsets[0] >= offset else bisect_left(self.offsets, offset)
 
-    def size(self) -> int:
-        """Bytes of all values."""
-        return sum(map(len, filter(None, self.values)))
+    @cached_property
+    def payloads(self) -> list[bytes]:
+        """All values; b"" where there is none."""
+        values = self.values
+        return values if None not in values else [value or b"" for value in values]  # type: ignore[return-value]
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """(n,) bytes of each value."""
+        return np.fromiter(map(len, self.payloads), np.int64, len(self.values))

@@ -12,7 +12,7 @@ from small_stages import STAGES, a_log
 
 from engine.errors import UsageError
 from engine.metrics import Metric
-from engine.ports import StepStats
+from engine.ports import Place, StepStats
 from engine.records import (
     Action,
     ActionState,
@@ -210,7 +210,7 @@ def test_it_is_its_source_in_all_else() -> None:
     assert source.poll(0).records == {}
     source.resume(ONE)
     assert source.poll(0).records[ONE][0].offset == 5
-    source.commit(ONE, 12, "note")
+    source.commit({ONE: Place(12, "note")})
     assert world.commits[ONE] == (12, "note")
     source.close()
     assert inner.next == {}

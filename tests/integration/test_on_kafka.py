@@ -16,7 +16,7 @@ from connectors.sources.kafka import KafkaSource
 from connectors.topics import create_topics, missing_topics, own_topics
 from engine.config.tree import Kafka
 from engine.errors import Unreachable
-from engine.ports import Assigned
+from engine.ports import Assigned, Place
 from engine.records import Shard
 
 pytestmark = pytest.mark.kafka
@@ -74,7 +74,7 @@ def test_a_zombie_cannot_commit(broker: KafkaServer, tmp_path: Path) -> None:
     other = Member(kafka, tmp_path)
     other.run_until(committed=200)  # waits until the group has given the zombie up
     with pytest.raises(Unreachable, match="committing"):
-        zombie.source.commit(Shard(f"{kafka.topic_prefix}in", 0), 1, "")
+        zombie.source.commit({Shard(f"{kafka.topic_prefix}in", 0): Place(1, "")})
     until(lambda: not zombie.runner._tenures, zombie.runner.step_once)
     assert any(left["lost"] for left in zombie.told.all("shard_left"))
     other.stop()

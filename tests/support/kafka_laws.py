@@ -17,7 +17,7 @@ from connectors.stores.folder import FolderStore
 from engine.clock import SystemClock
 from engine.config.tree import Kafka
 from engine.errors import Permanent, Unreachable
-from engine.ports import Assigned, Revoked, StepStats
+from engine.ports import Assigned, Place, Revoked, StepStats
 from engine.records import ALL_PARTITIONS, Output, Record, Shard, Topic
 from engine.runner import Runner, RunnerOptions
 from engine.shard.commit import read_mark
@@ -234,7 +234,7 @@ class KafkaLaws:
         source = KafkaSource([shard.topic], group=f"{kafka.topic_prefix}g", kafka=kafka)
         before = assigned(source)[shard]
         assert (before.committed, before.metadata, before.low, before.high) == (None, "", 0, 20)
-        source.commit(shard, 7, "m" * 1000)
+        source.commit({shard: Place(7, "m" * 1000)})
         source.close()
         source = KafkaSource([shard.topic], group=f"{kafka.topic_prefix}g", kafka=kafka)
         after = assigned(source)

@@ -6,13 +6,13 @@ The world outlives the runners: what it holds is what a broker and a disk would 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
 
 from engine.errors import StateError, Unreachable
-from engine.ports import Assigned, Polled, Revoked, Saved, Snapshot, StepResult, StepStats
+from engine.ports import Assigned, Place, Polled, Revoked, Saved, Snapshot, StepResult, StepStats
 from engine.records import Output, Record, Shard, Topic
 from engine.shard import snapshot as codec
 
@@ -126,13 +126,15 @@ class WorldSource:
         assert offset >= self.world.low[shard]
         self.next[shard] = offset
 
-    def commit(self, shard: Shard, offset: int, metadata: str) -> None:
-        self._fail("before_commit")
-        if not self.committable:
-            raise Unreachable("the broker is away")
-        assert len(metadata) < 1000
-        self.world.commits[shard] = (offset, metadata)
-        self._fail("after_commit")
+    def commit(self, places: Mapping[Shard, Place]) -> Mapping[Shard, Unreachable]:
+        for shard, place in places.items():
+            self._fail("before_commit")
+            if not self.committable:
+                raise Unreachable("the broker is away")
+            assert len(place.metadata) < 1000
+            self.world.commits[shard] = tuple(place)
+            self._fail("after_commit")
+        return {}
 
     def pause(self, shard: Shard) -> None:
         self.paused.add(shard)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.sources.aligned import HELD_MAX, PATIENCE_SECONDS, TURN_NS, Aligned
-from engine.ports import Assigned, Polled, Revoked
+from engine.errors import Unreachable
+from engine.ports import Assigned, Place, Polled, Revoked
 from engine.records import Record, Shard
 
 A, B = Shard("t", 0), Shard("t", 1)
@@ -54,7 +55,8 @@ class Scripted:
 
     def seek(self, shard: Shard, offset: int) -> None: ...
 
-    def commit(self, shard: Shard, offset: int, metadata: str) -> None: ...
+    def commit(self, places: Mapping[Shard, Place]) -> Mapping[Shard, Unreachable]:
+        return {}
 
     def close(self) -> None: ...
 
