@@ -62,3 +62,20 @@ def digit_marks(word: Any) -> Any:
     """The high bit of each byte that is a digit."""
     x = word ^ ZEROES
     return ~(((x & LOW_BITS) + ABOVE_NINE) | x) & HIGH
+
+
+@device
+def last(buffer: NDArray[np.uint8], at: Any, size: Any) -> Any:
+    """The last `size` < 8 bytes of something, as a number; the buffer goes on for eight."""
+    return eight(buffer, np.uint64(at)) & ((ONE << np.uint64(8 * size)) - ONE)
+
+
+@device
+def equal(a: NDArray[np.uint8], at: Any, b: NDArray[np.uint8], by: Any, size: Any) -> bool:
+    """Whether `size` bytes of `a` from `at` on are those of `b` from `by` on; both go on for eight more."""
+    k = 0
+    while k + 8 <= size:
+        if eight(a, np.uint64(at + k)) != eight(b, np.uint64(by + k)):
+            return False
+        k += 8
+    return k == size or bool(last(a, at + k, size - k) == last(b, by + k, size - k))

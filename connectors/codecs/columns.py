@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from engine.records import (
     Rejected,
     Samples,
     Span,
+    Words,
 )
 
 VALUE_MAX = 1e15
@@ -166,19 +167,23 @@ _Bulk = tuple[NDArray[np.int32], Coded, NDArray[np.int64], NDArray[np.float64]]
 
 
 def _merged(bulks: list[_Bulk], others: Samples) -> Samples:
-    """All samples in the order of their records. The bulks of one batch share their words."""
+    """All samples in the order of their records."""
     if len(bulks) == 1 and not len(others.row):
         return Samples(*bulks[0])
     words = bulks[0][1].words
-    codes = np.array([words.code(key) for key in others.key], np.int64)
-    parts = [*bulks, (others.row, Coded(words, codes), others.ts_ns, others.value)]
-    rows = np.concatenate([part[0] for part in parts])
+    bulks = [*bulks, (others.row, _in(words, others.key), others.ts_ns, others.value)]
+    rows = np.concatenate([bulk[0] for bulk in bulks])
+    codes = np.concatenate([_in(words, bulk[1]).codes for bulk in bulks])
+    times, values = np.concatenate([bulk[2] for bulk in bulks]), np.concatenate([bulk[3] for bulk in bulks])
     order = np.argsort(rows, kind="stable")
-    codes, times, values = (
-        np.concatenate(column)[order]
-        for column in ([part[1].codes for part in parts], [part[2] for part in parts], [part[3] for part in parts])
-    )
-    return Samples(rows[order], Coded(words, codes), times, values)
+    return Samples(rows[order], Coded(words, codes[order]), times[order], values[order])
+
+
+def _in(words: Words, keys: Sequence[bytes]) -> Coded:
+    """The keys as numbers of these words."""
+    if isinstance(keys, Coded) and keys.words is words:
+        return keys
+    return Coded(words, np.array([words.code(key) for key in keys], np.int64))
 
 
 def _row(rejected: Rejected) -> int:

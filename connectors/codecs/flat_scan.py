@@ -5,7 +5,10 @@ and a value (a number). Its *head*, the bytes of name and labels as written, is 
 has read before, byte by byte and not by hash alone. Every other document is left to the general reader: one with a new head, a
 backslash, a member missing, twice or of another name, a number that is not exact in one operation.
 
-Nothing here calls a function of another file: numba's cache looks at a kernel's own file only.
+Producers write their series in the same order again and again, and every document in the same way. So each document is first held against
+the one that followed last time, piece by piece; only where it differs is it taken apart.
+
+Of other files only functions of `detectors` are called, whose sources name the folder of numba's cache (detectors/kernel.py).
 """
 
 from __future__ import annotations
@@ -15,19 +18,19 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.decimals import MISSED, number, whole
 from detectors.kernel import device, kernel
+from detectors.octets import eight, equal, last
 
 HEADS_MAX: Final = 200_000
 HEAD_BYTES_MAX: Final = 4_096
 ARENA_MAX: Final = 64 << 20
 PROBES_MAX: Final = 32
 """Places looked at for one head: made to collide, heads are read the general way."""
+FORM_MAX: Final = 512
+"""Bytes of a form, beyond which none is kept."""
 PADDING: Final = 8
 """Bytes that must follow a buffer, so that eight may be read at any place of it."""
-MISSED: Final = -1
-_DIGITS_MAX: Final = 18
-_EXACT_MAX: Final = 2**53
-_POWER_MAX: Final = 22
 _SEED: Final = 0x9E3779B97F4A7C15
 _MIX: Final = 0xD6E8FEB86659FD93
 _VALUE_MAX: Final = 1e15
@@ -42,6 +45,8 @@ class Heads(NamedTuple):
     name_size: NDArray[np.int64]
     size: NDArray[np.int64]  # of name and labels together
     arena: NDArray[np.uint8]
+    place: NDArray[np.int64]  # of the head that a code has here, by code
+    next: NDArray[np.int64]  # the code that followed a code last time, by code
 
 
 class Names(NamedTuple):
@@ -49,6 +54,16 @@ class Names(NamedTuple):
 
     text: NDArray[np.uint8]
     end: NDArray[np.int64]
+
+
+class Form(NamedTuple):
+    """How the last document was written: what stood before, between and after its members' values, and the order of these."""
+
+    text: NDArray[np.uint8]  # FORM_MAX + PADDING
+    end: NDArray[np.int64]  # 5, where each piece ends in `text`; the last is 0 when no form is known
+    order: NDArray[np.int64]  # 4, members
+    begins: NDArray[np.int64]  # 4, scratch: where each member's value begins in the document at hand
+    ends: NDArray[np.int64]  # 4, scratch: and where it ends
 
 
 class Points(NamedTuple):
@@ -62,50 +77,18 @@ class Points(NamedTuple):
 
 
 @device
-def _eight(buffer: NDArray[np.uint8], at: int) -> Any:
-    """Eight bytes as a number, the first one lowest."""
-    k = np.uint64(at)
-    return (
-        np.uint64(buffer[k])
-        | np.uint64(buffer[k + np.uint64(1)]) << np.uint64(8)
-        | np.uint64(buffer[k + np.uint64(2)]) << np.uint64(16)
-        | np.uint64(buffer[k + np.uint64(3)]) << np.uint64(24)
-        | np.uint64(buffer[k + np.uint64(4)]) << np.uint64(32)
-        | np.uint64(buffer[k + np.uint64(5)]) << np.uint64(40)
-        | np.uint64(buffer[k + np.uint64(6)]) << np.uint64(48)
-        | np.uint64(buffer[k + np.uint64(7)]) << np.uint64(56)
-    )
-
-
-@device
-def _last(buffer: NDArray[np.uint8], at: int, size: int) -> Any:
-    """The last `size` < 8 bytes of something, as a number."""
-    return _eight(buffer, at) & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1))
-
-
-@device
 def hash_bytes(buffer: NDArray[np.uint8], start: int, end: int, seed: Any) -> Any:
     """A number of 64 bits for the bytes from `start` to `end`. Not secret: whoever finds an equal one compares the bytes."""
     hashed = seed ^ np.uint64(end - start)
     at = start
     while at + 8 <= end:
-        hashed = (hashed ^ _eight(buffer, at)) * np.uint64(_MIX)
+        hashed = (hashed ^ eight(buffer, np.uint64(at))) * np.uint64(_MIX)
         hashed ^= hashed >> np.uint64(32)
         at += 8
     if at < end:
-        hashed = (hashed ^ _last(buffer, at, end - at)) * np.uint64(_MIX)
+        hashed = (hashed ^ last(buffer, at, end - at)) * np.uint64(_MIX)
         hashed ^= hashed >> np.uint64(32)
     return hashed
-
-
-@device
-def _equal(a: NDArray[np.uint8], at: int, b: NDArray[np.uint8], by: int, size: int) -> bool:
-    k = 0
-    while k + 8 <= size:
-        if _eight(a, at + k) != _eight(b, by + k):
-            return False
-        k += 8
-    return k == size or _last(a, at + k, size - k) == _last(b, by + k, size - k)
 
 
 @device
@@ -152,70 +135,6 @@ def _object(buffer: NDArray[np.uint8], at: int, end: int) -> int:
 
 
 @device
-def _whole(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
-    """(the place after it, a whole number); MISSED for none, a leading zero or more than 18 digits."""
-    negative = at < end and buffer[at] == 45
-    if negative:
-        at += 1
-    begin = at
-    number: Any = 0
-    while at < end and 48 <= buffer[at] <= 57 and at - begin <= _DIGITS_MAX:
-        number = number * 10 + np.int64(buffer[at] - 48)
-        at += 1
-    if at == begin or at - begin > _DIGITS_MAX or (buffer[begin] == 48 and at - begin > 1):
-        return MISSED, 0
-    return at, -number if negative else number
-
-
-@device
-def _number(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, float]:
-    """(the place after it, a number); MISSED for none, NaN for one that one multiplication or division does not give exactly."""
-    negative = at < end and buffer[at] == 45
-    if negative:
-        at += 1
-    begin, power = at, 0
-    mantissa: Any = 0
-    while at < end and 48 <= buffer[at] <= 57:
-        mantissa = mantissa * 10 + np.int64(buffer[at] - 48)
-        at += 1
-    digits = at - begin
-    if digits == 0 or (buffer[begin] == 48 and digits > 1):
-        return MISSED, 0.0
-    if at < end and buffer[at] == 46:
-        at += 1
-        begin = at
-        while at < end and 48 <= buffer[at] <= 57:
-            mantissa = mantissa * 10 + np.int64(buffer[at] - 48)
-            at += 1
-        if at == begin:
-            return MISSED, 0.0
-        power = begin - at
-        digits += at - begin
-    if at < end and (buffer[at] == 101 or buffer[at] == 69):
-        at += 1
-        down = at < end and buffer[at] == 45
-        if at < end and (buffer[at] == 45 or buffer[at] == 43):
-            at += 1
-        begin = at
-        exponent: Any = 0
-        while at < end and 48 <= buffer[at] <= 57:
-            exponent = min(exponent * 10 + np.int64(buffer[at] - 48), 1_000_000)
-            at += 1
-        if at == begin:
-            return MISSED, 0.0
-        power += -exponent if down else exponent
-    if negative and mantissa == 0:  # whether there is a negative zero is for the general reader to say
-        return MISSED, 0.0
-    if digits > _DIGITS_MAX or mantissa > _EXACT_MAX or power < -_POWER_MAX or power > _POWER_MAX:
-        return at, np.nan
-    scale = 1.0
-    for _ in range(abs(power)):
-        scale *= 10.0  # exact up to 10^22
-    value = np.float64(mantissa) / scale if power < 0 else np.float64(mantissa) * scale
-    return at, -value if negative else value
-
-
-@device
 def _find(heads: Heads, buffer: NDArray[np.uint8], name: int, name_size: int, labels: int, labels_size: int) -> int:
     """The code of a head; MISSED for one that is not known."""
     size = name_size + labels_size
@@ -229,8 +148,8 @@ def _find(heads: Heads, buffer: NDArray[np.uint8], name: int, name_size: int, la
             return MISSED
         if heads.hashed[at] == hashed and heads.size[at] == size and heads.name_size[at] == name_size:
             start = heads.start[at]
-            same = _equal(buffer, name, heads.arena, start, name_size)
-            if same and _equal(buffer, labels, heads.arena, start + name_size, labels_size):
+            same = equal(buffer, name, heads.arena, start, name_size)
+            if same and equal(buffer, labels, heads.arena, start + name_size, labels_size):
                 code: int = heads.code[at]
                 return code
     return MISSED
@@ -241,7 +160,7 @@ def _member(buffer: NDArray[np.uint8], at: int, size: int, names: Names) -> int:
     """Which of the four members has this name; MISSED for another."""
     begin = 0
     for k in range(4):
-        if names.end[k] - begin == size and _equal(buffer, at, names.text, begin, size):
+        if names.end[k] - begin == size and equal(buffer, at, names.text, begin, size):
             return k
         begin = names.end[k]
     return MISSED
@@ -276,11 +195,14 @@ def _opening(buffer: NDArray[np.uint8], at: int, end: int, names: Names) -> tupl
 
 
 @device
-def _document(buffer: NDArray[np.uint8], at: int, end: int, names: Names, heads: Heads) -> tuple[int, int, float, int, int]:
+def _document(
+    buffer: NDArray[np.uint8], at: int, end: int, names: Names, heads: Heads, form: Form
+) -> tuple[int, int, float, int, int]:
     """(code, time, value, where the value begins and ends) of the document from `at` to `end`; the code is MISSED for an unusual one."""
     missed = (MISSED, 0, 0.0, 0, 0)
     at = _blank(buffer, at, end)
-    seen = name = name_end = labels = labels_end = time_at = time_end = value_at = value_end = 0
+    begins, ends = form.begins, form.ends
+    seen = 0
     byte = buffer[at] if at < end else 0
     if byte != 123:
         return missed
@@ -292,35 +214,102 @@ def _document(buffer: NDArray[np.uint8], at: int, end: int, names: Names, heads:
         after = _skip(buffer, at, end, member)
         if after < 0:
             return missed
-        if member == 0:
-            name, name_end = at + 1, after - 1
-        elif member == 1:
-            labels, labels_end = at, after
-        elif member == 2:
-            time_at, time_end = at, after
-        else:
-            value_at, value_end = at, after
+        quote = 1 if member == 0 else 0
+        begins[member], ends[member] = at + quote, after - quote
         at = _blank(buffer, after, end)
         byte = buffer[at] if at < end else 0
         if byte not in (44, 125):
             return missed
-    time_stop, time = _whole(buffer, time_at, time_end)
-    value_stop, value = _number(buffer, value_at, value_end)
-    whole = seen == 15 and time_stop == time_end and value_stop == value_end and _blank(buffer, at + 1, end) == end
-    if not whole or abs(value) >= _VALUE_MAX:
+    if seen != 15 or _blank(buffer, at + 1, end) != end:
         return missed
-    return _find(heads, buffer, name, name_end - name, labels, labels_end - labels), time, value, value_at, value_end
+    time_stop, time = whole(buffer, begins[2], ends[2])
+    value_stop, value = number(buffer, begins[3], ends[3])
+    if time_stop != ends[2] or value_stop != ends[3] or abs(value) >= _VALUE_MAX:
+        return missed
+    code = _find(heads, buffer, begins[0], ends[0] - begins[0], begins[1], ends[1] - begins[1])
+    return code, time, value, begins[3], ends[3]
+
+
+@device
+def _keep(buffer: NDArray[np.uint8], begin: int, end: int, form: Form) -> None:
+    """Remember how the document was written that `_document` has just taken apart."""
+    form.end[4] = 0
+    at, size, left = begin, 0, 15
+    for piece in range(5):
+        stop, member = end, MISSED
+        for k in range(4):
+            if left >> k & 1 and form.begins[k] <= stop:
+                stop, member = form.begins[k], k
+        left &= ~(1 << member) if member >= 0 else left
+        if size + stop - at > FORM_MAX:
+            return
+        for k in range(at, stop):
+            form.text[size] = buffer[k]
+            size += 1
+        if piece < 4:
+            form.end[piece], form.order[piece] = size, member
+            at = form.ends[member]
+    form.end[4] = size
+
+
+@device
+def _guessed(
+    buffer: NDArray[np.uint8], at: int, end: int, heads: Heads, form: Form, code: int
+) -> tuple[int, int, float, int, int]:
+    """As `_document`, for one that is written as `form` says and has the head of this code; MISSED for any other."""
+    missed = (MISSED, 0, 0.0, 0, 0)
+    head = heads.place[code]
+    name_size, size, start = heads.name_size[head], heads.size[head], heads.start[head]
+    time: Any = 0
+    value = 0.0
+    from_, begin, value_at, value_end = 0, at, 0, 0
+    for piece in range(5):
+        stop = form.end[piece]
+        if end - begin < stop - from_ or not equal(buffer, begin, form.text, from_, stop - from_):
+            return missed
+        begin += stop - from_
+        from_ = stop
+        if piece == 4:
+            break
+        member = form.order[piece]
+        if member == 2:
+            begin, time = whole(buffer, begin, end)
+        elif member == 3:
+            value_at = begin
+            begin, value = number(buffer, begin, end)
+            value_end = begin
+        else:
+            part, length = (start, name_size) if member == 0 else (start + name_size, size - name_size)
+            if end - begin < length or not equal(buffer, begin, heads.arena, part, length):
+                return missed
+            begin += length
+        if begin < 0:
+            return missed
+    return missed if begin != end or abs(value) >= _VALUE_MAX else (code, time, value, value_at, value_end)
 
 
 @kernel
-def scan(buffer: NDArray[np.uint8], end: NDArray[np.int64], names: Names, heads: Heads, latest: int, points: Points) -> None:
+def scan(
+    buffer: NDArray[np.uint8], end: NDArray[np.int64], names: Names, heads: Heads, form: Form, latest: int, points: Points
+) -> None:
     """Read the documents that end at `end` in `buffer`, one after the other; PADDING bytes follow the last.
 
     Times beyond `latest` in either direction are left to the general reader.
     """
-    begin = 0
+    begin, before = 0, MISSED
+    codes = heads.place.shape[0]
     for i in range(end.shape[0]):
-        code, time, value, digits, digits_end = _document(buffer, begin, end[i], names, heads)
+        guess = heads.next[before] if form.end[4] > 0 and 0 <= before < codes else MISSED
+        code, time, value, digits, digits_end = MISSED, 0, 0.0, 0, 0
+        if guess >= 0:
+            code, time, value, digits, digits_end = _guessed(buffer, begin, end[i], heads, form, guess)
+        if code < 0:
+            code, time, value, digits, digits_end = _document(buffer, begin, end[i], names, heads, form)
+            if code >= 0:
+                _keep(buffer, begin, end[i], form)
+            if 0 <= before < codes and code < codes:
+                heads.next[before] = code
+        before = code
         points.code[i] = code if -latest <= time <= latest else MISSED
         points.time[i] = time
         points.value[i] = value
@@ -349,5 +338,7 @@ def put(heads: Heads, name_size: int, size: int, start: int, code: int) -> bool:
             heads.name_size[at] = name_size
             heads.size[at] = size
             heads.code[at] = code
+            if code < heads.place.shape[0]:
+                heads.place[code] = at
             return True
     return False

@@ -15,9 +15,11 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from connectors.codecs import flat_scan
 from connectors.codecs.columns import VALUE_MAX, ColumnsBuilder
+from detectors.decimals import MISSED
 from engine.config.tree import Mapping
 from engine.records import Coded, Record, Run, Words
 from engine.times import LATEST_NS, NANOSECONDS, Unit
@@ -25,6 +27,9 @@ from engine.times import LATEST_NS, NANOSECONDS, Unit
 _PLACES_FIRST: Final = 4_096
 _ARENA_FIRST: Final = 1 << 18
 _PADDING: Final = bytes(flat_scan.PADDING)
+_PORTION_FIRST: Final = 64
+"""Records of a batch that are read before the first of its new series are known; with each further portion twice as many."""
+_WORDS_MAX: Final = 4 * flat_scan.HEADS_MAX
 
 
 class FlatReader:
@@ -40,13 +45,26 @@ class FlatReader:
         text = np.frombuffer(b"".join(encoded) + _PADDING, np.uint8)
         self._names = flat_scan.Names(text, np.cumsum([len(name) for name in encoded]).astype(np.int64))
         self._heads = Heads()
+        four = [np.zeros(4, np.int64) for _ in range(3)]
+        self._form = flat_scan.Form(np.zeros(flat_scan.FORM_MAX + len(_PADDING), np.uint8), np.zeros(5, np.int64), *four)
 
     def decode(self, records: Sequence[Record], out: ColumnsBuilder) -> None:
         """Put all records of a batch, in order."""
         run = Run.of(records)
-        payloads = run.payloads
-        joined = b"".join((*payloads, _PADDING))
-        points = self._scan(joined, np.cumsum(run.sizes))
+        joined = b"".join((*run.payloads, _PADDING))
+        ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(run.sizes)))
+        self._heads.renew()
+        begin, portion = 0, _PORTION_FIRST
+        while begin < len(run):
+            end = min(begin + portion, len(run))
+            unusual = self._decode_portion(
+                begin, joined[ends[begin] : ends[end] + len(_PADDING)], ends[begin : end + 1], run, out
+            )
+            begin, portion = end, 2 * portion if unusual else len(run)
+
+    def _decode_portion(self, first: int, joined: bytes, ends: NDArray[np.int64], run: Run, out: ColumnsBuilder) -> int:
+        """Put the records from `first` on; how many of them had to be read the general way. What they teach is known in the next portion."""
+        points = self._scan(joined, ends[1:] - ends[0])
         usable = points.code >= 0
         for place in np.flatnonzero(usable & np.isnan(points.value)).tolist():
             value = float(joined[points.digits[place] : points.digits_end[place]])
@@ -54,16 +72,17 @@ class FlatReader:
             usable[place] = abs(value) < VALUE_MAX
         known = np.flatnonzero(usable)
         keys = Coded(self._heads.words, points.code[known])
-        out.bulk(known.astype(np.int32), keys, points.time[known] * self._scale, points.value[known])
-        if len(known) < len(payloads):
-            for place in np.flatnonzero(~usable).tolist():
-                self._put_unusual(place, run[place], out)
+        out.bulk((known + first).astype(np.int32), keys, points.time[known] * self._scale, points.value[known])
+        unusual: list[int] = (np.flatnonzero(~usable) + first).tolist() if len(known) < len(usable) else []
+        for place in unusual:
+            self._put_unusual(place, run[place], out)
+        return len(unusual)
 
-    def _scan(self, joined: bytes, end: Any) -> flat_scan.Points:
+    def _scan(self, joined: bytes, end: NDArray[np.int64]) -> flat_scan.Points:
         n = len(end)
         numbers = (np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64))
         points = flat_scan.Points(*numbers)
-        flat_scan.scan(np.frombuffer(joined, np.uint8), end, self._names, self._heads.table, self._latest, points)
+        flat_scan.scan(np.frombuffer(joined, np.uint8), end, self._names, self._heads.table, self._form, self._latest, points)
         return points
 
     def _put_unusual(self, row: int, record: Record, out: ColumnsBuilder) -> None:
@@ -98,6 +117,11 @@ class Heads:
         self._used = 0
         self.table = _table(_PLACES_FIRST, np.zeros(_ARENA_FIRST, np.uint8))
 
+    def renew(self) -> None:
+        """Begin anew when there are too many words: those of documents that are never read the short way are among them."""
+        if len(self.words) > _WORDS_MAX:
+            self._begin()
+
     def add(self, name: bytes, labels: bytes, key: bytes) -> None:
         """Remember which series a head is of."""
         size = len(name) + len(labels)
@@ -120,14 +144,16 @@ class Heads:
     def _grow(self) -> None:
         old = self.table
         self.table = _table(2 * len(old.code), old.arena)
+        self.table.next[: len(old.next)] = old.next
         for place in np.flatnonzero(old.code >= 0).tolist():
             flat_scan.put(self.table, old.name_size[place], old.size[place], old.start[place], old.code[place])
 
 
 def _table(places: int, arena: Any) -> flat_scan.Heads:
     start, name_size, size = (np.zeros(places, np.int64) for _ in range(3))
-    code = np.full(places, flat_scan.MISSED, np.int64)
-    return flat_scan.Heads(np.zeros(places, np.uint64), code, start, name_size, size, arena)
+    code = np.full(places, MISSED, np.int64)
+    by_code = np.zeros(places, np.int64), np.full(places, MISSED, np.int64)
+    return flat_scan.Heads(np.zeros(places, np.uint64), code, start, name_size, size, arena, *by_code)
 
 
 def _bytes(text: bytes) -> Any:

@@ -6,7 +6,7 @@ of a point's attributes are looked up below each other in a table of what the li
 alone: so whatever these bytes say, and whether they are valid at all, is known. Every other record is left to the library as a whole:
 one with a histogram, an exemplar, a point without a value or whose series has ended, a field that is unknown, out of order or torn.
 
-Nothing here calls a function of another file: numba's cache looks at a kernel's own file only.
+Of other files only functions of `detectors` are called, whose sources name the folder of numba's cache (detectors/kernel.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import device, kernel
+from detectors.octets import eight, equal, last
 
 POINT_BYTES_MIN: Final = 20
 """A tag and a length, a time, a number."""
@@ -63,51 +64,19 @@ class Points(NamedTuple):
 
 
 @device
-def _eight(buffer: NDArray[np.uint8], at: int) -> Any:
-    """Eight bytes as a number, the first one lowest."""
-    k = np.uint64(at)
-    return (
-        np.uint64(buffer[k])
-        | np.uint64(buffer[k + np.uint64(1)]) << np.uint64(8)
-        | np.uint64(buffer[k + np.uint64(2)]) << np.uint64(16)
-        | np.uint64(buffer[k + np.uint64(3)]) << np.uint64(24)
-        | np.uint64(buffer[k + np.uint64(4)]) << np.uint64(32)
-        | np.uint64(buffer[k + np.uint64(5)]) << np.uint64(40)
-        | np.uint64(buffer[k + np.uint64(6)]) << np.uint64(48)
-        | np.uint64(buffer[k + np.uint64(7)]) << np.uint64(56)
-    )
-
-
-@device
-def _last(buffer: NDArray[np.uint8], at: int, size: int) -> Any:
-    """The last `size` < 8 bytes of something, as a number."""
-    return _eight(buffer, at) & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1))
-
-
-@device
 def _hash(buffer: NDArray[np.uint8], start: int, end: int, parent: int) -> Any:
     """A number of 64 bits for a part below its parent. Not secret: whoever finds an equal one compares the bytes."""
     hashed = (np.uint64(_SEED) ^ np.uint64(parent + 1)) * np.uint64(_MIX) ^ np.uint64(end - start)
     at = start
     while at + 8 <= end:
-        hashed = (hashed ^ _eight(buffer, at)) * np.uint64(_MIX)
+        hashed = (hashed ^ eight(buffer, np.uint64(at))) * np.uint64(_MIX)
         hashed ^= hashed >> np.uint64(32)
         at += 8
     if at < end:
-        hashed = (hashed ^ _last(buffer, at, end - at)) * np.uint64(_MIX)
+        hashed = (hashed ^ last(buffer, at, end - at)) * np.uint64(_MIX)
         hashed ^= hashed >> np.uint64(32)
     hashed *= np.uint64(_MIX)  # once more: of the last byte read only the highest bits know otherwise, and places are the lowest
     return hashed ^ hashed >> np.uint64(32)
-
-
-@device
-def _equal(a: NDArray[np.uint8], at: int, b: NDArray[np.uint8], by: int, size: int) -> bool:
-    k = 0
-    while k + 8 <= size:
-        if _eight(a, at + k) != _eight(b, by + k):
-            return False
-        k += 8
-    return k == size or _last(a, at + k, size - k) == _last(b, by + k, size - k)
 
 
 @device
@@ -126,7 +95,7 @@ def _find(parts: Parts, buffer: NDArray[np.uint8], start: int, end: int, parent:
             parts.hashed[place] == hashed
             and parts.parent[place] == parent
             and parts.size[place] == end - start
-            and _equal(buffer, start, parts.arena, parts.start[place], end - start)
+            and equal(buffer, start, parts.arena, parts.start[place], end - start)
         ):
             return node
         place = (place + 1) & mask
@@ -208,9 +177,9 @@ def _point(
             if end - at < 8:
                 return False
             if tag == _TIME:
-                time = _eight(buffer, at)
+                time = eight(buffer, np.uint64(at))
             elif tag != _START:
-                bits, number = _eight(buffer, at), tag
+                bits, number = eight(buffer, np.uint64(at)), tag
             at += 8
         elif tag == _FLAGS:
             flags, at = _varint(buffer, at, end)
