@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from connectors.kafka_client import LOG, PASSING, consumer_settings, unreachable
-from connectors.sources.kafka import run_of
+from connectors.sources.messages import record_of
 from engine.config.tree import Kafka
 from engine.ports import Clock
-from engine.records import Record, Shard
+from engine.records import Record
 
 GROUP: Final = "foreshock-doctor"
 """Clients need a name for a group; this one never joins and never commits."""
@@ -125,7 +125,7 @@ class _Look:
             self.damaged.setdefault(partition, fault)
             self.ends.pop(partition, None)
         elif message.error() is None and int(message.offset() or 0) < self.ends.get(partition, 0) and self.left > 0:
-            record = run_of(Shard(str(message.topic()), partition), [message])[0]
+            record = record_of(message)
             self.records.append(record)
             self.left -= len(record.value or b"")
 

@@ -34,7 +34,7 @@ from engine.detect.watch import Step, Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
-from engine.records import Record, Run, Shard, Watermark, digest
+from engine.records import Lines, Record, Run, Shard, Watermark, digest
 
 VERSION: Final = 5
 _SECOND_NS: Final = 1_000_000_000
