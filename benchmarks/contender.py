@@ -28,13 +28,12 @@ from engine.config.tree import Mapping as Fields
 from engine.errors import Unreachable
 from engine.logs import get_logger
 from engine.ports import Place, Polled
+from engine.process import spare_collector
 from engine.records import Shard
 from engine.replay import Bounded
 from engine.runner import Runner, RunnerOptions
 from engine.wiring.daemon import build_telemetry
 from engine.wiring.machines import machine_factories, warm_up
-
-PARTITIONS = 8
 
 
 def configuration(bootstrap: str, topic: str) -> Config:
@@ -70,6 +69,7 @@ def foreshock(bootstrap: str, topic: str, expected: int, ends: dict[Shard, int])
     config = configuration(bootstrap, topic)
     telemetry = build_telemetry(config)
     warm_up(config)
+    spare_collector()
     source = Timed(KafkaSource([topic], group=f"{config.kafka.group_prefix}-detect", kafka=config.kafka), ends)
     with TemporaryDirectory() as folder:
         runner = Runner(
@@ -109,7 +109,8 @@ def _ends(bootstrap: str, topic: str) -> dict[Shard, int]:
     from confluent_kafka import TopicPartition
 
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "ends"})
-    ends = {Shard(topic, n): consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=10)[1] for n in range(PARTITIONS)}
+    shards = [Shard(topic, number) for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions]
+    ends = {shard: consumer.get_watermark_offsets(TopicPartition(*shard), timeout=10)[1] for shard in shards}
     consumer.close()
     return ends
 

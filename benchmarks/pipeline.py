@@ -1,4 +1,7 @@
-"""End to end: messages a second from a topic to alerts, beside a bare consume loop and two rivals, on one embedded broker.
+"""End to end: messages a second from a topic to alerts, beside a bare consume loop and two rivals, on one broker.
+
+The broker is a real Apache Kafka where Java and Maven are there; else, or when it is asked for, the embedded one, which keeps 5 MB of
+a partition and so no more than some hundred thousand messages.
 
 Every contender reads the same messages in a process of its own, in turn, several rounds; medians and ratios are reported.
 The rivals run in their own environment (`make rivals`) and are left out, and named, where it is missing.
@@ -8,14 +11,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
-from benchmarks.contender import PARTITIONS
 from benchmarks.load import produce
 from benchmarks.report import machine, spread
 from connectors.broker.embedded import EmbeddedBroker
+from tests.integration.kafka_server import KafkaServer, NotHere
 
 ROOT = Path(__file__).parents[1]
 RIVALS_PYTHON = ROOT / ".venv-rivals" / "bin" / "python"
@@ -24,14 +29,28 @@ TOPIC = "bench.in"
 SEED = 1
 
 
+class Size(NamedTuple):
+    """Of one run."""
+
+    partitions: int
+    messages: int
+    rounds: int
+
+
+QUICK = Size(16, 60_000, 1)
+EMBEDDED = Size(16, 300_000, 5)
+REAL = Size(8, 2_000_000, 5)
+
+
 def run(*, quick: bool, options: list[str]) -> dict[str, object]:
-    """Figures of all contenders. No options."""
-    if options:
-        raise SystemExit(f"pipeline takes no options: {' '.join(options)}")
-    count, rounds = (60_000, 1) if quick else (300_000, 5)
-    with EmbeddedBroker() as broker:
-        for name, partitions in ((TOPIC, PARTITIONS), ("bench.alerts", 1), *((f"foreshock.{t}", 1) for t in _own())):
-            broker.create_topic(name, partitions)
+    """Figures of all contenders. The option `embedded` leaves the real broker out."""
+    if options not in ([], ["embedded"]):
+        raise SystemExit(f"pipeline knows one option, embedded: {' '.join(options)}")
+    real = None if quick or options else _real_broker()
+    partitions, count, rounds = REAL if real else QUICK if quick else EMBEDDED
+    with closing(real or EmbeddedBroker()) as broker:
+        for name, parts in ((TOPIC, partitions), ("bench.alerts", 1), *((f"foreshock.{t}", 1) for t in _own())):
+            broker.create_topic(name, parts)
         size = produce(broker.bootstrap, TOPIC, count, SEED)
         names = ["consume", "foreshock", *(RIVALS if RIVALS_PYTHON.exists() else ())]
         seconds: dict[str, list[float]] = {name: [] for name in names}
@@ -41,6 +60,8 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
     rates = {name: spread(count / s for s in values) for name, values in seconds.items()}
     ours = rates["foreshock"]["median"]
     return {
+        "broker": "Apache Kafka" if real else "embedded",
+        "partitions": partitions,
         "messages": count,
         "rounds": rounds,
         "bytes_per_message": round(size / count, 1),
@@ -50,6 +71,14 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
         "left_out": [] if RIVALS_PYTHON.exists() else sorted(RIVALS),
         "machine": machine(),
     }
+
+
+def _real_broker() -> KafkaServer | None:
+    try:
+        return KafkaServer()
+    except NotHere as error:
+        sys.stderr.write(f"{error}: on the embedded broker instead\n")
+        return None
 
 
 def _own() -> list[str]:

@@ -90,7 +90,7 @@ def read_times(
         row.filled = min(row.filled + 1, RING)
         if known and leaving < third:
             first, second, third = _with(first, second, third, ts_ns[i])
-        else:  # one of the three has left, or there were fewer
+        elif not known or leaving != ts_ns[i]:  # one of the three has left and another time has come, or there were fewer
             first, second, third = _largest(row)
             known = row.filled >= RANK
         row.newest_ns = first

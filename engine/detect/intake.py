@@ -119,17 +119,13 @@ class Intake:
 
     def _reached(self, n: int, believed: Believed) -> NDArray[np.int64]:
         """Event time reached with each record: robust like log time, from the newest time in each record."""
-        samples, lines = believed.samples, believed.lines
-        newest = np.full(n, NO_TIME, np.int64)
-        np.maximum.at(newest, samples.row, samples.ts_ns)
-        np.maximum.at(newest, lines.row, lines.ts_ns)
-        rare: list[Event | Distribution | Span] = [*believed.events, *believed.distributions, *believed.spans]
-        for part in rare:
-            newest[part.row] = max(newest[part.row], part.ts_ns)
+        newest = _newest(n, believed)
         telling = np.flatnonzero(newest > NO_TIME)
         before = int(self._event["time_ns"][0]) if self._event["filled"][0] else NO_TIME
         found, unused = np.empty(len(telling), np.int64), np.empty(len(telling), np.bool_)
         logclock.read_times(as_state(self._event), newest[telling], self._past_ns, found, unused)
+        if len(telling) == n:
+            return found
         reached = np.full(n, before, np.int64)
         if len(telling):
             last = np.searchsorted(telling, np.arange(n), "right") - 1
@@ -166,6 +162,20 @@ class Intake:
             raise StateError("the clocks are torn")
         self._partials.restore(columns.get("partials", np.empty(0, np.uint8)))
         self._log, self._event, self._pace = log, event, pace
+
+
+def _newest(n: int, believed: Believed) -> NDArray[np.int64]:
+    """The newest time in each of n records; NO_TIME in those that have none."""
+    samples, lines = believed.samples, believed.lines
+    rare: list[Event | Distribution | Span] = [*believed.events, *believed.distributions, *believed.spans]
+    if not (len(lines.row) or rare) and np.array_equal(samples.row, np.arange(n)):
+        return samples.ts_ns
+    newest = np.full(n, NO_TIME, np.int64)
+    np.maximum.at(newest, samples.row, samples.ts_ns)
+    np.maximum.at(newest, lines.row, lines.ts_ns)
+    for part in rare:
+        newest[part.row] = max(newest[part.row], part.ts_ns)
+    return newest
 
 
 def _row(part: Rejected) -> int:
