@@ -11,13 +11,16 @@ from connectors.codecs.graphite import GraphiteCodec
 from connectors.codecs.influx import InfluxCodec
 from connectors.codecs.json_mapping import JsonCodec
 from connectors.codecs.logfmt import LogfmtCodec
+from connectors.codecs.messagepack import MessagePackCodec
 from connectors.codecs.otlp_logs import logs_json, logs_protobuf
 from connectors.codecs.otlp_metrics import metrics_json, metrics_protobuf
 from connectors.codecs.otlp_traces import traces_json, traces_protobuf
 from connectors.codecs.packed import PackedCodec
 from connectors.codecs.remote_write import RemoteWriteCodec
+from connectors.codecs.schema_registry import SchemaRegistryCodec
 from connectors.codecs.syslog import SyslogCodec
 from connectors.codecs.text import TextCodec
+from connectors.schemas import Schemas
 from engine.config.tree import Format, Source
 from engine.config.values import Compression
 from engine.ports import Codec
@@ -38,11 +41,18 @@ CODECS: dict[Format, Callable[[Source], Codec]] = {
     Format.GRAPHITE: GraphiteCodec,
     Format.SYSLOG: SyslogCodec,
     Format.LOGFMT: LogfmtCodec,
+    Format.MESSAGEPACK: MessagePackCodec,
+    Format.SCHEMA_REGISTRY: SchemaRegistryCodec,
     Format.ALERTMANAGER: AlertmanagerCodec,
 }
 
 
-def build_codec(source: Source) -> Codec:
-    """A new codec, for one shard of the source. Raises ConfigError when its mapping does not say what a document is."""
+def build_codec(source: Source, schemas: Schemas | None = None) -> Codec:
+    """A new codec, for one shard of the source. `schemas` are those that its messages name.
+
+    Raises ConfigError when its mapping does not say what a document is.
+    """
+    if schemas is not None and source.format is Format.SCHEMA_REGISTRY:
+        return SchemaRegistryCodec(source, schemas)
     codec = CODECS[source.format](source)
     return codec if source.compression is Compression.NONE else PackedCodec(codec, source)

@@ -22,6 +22,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from connectors.codecs.json_mapping import parse_json
 from connectors.codecs.json_paths import Document, alternatives, compile_path
 from connectors.codecs.logfmt import parse_line
+from connectors.codecs.messagepack import parse_messagepack
+from connectors.codecs.schema_registry import reader_of
+from connectors.schemas import Schemas, framed
 from engine.config.tree import Format, Mapping, Source
 from engine.errors import DecodeError
 from engine.records import Record
@@ -42,7 +45,9 @@ _PROTOBUF: Final[dict[Format, type[Message]]] = {
     Format.OTLP_LOGS: LogsData,
     Format.OTLP_TRACES: TracesData,
 }
-_BY_MAPPING: Final = frozenset({Format.JSON, Format.LOGFMT})
+DOCUMENTS: Final = (Format.JSON, Format.MESSAGEPACK, Format.SCHEMA_REGISTRY)
+"""Ways to write one and the same document: what is known of a producer's JSON holds for them all."""
+_BY_MAPPING: Final = frozenset({*DOCUMENTS, Format.LOGFMT})
 
 
 class Likeness(NamedTuple):
@@ -65,13 +70,18 @@ class Likeness(NamedTuple):
 class Evidence:
     """Some records of one topic, looked at once for all blocks that are compared."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], schemas: Schemas | None = None) -> None:
         self._records = records
-        self._parsed: dict[Format, list[Any]] = {Format.JSON: [_parsed(record.value, parse_json) for record in records]}
+        self._schemas = schemas
+        self._parsed: dict[Format, list[Any]] = {}
 
-    def documents(self, records: str = "") -> list[Document]:
-        """The JSON objects among them; `records` as in a mapping."""
-        return list(_documents(self._parsed[Format.JSON], records))
+    def documents(self, records: str = "", kind: Format = Format.JSON) -> list[Document]:
+        """The objects among them, of one way to write documents; `records` as in a mapping."""
+        return list(_documents(self._of(kind), records))
+
+    def written(self) -> list[Format]:
+        """The ways in which documents are written among them."""
+        return [kind for kind in DOCUMENTS if any(isinstance(found, (dict, list)) for found in self._of(kind))]
 
     def of(self, source: Source, rows: Sequence[bool]) -> Likeness:
         """What speaks for a block in those of the records that it reads."""
@@ -98,8 +108,15 @@ class Evidence:
 
     def _of(self, kind: Format) -> list[Any]:
         if kind not in self._parsed:
-            self._parsed[kind] = [_parsed(record.value, _logfmt) for record in self._records]
+            self._parsed[kind] = [self._read(record, kind) for record in self._records]
         return self._parsed[kind]
+
+    def _read(self, record: Record, kind: Format) -> Any:
+        if kind is not Format.SCHEMA_REGISTRY:
+            return _parsed(record.value, _PARSERS[kind])
+        found = framed(record) if self._schemas is not None else None
+        schema = self._schemas.known(found.schema) if self._schemas is not None and found is not None else None
+        return _parsed(found.body, reader_of(schema)) if found is not None and schema is not None else None
 
     def _named(self, source: Source) -> float:
         """A little more for a block of events that names those that are there as changes."""
@@ -149,6 +166,12 @@ def _unit_of_number(value: float) -> str | None:
 
 
 # ------------------------------------------------------------------------------------------------ documents
+def _messagepack(value: bytes) -> Any:
+    """Objects only: any short text is a number in MessagePack."""
+    found = parse_messagepack(value)
+    return found if type(found) in (dict, list) and found else None
+
+
 def _parsed(value: bytes | None, parse: Callable[[bytes], Any]) -> Any:
     try:
         return parse(value or b"")
@@ -160,6 +183,13 @@ def _logfmt(value: bytes) -> Any:
     """The members of a line that begins with one: a sentence with a member somewhere in it is text."""
     text = value.decode("utf-8", "replace")
     return parse_line(text) if "=" in text.split(" ", 1)[0] else None
+
+
+_PARSERS: Final[dict[Format, Callable[[bytes], Any]]] = {
+    Format.JSON: parse_json,
+    Format.MESSAGEPACK: _messagepack,
+    Format.LOGFMT: _logfmt,
+}
 
 
 def _documents(parsed: Iterable[Any], records: str) -> Iterator[Document]:

@@ -13,11 +13,12 @@ import typer
 from engine.cli.output import Format, Output, echo_json
 from engine.config import Config
 from engine.config.load import load_config
+from engine.config.registry import Registry
 from engine.doctor.diagnosis import Diagnosis, Given
 from engine.doctor.findings import percent
 from engine.doctor.proposal import as_yaml
 from engine.errors import UsageError
-from engine.wiring.doctor import Patient, examine_files, examine_topics
+from engine.wiring.doctor import Patient, bounds_of, examine_files, examine_topics
 
 FINDINGS = 3
 _LISTED = 8
@@ -36,6 +37,7 @@ def doctor(
     ] = None,
     records: Annotated[int, typer.Option(min=1, max=100_000, help="the most records of a topic")] = 2_000,
     seconds: Annotated[float, typer.Option(min=0.1, max=600, help="the longest look at a topic")] = 10.0,
+    registry: Annotated[str, typer.Option(help="URL of a schema registry, for messages that carry the id of a schema")] = "",
     out: Annotated[Path | None, typer.Option(help="write the proposed configuration to this file")] = None,
     output: Output = Format.TABLE,
 ) -> None:
@@ -50,7 +52,11 @@ def doctor(
         raise UsageError("nothing to look at", "Give files, --bootstrap HOST:PORT, or --config.")
     if bootstrap:
         settings = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": bootstrap})})
-    patients = examine_files(settings, files) if files else examine_topics(settings, topic or [], seconds, records)
+    kept_at = Registry(url=registry) if registry else None
+    if files:
+        patients = examine_files(settings, files, kept_at)
+    else:
+        patients = examine_topics(settings, topic or [], bounds_of(records, seconds), kept_at)
     proposal = as_yaml([patient.source for patient in patients if patient.source], "" if files else settings.kafka.bootstrap)
     if out is not None:
         out.write_text(proposal, encoding="utf-8")

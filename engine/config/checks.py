@@ -20,12 +20,15 @@ from engine.config.slo import Ratio, Slo
 from engine.config.topic_patterns import is_pattern, matches
 from engine.config.topic_patterns import wrong_with as wrong_with_pattern
 from engine.config.tree import ActionRule, AnySink, Correlate, Deliver, Detect, Format, Kafka, Source, WebhookSink, Window
+from engine.config.values import Compression
 from engine.errors import DecodeError
 from engine.records import AnomalyKind, Topic
 from engine.times import rfc3339_ns
 
 Block = TypeVar("Block", bound=BaseModel)
 
+BY_MAPPING = (Format.JSON, Format.LOGFMT, Format.MESSAGEPACK, Format.SCHEMA_REGISTRY)
+"""Formats that only a mapping makes anything of."""
 OUR_CLIENT_KEYS = ("bootstrap.servers", "group.id", "enable.auto.commit", "enable.auto.offset.store", "enable.idempotence")
 """librdkafka settings that the delivery protocol decides."""
 
@@ -46,6 +49,7 @@ def findings(tree: Tree) -> Iterator[Wrong]:
         yield from _unique(tree, keys)
     yield from _topics(sources, kafka)
     yield from _mappings(sources)
+    yield from _registries(sources)
     yield from _kafka(kafka)
     yield from _detect(_block(Detect, tree, "detect"))
     yield from _correlate(_block(Correlate, tree, "correlate"), list(_each(Window, tree, "correlate", "maintenance")))
@@ -134,7 +138,7 @@ def _mappings(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
         given = [
             name for name, value in (("values", mapping.values), ("message", mapping.message), ("event", mapping.event)) if value
         ]
-        if source.format in (Format.JSON, Format.LOGFMT) and len(given) != 1:
+        if source.format in BY_MAPPING and len(given) != 1:
             found = " and ".join(given) or "none of them"
             yield Wrong(
                 (*place, "mapping"), f"exactly one of values, message and event says what a document is; {found} is given"
@@ -142,6 +146,19 @@ def _mappings(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
         yield from _expressions((*place, "mapping"), mapping.model_dump())
         if (mapping.partial or mapping.stack_traces) and not mapping.origin:
             yield Wrong((*place, "mapping", "origin"), "lines are put together by origin: say which paths name it")
+
+
+def _registries(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
+    for place, source in sources:
+        registry = source.registry
+        if registry.url:
+            yield from _url((*place, "registry", "url"), registry.url)
+        if source.format is not Format.SCHEMA_REGISTRY:
+            continue
+        if not registry.url:
+            yield Wrong((*place, "registry"), "says where the schemas are", "write registry: {url: https://…}")
+        if source.compression is not Compression.NONE:
+            yield Wrong((*place, "compression"), "a packed body cannot say which schema it is of")
 
 
 def _expressions(place: Place, node: object) -> Iterator[Wrong]:
@@ -248,7 +265,7 @@ def _url(place: Place, url: str) -> Iterator[Wrong]:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         yield Wrong(place, "not a web address", "write https://host/path")
     elif parts.username or parts.password:
-        yield Wrong(place, "no user name or password inside a URL", "sign with `secret` instead")
+        yield Wrong(place, "no user name or password inside a URL", "secrets have keys of their own")
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -24,4 +24,6 @@ class Format(StrEnum):
     OTLP_TRACES_JSON = "otlp_traces_json"
     SYSLOG = "syslog"  # RFC 5424 and RFC 3164 as they stand
     LOGFMT = "logfmt"  # lines of key=value, by mapping
+    MESSAGEPACK = "messagepack"  # documents, by mapping
+    SCHEMA_REGISTRY = "schema_registry"  # Avro, Protobuf and JSON whose schemas a registry keeps, by mapping
     ALERTMANAGER = "alertmanager"  # webhook version 4, and what its event recorder writes

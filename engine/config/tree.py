@@ -17,6 +17,7 @@ from engine.config.formats import Format as Format  # noqa: PLC0414 (part of thi
 from engine.config.identity import ENTITY_LABELS, Resource
 from engine.config.logs import Logs
 from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of this tree, in a file of its own)
+from engine.config.registry import Registry
 from engine.config.river import River
 from engine.config.slo import Ratio, Slo
 from engine.config.values import Compression, Duration, Model, Name, Size, Zone
@@ -39,7 +40,9 @@ class Source(Model):
     compression: Compression = Compression.NONE
     """How each body was packed before it came to Kafka: `none`, `gzip`, `zstd`, `snappy` (blocks), or `auto`: as its header content-encoding says, else by its first bytes."""
     mapping: Mapping = Mapping()
-    """For `json` and `logfmt`: where things are in the document; for `syslog` what is to be otherwise."""
+    """For `json`, `logfmt`, `messagepack` and `schema_registry`: where things are in the document; for `syslog` what is to be otherwise."""
+    registry: Registry = Registry()
+    """For `schema_registry`: where the schemas of its messages are kept."""
     entity_labels: list[str] = ENTITY_LABELS
     """Labels that may name the entity; the first that is there wins."""
     drop_labels: list[str] = ["pod_uid", "container_id", "instance_id"]

@@ -167,7 +167,7 @@ def of_unknown(records: Sequence[Record], framings: Counter[str]) -> Finding:
             return Finding(
                 concern=Concern.FRAMED,
                 message=f"{percent(seen, len(records))} of the records look like {name}",
-                advice="See docs/formats.md on schemas; which registry holds them is configuration.",
+                advice="Say which registry holds them: foreshock doctor --registry URL.",
             )
     head = records[0].value or b""
     return Finding(

@@ -28,6 +28,7 @@ from engine.records import Shard, Topic
 from engine.runner import Runner, RunnerOptions
 from engine.telemetry import Telemetry
 from engine.wiring.machines import kernel_ids, machine_factories, warm_up
+from engine.wiring.schemas import Library
 
 STAGES: Final = ("detect", "correlate", "respond", "deliver")
 
@@ -41,6 +42,8 @@ class Job(NamedTuple):
     factory: MachineFactory
     kernel_id: str
     close: Callable[[], None] = lambda: None
+    through: Callable[[Source], Source] = lambda source: source
+    """What the stage reads its source through."""
 
 
 def build_process(config: Config, stages: Sequence[str], telemetry: Telemetry, *, console: TextIO = sys.stdout) -> Process:
@@ -54,7 +57,8 @@ def build_process(config: Config, stages: Sequence[str], telemetry: Telemetry, *
 
 def _jobs(config: Config, clock: Clock, console: TextIO) -> list[Job]:
     """One for each stage, and for deliver one for each sink."""
-    factories, ids = machine_factories(config), kernel_ids(config)
+    library = Library(config)
+    factories, ids = machine_factories(config, library), kernel_ids(config)
     incidents = [topic_name(config.kafka, Topic.INCIDENTS)]
     reads = {
         "detect": [topic for source in config.sources for topic in source.topics],
@@ -62,6 +66,7 @@ def _jobs(config: Config, clock: Clock, console: TextIO) -> list[Job]:
         "respond": incidents,
     }
     jobs = [Job(stage, stage, topics, factories[stage], ids[stage]) for stage, topics in reads.items()]
+    jobs[0] = jobs[0]._replace(close=library.close, through=lambda source: Aligned(library.through(source), clock))
     return [*jobs, *(_deliver(config, sink, ids["deliver"], clock, console) for sink in config.deliver.sinks)]
 
 
@@ -81,8 +86,6 @@ def _runner(config: Config, job: Job, telemetry: Telemetry, clock: Clock) -> Run
         kafka=config.kafka,
         refuse=partial(conflict, config.sources),
     )
-    if job.stage == "detect":
-        source = Aligned(source, clock)
     options = RunnerOptions(
         kernel_id=job.kernel_id,
         start=config.kafka.start if job.stage == "detect" else "earliest",
@@ -92,7 +95,7 @@ def _runner(config: Config, job: Job, telemetry: Telemetry, clock: Clock) -> Run
     )
     return Runner(
         job.name,
-        source,
+        job.through(source),
         KafkaPublisher(config.kafka),
         FolderStore(Path(config.state.path) / job.name, keep=config.state.keep),
         job.factory,

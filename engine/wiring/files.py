@@ -27,6 +27,7 @@ from engine.replay import Bounded, Logs, Results, refuse_half_a_log
 from engine.replay import through_memory as run_in_memory
 from engine.runner import Runner, RunnerOptions
 from engine.wiring.machines import machine_factories, warm_up
+from engine.wiring.schemas import Library
 
 _SAMPLES_MIN = 8
 _KEPT = {"retention.ms": "-1"}
@@ -82,7 +83,9 @@ def for_short_logs(config: Config, logs: Logs) -> Config:
 # ------------------------------------------------------------------------------------------------------ through a broker
 def through_memory(config: Config, logs: Logs) -> Results:
     """Every stage in this thread, no broker."""
-    return run_in_memory(machine_factories(config), logs, config.kafka.topic_prefix)
+    library = Library(config)
+    library.fetch(record for records in logs.values() for record in records)
+    return run_in_memory(machine_factories(config, library), logs, config.kafka.topic_prefix)
 
 
 def through_kafka(config: Config, logs: Logs, address: str) -> Results:
@@ -152,13 +155,14 @@ def _produce(kafka: Kafka, logs: Logs) -> None:
 
 def _detect(config: Config, inputs: Mapping[str, int], ends: Mapping[Shard, int]) -> None:
     """The daemon's runner over the input topics, until their ends."""
-    kafka, clock = config.kafka, SystemClock()
+    kafka, clock, library = config.kafka, SystemClock(), Library(config)
+    source = library.through(KafkaSource(list(inputs), group=f"{kafka.topic_prefix}detect", kafka=kafka))
     runner = Runner(
         "detect",
-        Bounded(Aligned(KafkaSource(list(inputs), group=f"{kafka.topic_prefix}detect", kafka=kafka), clock), ends),
+        Bounded(Aligned(source, clock), ends),
         KafkaPublisher(kafka),
         None,
-        machine_factories(config)["detect"],
+        machine_factories(config, library)["detect"],
         RunnerOptions(start="earliest"),
         observe=lambda _stats: None,
         log=get_logger("replay"),

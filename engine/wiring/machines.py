@@ -16,6 +16,7 @@ from engine.errors import UsageError
 from engine.ports import Machine, MachineFactory
 from engine.records import Record, Shard, digest
 from engine.respond.stage import RespondMachine
+from engine.wiring.schemas import Library
 
 _WARM_RECORDS = 40
 _WARM_HOSTS = 6
@@ -24,15 +25,16 @@ _WARM_STEP_NS = 30_000_000_000
 """So that a forecast closes one of its cells of ten minutes."""
 
 
-def machine_factories(config: Config) -> dict[str, MachineFactory]:
+def machine_factories(config: Config, library: Library | None = None) -> dict[str, MachineFactory]:
     """How to build the machine of a shard, for every stage but deliver (which has one for each sink)."""
+    library = library or Library(config)
     inventory = inventory_of(config)
 
     def detect(shard: Shard) -> Machine:
         source = source_of(config, shard.topic)
         return DetectMachine(
             shard,
-            codec=build_codec(source),
+            codec=build_codec(source, library.schemas(source)),
             catalog=SourceCatalog(source),
             source=source,
             config=config.detect,

@@ -3,15 +3,18 @@
 import gzip
 
 import cramjam
+import msgspec
 import numpy as np
 import orjson
 import otlp_world
 import pytest
+import registry_world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
-from connectors.codecs import CODECS, build_codec
+from connectors.codecs import CODECS
+from connectors.codecs import build_codec as build_any
 from connectors.codecs.proto import prometheus_write_pb2 as write
 from engine.config.tree import Format, Mapping, Source
 from engine.config.values import Compression
@@ -106,6 +109,28 @@ WRITE.timeseries.add(labels_refs=[1, 5]).histograms.add(
 )
 SAMPLES["remote_write"] = bytes(cramjam.snappy.compress_raw(WRITE.SerializeToString()))
 SOURCES["remote_write"] = Source(name="s", topics=["t"], format=Format.PROMETHEUS_REMOTE_WRITE)
+SAMPLES["messagepack"] = msgspec.msgpack.encode(
+    {"ts": 1_795_218_875_509, "name": "queue_depth", "labels": {"service": "checkout"}, "value": 42.5}
+)
+SOURCES["messagepack"] = Source(name="s", topics=["t"], format=Format.MESSAGEPACK, mapping=METRIC)
+SAMPLES["avro"] = registry_world.frame(1, registry_world.avro_point())
+SAMPLES["protobuf"] = registry_world.frame(2, registry_world.protobuf_point())
+SOURCES["avro"] = Source(
+    name="s", topics=["t"], format=Format.SCHEMA_REGISTRY, mapping=METRIC.model_copy(update={"name": "metric"})
+)
+SOURCES["protobuf"] = Source(
+    name="s",
+    topics=["t"],
+    format=Format.SCHEMA_REGISTRY,
+    mapping=Mapping(time="at", name="metric", values="value", labels="labels"),
+)
+
+
+def build_codec(source):
+    """Those of schemas with some that are known."""
+    return build_any(source, registry_world.Known())
+
+
 SAMPLES["collectd"] = (
     b'[{"values":[5.9,17],"dstypes":["gauge","derive"],"dsnames":["shortterm","value"],"time":1795219542.591,"interval":2.000,'
     b'"host":"web-07","plugin":"load","plugin_instance":"","type":"load","type_instance":""}]'

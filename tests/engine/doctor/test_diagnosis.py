@@ -19,7 +19,7 @@ from engine.doctor.findings import Concern, series_estimate
 from engine.doctor.proposal import as_yaml
 from engine.doctor.sample import Sample
 from engine.records import Record
-from engine.wiring.doctor import TOOLS
+from engine.wiring.doctor import tools_for
 
 NOW_NS = 1_795_218_900_000_000_000
 SECOND_NS = 1_000_000_000
@@ -47,7 +47,7 @@ def topic(values, *, keys=None, partitions=None, ts_ns=None, headers=()):
 
 
 def said(sample, *, detect=None, configured=None):
-    diagnosis, source = diagnose(sample, TOOLS, detect or Detect(), NOW_NS, configured)
+    diagnosis, source = diagnose(sample, tools_for(), detect or Detect(), NOW_NS, configured)
     return {finding.concern: finding for finding in diagnosis.findings}, source, diagnosis
 
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from registry_world import FakeRegistry, avro_point, frame
+from ruamel.yaml import YAML
 
 from connectors.codecs import build_codec
 from engine.config import Config
 from engine.config.load import parse_config
+from engine.config.registry import Registry
 from engine.detect.catalog import SourceCatalog
 from engine.doctor.proposal import as_yaml
+from engine.errors import Unreachable
 from engine.records import Record
 from engine.wiring.doctor import examine_files
 
 CASES = sorted((Path(__file__).parents[2] / "cases/codecs").iterdir())
-SAME_DOCUMENTS = {"fluent-bit-merged": "fluent-bit"}
+FORMATS = {
+    block["name"]: block["format"]
+    for block in YAML(typ="safe", pure=True).load((Path(__file__).parents[3] / "configs/formats.yaml").read_text())["sources"]
+}
+SAME_DOCUMENTS = {"fluent-bit-merged": "fluent-bit", "fluent-bit-messagepack": "fluent-bit"}
 """Where two blocks read what a case holds alike, the one that is proposed."""
 TS_NS = 1_795_218_876_000_000_000
 
@@ -29,6 +37,7 @@ def examined(folder):
 def test_a_producer_is_recognised(folder):
     patient = examined(folder)
     assert patient.diagnosis.kinds[0].like == SAME_DOCUMENTS.get(folder.name, folder.name)
+    assert patient.source.format == FORMATS[folder.name]
     (read_back,) = parse_config(as_yaml([patient.source]).encode(), {}).sources
     assert read_back == patient.source
 
@@ -93,3 +102,27 @@ def test_an_array_of_ones_own_documents_is_read_document_by_document(tmp_path):
     (patient,) = examine_files(Config(), [str(path)])
     assert patient.source.mapping.records == "."
     assert patient.diagnosis.given.samples == 18
+
+
+def test_documents_of_a_schema_registry_are_recognised_like_any_others(tmp_path):
+    with FakeRegistry() as registry:
+        names = []
+        for n in range(20):
+            path = tmp_path / f"{n}.bin"
+            path.write_bytes(frame(1, avro_point(float(n % 7), TS_NS // 1_000_000 + n)))
+            names.append(f"points={path}")
+        (patient,) = examine_files(Config(), names, Registry(url=registry.url))
+    assert (patient.diagnosis.kinds[0].like, patient.diagnosis.kinds[0].share) == ("inferred", 1.0)
+    assert patient.source.format == "schema_registry"
+    (read_back,) = parse_config(as_yaml([patient.source]).encode(), {}).sources
+    assert read_back == patient.source
+    assert (read_back.mapping.time_unit, read_back.mapping.values) == ("ms", "value")
+
+
+def test_a_registry_that_does_not_answer_is_said_to_be_the_reason(tmp_path):
+    path = tmp_path / "x.bin"
+    path.write_bytes(frame(1, avro_point()))
+    with FakeRegistry() as registry:
+        registry.refusals.append((401, b""))
+        with pytest.raises(Unreachable):
+            examine_files(Config(), [str(path)], Registry(url=registry.url))

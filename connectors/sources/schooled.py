@@ -1,0 +1,147 @@
+"""Fetches the schemas that messages name before their reader sees them, so that decoding waits for nobody and stays a function of the log.
+
+A shard whose next record needs a schema that is not known waits for it, with every record behind it; the others go on. While the registry
+does not answer nothing is lost and nothing is skipped: the shard is read no further, and the registry asked again, less and less often.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from engine.ports import Assigned, HandsOver, Polled, SearchesTime, Source
+from engine.records import Record, Shard
+
+HELD_MAX: Final = 2_000
+"""Records of one shard that may wait; beyond, its reading pauses."""
+
+
+class Learns(Protocol):
+    """Knows schemas, and asks for those that it does not know."""
+
+    failure: str
+
+    def learn(self, schema: int | str) -> bool:
+        """False: there is no answer yet."""
+        ...
+
+
+NeedOf = Callable[[Record], tuple[Learns, int | str] | None]
+"""The schema that a record of a topic needs, and whom to ask for it; None for a record that needs none."""
+
+
+class Schooled:
+    """Implements `ports.Source`, `ports.HandsOver` and `ports.SearchesTime` over another source."""
+
+    def __init__(self, source: Source, need_of: NeedOf, tell: Callable[[str], None] = lambda _: None) -> None:
+        self._source = source
+        self._need_of = need_of
+        self._tell = tell
+        self._held: dict[Shard, deque[Record]] = {}
+        self._paused: set[Shard] = set()  # by us, because too much is held
+        self._asked: set[Shard] = set()  # by the reader: nothing of these may go
+        self._told = ""
+
+    # ------------------------------------------------------------------------------------------- reading
+    def poll(self, timeout_seconds: float) -> Polled:
+        """See `ports.Source`."""
+        polled = self._source.poll(timeout_seconds)
+        for event in polled.events:
+            self._forget(event.shard)
+            if isinstance(event, Assigned):
+                self._held[event.shard] = deque()
+        released = {shard: self._through(shard, records) for shard, records in polled.records.items()}
+        for shard, held in self._held.items():
+            if held and shard not in polled.records and shard not in self._asked:
+                released[shard] = self._release(held)
+        self._throttle()
+        waiting = any(self._held.values())
+        return Polled(
+            {shard: records for shard, records in released.items() if records}, polled.events, polled.ended and not waiting
+        )
+
+    def _through(self, shard: Shard, records: Sequence[Record]) -> Sequence[Record]:
+        """The records as they came where every schema is known, which is nearly always; else those up to the first that is not."""
+        held = self._held.get(shard)
+        if not held and shard not in self._asked:
+            known = self._known(records)
+            if known == len(records):
+                return records
+            self._held.setdefault(shard, deque()).extend(records[known:])
+            return records[:known]
+        waiting = self._held.setdefault(shard, deque())
+        waiting.extend(records)
+        return [] if shard in self._asked else self._release(waiting)
+
+    def _release(self, held: deque[Record]) -> list[Record]:
+        return [held.popleft() for _ in range(self._known(held))]
+
+    def _known(self, records: Sequence[Record] | deque[Record]) -> int:
+        """How many of them need no schema that is not known."""
+        for place, record in enumerate(records):
+            need = self._need_of(record)
+            if need is not None and not need[0].learn(need[1]):
+                self._say(need[0].failure)
+                return place
+        return len(records)
+
+    def _say(self, failure: str) -> None:
+        if failure and failure != self._told:
+            self._tell(failure)
+        self._told = failure
+
+    def _throttle(self) -> None:
+        for shard, held in self._held.items():
+            if len(held) > HELD_MAX and shard not in self._paused:
+                self._paused.add(shard)
+                self._source.pause(shard)
+            elif not held and shard in self._paused:
+                self._paused.discard(shard)
+                if shard not in self._asked:
+                    self._source.resume(shard)
+
+    def _forget(self, shard: Shard) -> None:
+        """Nothing of a shard survives into its next assignment."""
+        self._held.pop(shard, None)
+        self._paused.discard(shard)
+        self._asked.discard(shard)
+
+    # ------------------------------------------------------------------------------------------- handed on
+    def before_revoke(self, hook: Callable[[Sequence[Shard]], None]) -> None:
+        """See `ports.HandsOver`."""
+        if isinstance(self._source, HandsOver):
+            self._source.before_revoke(hook)
+
+    def offset_at(self, shard: Shard, ts_ns: int) -> int | None:
+        """See `ports.SearchesTime`."""
+        return self._source.offset_at(shard, ts_ns) if isinstance(self._source, SearchesTime) else None
+
+    def seek(self, shard: Shard, offset: int) -> None:
+        """See `ports.Source`."""
+        self._held.setdefault(shard, deque()).clear()
+        self._paused.discard(shard)
+        self._source.seek(shard, offset)
+
+    def commit(self, shard: Shard, offset: int, metadata: str) -> None:
+        """See `ports.Source`."""
+        self._source.commit(shard, offset, metadata)
+
+    def pause(self, shard: Shard) -> None:
+        """See `ports.Source`."""
+        self._asked.add(shard)
+        self._source.pause(shard)
+
+    def resume(self, shard: Shard) -> None:
+        """See `ports.Source`. A shard that we hold back ourselves stays so."""
+        self._asked.discard(shard)
+        if shard not in self._paused:
+            self._source.resume(shard)
+
+    def lag(self, shard: Shard) -> int:
+        """See `ports.Source`; what is held has not been taken."""
+        return self._source.lag(shard) + len(self._held.get(shard, ()))
+
+    def close(self) -> None:
+        """See `ports.Source`."""
+        self._source.close()
