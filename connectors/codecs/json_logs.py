@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from engine import severity
 from engine.config.tree import Mapping
 from engine.errors import DecodeError, Reject
 from engine.line_fields import FieldReader, joined_fields
+from engine.line_labels import kept_labels
 from engine.ports import Catalog
 from engine.records import NO_FIELDS, Fields
 
@@ -25,11 +27,13 @@ _LEVELS = ("level", "severity", "lvl", "log.level", "levelname", "@level")
 class LogReader:
     """Reads documents that carry one log line each."""
 
-    def __init__(self, mapping: Mapping, catalog: Catalog) -> None:
+    def __init__(self, mapping: Mapping, catalog: Catalog, keep: Sequence[str] = ()) -> None:
+        """`keep` names members that split streams beside the labels of the mapping."""
         self._message = compile_path(mapping.message)
         self._severity = compile_path(mapping.severity)
         self._scale = mapping.severity_scale
         self._labels = compile_labels(mapping.labels)
+        self._keep = [name for name in keep if not isinstance(mapping.labels, dict) or name not in mapping.labels]
         self._embedded = mapping.embedded_json
         self._fields = FieldReader(mapping)
         self._streams: dict[tuple[tuple[str, str], ...], bytes] = {}
@@ -43,25 +47,23 @@ class LogReader:
             raise DecodeError(Reject.WRONG_TYPE, "no text at the path of the message")
         text = _text(message)
         level = severity.of_value(self._severity(document), self._scale)
-        stream = self._stream(self._labels(document))
+        labels = (*kept_labels(document, self._keep), *self._labels(document))
         if self._pieces is not None:
             self._pieces.read(document, message, text, out, self._opened)
         fields = self._fields.read(document)
         if self._embedded and text[:1] == b"{":
-            text, inner, inner_fields = self._unpacked(text)
-            level, fields = level or inner, joined_fields(fields, inner_fields)
-        out.line(row, stream, ts_ns, level or severity.in_text(text), text, fields)
+            text, inner, members = embedded(text, self._scale)
+            level, fields = level or inner, joined_fields(fields, self._fields.read(members))
+            labels = (*kept_labels(members, self._keep), *labels)
+        out.line(row, self._stream(labels), ts_ns, level or severity.in_text(text), text, fields)
 
     def _opened(self, text: bytes) -> tuple[bytes, int, Fields]:
         """A line of any length → the text that counts, the level that it names itself, and what it carries beside the text."""
         level, fields = 0, NO_FIELDS
         if self._embedded and text[:1] == b"{":
-            text, level, fields = self._unpacked(text)
+            text, level, members = embedded(text, self._scale)
+            fields = self._fields.read(members)
         return text, level or severity.in_text(text), fields
-
-    def _unpacked(self, text: bytes) -> tuple[bytes, int, Fields]:
-        text, level, members = embedded(text, self._scale)
-        return text, level, self._fields.read(members)
 
     def _stream(self, labels: tuple[tuple[str, str], ...]) -> bytes:
         key = self._streams.get(labels)

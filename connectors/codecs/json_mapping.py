@@ -7,6 +7,7 @@ that the catalog is asked once for each (measured: half a million flat documents
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
@@ -164,4 +165,4 @@ def _reader_of(source: Source) -> Callable[[Mapping, Catalog], DocumentReader]:
         raise ConfigError((Complaint(place, message, suggestion=f"given: {', '.join(said) or 'none'}"),))
     if mapping.values:
         return MetricReader
-    return LogReader if mapping.message else EventReader
+    return partial(LogReader, keep=source.keep_log_labels) if mapping.message else EventReader

@@ -34,6 +34,7 @@ from engine import severity
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.line_fields import FieldReader, joined_fields
+from engine.line_labels import kept_labels
 from engine.ports import Catalog
 from engine.records import NO_FIELDS, Decoded, Event, Fields, Record
 from engine.workloads import workload_of
@@ -55,6 +56,7 @@ class OtlpLogsCodec:
         self._line_bytes_max = source.line_bytes_max
         self._embedded = source.mapping.embedded_json
         self._fields = FieldReader(source.mapping)
+        self._keep = source.keep_log_labels
         self._is_change = source.mapping.is_change
         self._streams: dict[Labels, bytes] = {}
         self._catalog: Catalog | None = None
@@ -95,7 +97,7 @@ class OtlpLogsCodec:
             if not text:
                 out.reject(row, Reject.EMPTY, "no text")
                 return
-            stream = self._stream(resource)
+            stream = self._stream((*self._kept(log, members), *resource) if self._keep else resource)
             out.line(row, stream, ts_ns, level or severity.in_text(text), text, self._carried(log, members))
         except DecodeError as error:
             out.reject(row, error.reason, error.detail)
@@ -118,6 +120,11 @@ class OtlpLogsCodec:
         if trace:
             attributes["trace_id"] = trace.hex()
         return joined_fields(self._fields.read(attributes), self._fields.read(members) if members else NO_FIELDS)
+
+    def _kept(self, log: Any, members: Document) -> Labels:
+        """The attributes of a record and the members of its body that split the stream of its resource."""
+        attributes = {name: text for name, text in labels_of(log.attributes) if name in self._keep}
+        return (*kept_labels(members, self._keep), *attributes.items())
 
     def _known(self) -> Catalog:
         if self._catalog is None:

@@ -50,7 +50,7 @@ class Source(Model):
     resource: Resource = Resource()
     """OpenTelemetry: which attributes of a resource are part of a series."""
     keep_log_labels: list[str] = []
-    """Labels that split a log stream beyond its entity."""
+    """Labels that split a log stream beyond its entity; members of documents and bodies too, by their dotted names, and attributes of OpenTelemetry records."""
     counters: list[str] = []
     """Metric names (a trailing * matches any ending) that are cumulative counters beyond what naming rules see."""
     domain: Name = "default"

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from detectors.templates import TemplateMiner
-from engine.config.mapping import Mapping
-from engine.config.tree import Detect
+from engine.config.tree import Detect, Source
 from engine.detect.bursts import Bursts
 from engine.detect.bursts import Saved as SavedBursts
 from engine.detect.counts import ERRORS, ODD, SEVERE, TEMPLATE, TOTAL, Counts, code_of, counted_series, runs, what_of
@@ -33,7 +33,7 @@ from engine.detect.watch import Step, Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns
-from engine.records import Lines, Series, ValueKind
+from engine.records import Labels, Lines, Series, ValueKind, series_key
 
 STREAMS_MAX: Final = 10_000
 FORGOTTEN_MAX: Final = 1024
@@ -47,12 +47,12 @@ _NAMES: Final = {TOTAL: "log_lines", ERRORS: "log_errors", SEVERE: "log_severe_r
 class LogLines:
     """The log side of one shard. The miner is made at the first line: most shards have none."""
 
-    def __init__(self, config: Detect, mapping: Mapping) -> None:
+    def __init__(self, config: Detect, source: Source) -> None:
         self._limits = (config.templates_max, config.templates_per_service_max)
         items_max = config.templates_max + len(_NAMES) * STREAMS_MAX
         self._counts = Counts(config.count_bucket, config.idle_after, items_max, self.series_of, pulses=True)
         self._firsts = Firsts(int(config.warm_up * _SECOND_NS))
-        self._messages = Messages(config.logs, mapping)
+        self._messages = Messages(config.logs, source.mapping, source.keep_log_labels)
         self._sessions = Sessions(config.logs, config.adopt_after)
         idle_buckets = int(config.idle_after / config.count_bucket) + 1
         self._slots = Slots(config.logs, self._counts.bucket_ns, idle_buckets, self._named)
@@ -77,7 +77,9 @@ class LogLines:
         if not len(stream):
             return
         step.stats.count(Metric.LINES, len(stream))
-        lines, messages = self._messages.read(lines, stream)
+        lines, messages, labels = self._messages.read(lines, stream)
+        for place, found in labels.items():
+            stream[place] = self._split(int(stream[place]), found, int(lines.ts_ns[place]), step)
         ts_ns, severity = lines.ts_ns, lines.severity
         miner = self._miner = self._miner or TemplateMiner(*self._limits)
         overflowed = miner.overflowed
@@ -113,6 +115,14 @@ class LogLines:
             return -1
         number = self._ids[key] = self._firsts.add_stream(describe(key), ts_ns)
         return number
+
+    def _split(self, stream: int, kept: Labels, ts_ns: int, step: Step) -> int:
+        """The stream with these labels within another; that one itself when there are too many streams."""
+        whole = self._firsts.saved.streams[stream].series
+        labels = tuple(sorted((dict(kept) | dict(whole.labels)).items()))
+        split = structs.replace(whole, key=series_key(whole.name, labels), labels=labels)
+        number = self._stream(split.key, ts_ns, lambda _: split, step)
+        return number if number >= 0 else stream
 
     def _count(
         self, stream: NDArray[np.int64], template: NDArray[np.int32], bucket: NDArray[np.int64], severity: NDArray[np.int8]

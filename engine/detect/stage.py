@@ -82,8 +82,8 @@ class DetectMachine:
             Tallies(*counted, domain=source.domain, tenant=source.tenant),
         )
         self._watch = self._new_watch()
-        self._mapping = source.mapping
-        self._lines = LogLines(config, source.mapping)
+        self._source = source
+        self._lines = LogLines(config, source)
         self._events = Happenings(config)
         self._spans = Spans(config)
         self._marks = Marks()
@@ -282,7 +282,7 @@ class DetectMachine:
             raise StateError("the snapshot is of another version or of another shard")
         if meta.get("count_bucket") != self._config.count_bucket:
             raise StateError("lines were counted in buckets of another length", hint="Set count_bucket back, or start anew.")
-        watch, lines, events = self._new_watch(), LogLines(self._config, self._mapping), Happenings(self._config)
+        watch, lines, events = self._new_watch(), LogLines(self._config, self._source), Happenings(self._config)
         spans = Spans(self._config)
         intake = self._new_intake()
         try:

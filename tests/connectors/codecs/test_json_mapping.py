@@ -328,3 +328,11 @@ def test_a_message_that_can_be_read_but_not_written_is_refused(catalog, record):
     codec = build_codec(Source(name="s", topics=["t"], format=Format.JSON, mapping=Mapping(time="", message="m")))
     decoded = codec.decode([record(b'{"m":' + b'{"a":' * 300 + b"1" + b"}" * 301)], catalog)
     assert _reasons(decoded) == ["wrong_type"]
+
+
+def test_members_that_a_source_keeps_split_the_stream_of_a_document(catalog, record):
+    mapping = Mapping(time="", message="m", labels={"service": "app", "kind": "k"}, embedded_json=True)
+    source = Source(name="s", topics=["t"], format=Format.JSON, mapping=mapping, keep_log_labels=["http.status", "kind", "route"])
+    document = {"app": "a", "k": "of the mapping", "http": {"status": 200}, "m": '{"msg":"x","route":"/a","http.status":"inner"}'}
+    key = build_codec(source).decode([record(orjson.dumps(document))], catalog).lines.key
+    assert key == [b'log{http.status="200",kind="of the mapping",route="/a",service="a"}']

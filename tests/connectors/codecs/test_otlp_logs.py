@@ -116,3 +116,16 @@ def test_the_session_of_a_record_is_its_trace_or_what_the_mapping_names(session,
     log["attributes"] = [{"key": "request_id", "value": {"stringValue": "r-7"}}]
     fields = read_json(log, catalog, mapping={"session": session}).lines.fields
     assert [part.session.decode()[:4] for part in fields or []] == ([found] if found else [])
+
+
+def test_attributes_and_members_that_a_source_keeps_split_the_stream():
+    source = {"keep_log_labels": ["route", "http.status"]}
+    kept = SourceCatalog(SOURCE.model_copy(update=source))
+    body = {
+        "kvlistValue": {
+            "values": [{"key": "msg", "value": {"stringValue": "x"}}, {"key": "route", "value": {"stringValue": "/a"}}]
+        }
+    }
+    log = {"timeUnixNano": str(TS_NS), "body": body}
+    log["attributes"] = [{"key": "http.status", "value": {"intValue": "200"}}, {"key": "user", "value": {"stringValue": "u"}}]
+    assert read_json(log, kept, **source).lines.key == [b'log{http.status="200",route="/a"}']
