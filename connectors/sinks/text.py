@@ -17,6 +17,7 @@ NAMES_SHOWN = 4
 EVIDENCE_SHOWN = 4
 CHANGES_SHOWN = 3
 IMPACT_SHOWN = 3
+NEXT_SHOWN = 2
 
 _UNSAFE = frozenset(
     [
@@ -177,7 +178,10 @@ def _similar(incident: Incident) -> Iterator[str]:
         ended = f", fixed by: {escape(twin.fixed_by, 120)}" if twin.fixed_by else ""
         ended = ", called no problem" if twin.is_harmless else ended
         when = rfc3339(twin.last_seen_ts_ns)[:16].replace("T", " ")
-        yield f"seen {times} before, {twin.similarity:.0%} alike, last {when}Z as {escape(twin.incident_id[:8])}{ended}"
+        when = f"{when}Z, {escape(twin.recurs, 80)}," if twin.recurs else f"{when}Z"
+        yield f"seen {times} before, {twin.similarity:.0%} alike, last {when} as {escape(twin.incident_id[:8])}{ended}"
+        for words in twin.next[:NEXT_SHOWN]:
+            yield f"  next? {escape(words, 160)}"
 
 
 def _names(names: list[str]) -> str:

@@ -8,6 +8,7 @@ from engine.correlate.incidents import TOLD, Book
 from engine.correlate.state import LiveIncident
 from engine.correlate.suppress import Maintenance, Silence
 from engine.correlate.topology import CALLS
+from engine.correlate.twins import NO_PROBLEM
 from engine.correlate.words import clean
 from engine.errors import DecodeError
 from engine.metrics import Metric
@@ -23,7 +24,7 @@ def apply(control: Control, book: Book) -> None:
 
 
 def _incident(control: Control, book: Book) -> LiveIncident | None:
-    incident = book.find(control.object)
+    incident = book.state.find(control.object)
     return incident if incident is not None and incident.state in (*TOLD, IncidentState.RESOLVED) else None
 
 
@@ -53,19 +54,18 @@ def _feedback(control: Control, book: Book) -> None:
     incident = _incident(control, book)
     if incident is not None:
         _note(control, incident)
-        if incident.is_harmless and incident.state in TOLD:
+        if incident.verdict == NO_PROBLEM and incident.state in TOLD:
             book.set_state(incident, IncidentState.RESOLVED, _said(control, "resolved"))
         return
-    said = {name: clean(control.details.get(name, "")) for name in ("fixed_by", "cause")}
-    book.twins.said(control.object, said["fixed_by"], said["cause"], control.details.get("verdict", ""))
+    said = {name: clean(control.details.get(name, "")) for name in ("fixed_by", "cause", "verdict")}
+    book.twins.said(control.object, **said)
 
 
 def _note(control: Control, incident: LiveIncident) -> None:
     details = control.details
     incident.fixed_by = clean(details.get("fixed_by", "")) or incident.fixed_by
     incident.named_cause = clean(details.get("cause", "")) or incident.named_cause
-    if details.get("verdict"):
-        incident.is_harmless = details["verdict"] == "false"
+    incident.verdict = clean(details.get("verdict", "")) or incident.verdict
 
 
 def _silence(control: Control, book: Book) -> None:

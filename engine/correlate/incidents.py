@@ -209,10 +209,10 @@ class Book:
         self.review(incident)
 
     def _update(self, alert: Alert, route: Route) -> None:
-        incident = self.find(route.incident)
+        incident = self.state.find(route.incident)
         route.seen_ns = max(route.seen_ns, alert.ts_ns)
         if alert.state is AlertState.RESOLVED:
-            self._unroute(alert.id)
+            self.state.unroute(alert.id)
         if incident is None:
             return
         member = incident.members.get(alert.id)
@@ -225,26 +225,11 @@ class Book:
         if member is None or not member.suppressed:
             incident.severity = max(incident.severity, alert.severity)
         if alert.state is not route.state:
-            self._recount(incident, route.state, alert.state)
+            incident.recount(route.state, alert.state)
             route.state = alert.state
             if incident.state in TOLD:
                 self.tell(incident, "recovering" if alert.state is AlertState.RESOLVED else f"alert_{alert.state}")
         self.review(incident)
-
-    def _unroute(self, key: str) -> Route:
-        self.state.busy.pop(key, None)
-        return self.state.routes.pop(key)
-
-    @staticmethod
-    def _recount(incident: LiveIncident, before: AlertState, after: AlertState) -> None:
-        incident.firing += (after is AlertState.FIRING) - (before is AlertState.FIRING)
-        incident.unknown += (after is AlertState.UNKNOWN) - (before is AlertState.UNKNOWN)
-
-    def find(self, key: str) -> LiveIncident | None:
-        """The live incident behind an id, through any number of merges."""
-        while key in self.state.redirects:
-            key = self.state.redirects[key]
-        return self.state.incidents.get(key)
 
     # ------------------------------------------------------------------------------------------------ life
     def review(self, incident: LiveIncident) -> None:
@@ -271,7 +256,12 @@ class Book:
             return
         self._lift(incident, now)
         if self._is_enough(incident):
-            self._open(incident, now)
+            phase = self.twins.phase(incident, now)
+            if phase is None:
+                self._open(incident, now)
+            elif incident.state is IncidentState.CANDIDATE:
+                self._set_state(incident, IncidentState.SUPPRESSED, phase.reason)
+                self._look_again(incident, phase.until_ns)
         elif incident.suppressed >= incident.alerts_total and incident.state is IncidentState.CANDIDATE:
             reason = next((m.suppressed for m in incident.members.values() if m.suppressed), "suppressed")
             self._set_state(incident, IncidentState.SUPPRESSED, reason)
@@ -383,11 +373,11 @@ class Book:
         """Alerts of which nothing was heard for a lease are over (their detector died or was changed)."""
         limit = self.state.now_ns - LEASE_NS
         for key in [key for key, route in self.state.routes.items() if route.seen_ns < limit]:
-            route = self._unroute(key)
-            incident = self.find(route.incident)
+            route = self.state.unroute(key)
+            incident = self.state.find(route.incident)
             if incident is None:
                 continue
-            self._recount(incident, route.state, AlertState.RESOLVED)
+            incident.recount(route.state, AlertState.RESOLVED)
             if key in incident.members:
                 incident.members[key].state = AlertState.RESOLVED
             if incident.state in TOLD:

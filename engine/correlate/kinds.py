@@ -5,6 +5,13 @@ from __future__ import annotations
 import msgspec
 
 
+class Later(msgspec.Struct, array_like=True):
+    """What came later than the first of an incident: how often, and the sum of how many seconds later."""
+
+    times: int
+    seconds: float
+
+
 class Kind(msgspec.Struct):
     """One kind of incident. Of those that were of it, `id` is the latest; what people said of one is kept until they say otherwise of a later."""
 
@@ -15,7 +22,10 @@ class Kind(msgspec.Struct):
     times: int = 1
     fixed_by: str = ""
     cause: str = ""  # the entity that people named
-    is_harmless: bool = False  # they said that it was no problem
+    verdict: str = ""  # `false`: they said that it was no problem
+    began_ns: list[int] = []  # the latest few beginnings
+    longest_ns: int = 0  # from beginning to recovery
+    later: dict[str, Later] = {}  # by its words
 
 
 class Past(msgspec.Struct):

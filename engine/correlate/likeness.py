@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.correlate.families import family_of
 from engine.correlate.state import LiveIncident, MemberState
@@ -22,6 +22,7 @@ from engine.workloads import workload_of
 
 FEATURES_MAX: Final = 48
 """Features of one incident; the weightiest are kept, then those first by name."""
+LATER_SECONDS: Final = 60.0
 _TEXT_MAX: Final = 80
 _WEIGHTS: Final = {"entity": 1.0, "sign": 1.5, "kind": 0.5, "text": 1.5, "change": 1.0}
 _DIRECTIONS: Final = {1: "up", -1: "down", 0: "off"}
@@ -42,6 +43,18 @@ def features_of(incident: LiveIncident) -> dict[str, float]:
         found[feature] = _WEIGHTS["change"]
     kept = sorted(found, key=lambda feature: (-found[feature], feature))[:FEATURES_MAX]
     return {feature: found[feature] for feature in sorted(kept)}
+
+
+def later_of(incident: LiveIncident) -> dict[str, float]:
+    """What of an incident came later than its first: seconds after that, by the words of the sign."""
+    found: dict[str, float] = {}
+    for member in incident.members.values():
+        if member.suppressed or member.kind is AnomalyKind.SLO_BURN:
+            continue
+        seconds = (member.onset_ts_ns - incident.started_ns) / 1_000_000_000
+        for sign in (feature for feature in _of_member(member) if feature.startswith("sign:")):
+            found[sign] = min(seconds, found.get(sign, seconds))
+    return {sign: seconds for sign, seconds in sorted(found.items()) if seconds >= LATER_SECONDS}
 
 
 def _of_member(member: MemberState) -> list[str]:
@@ -69,14 +82,22 @@ def hash_of(feature: str) -> str:
     return blake2b(feature.encode(errors="replace"), digest_size=6).hexdigest()
 
 
-def likeness(one: Features, other: Features, rarity: Callable[[str], float]) -> float:
-    """Weighted Jaccard: what both have over what either has, 0 … 1; the same from both sides. `rarity` weighs a feature by how telling it is."""
-    both = either = 0.0
+class Alike(NamedTuple):
+    """Two shares, 0 … 1."""
+
+    likeness: float  # weighted Jaccard: what both have over what either has; the same from both sides
+    contained: float  # what both have over what the one has: 1 where everything of it is in the other
+
+
+def alike(one: Features, other: Features, rarity: Callable[[str], float]) -> Alike:
+    """How alike two are. `rarity` weighs a feature by how telling it is."""
+    both = either = own = 0.0
     for feature in sorted(one.keys() | other.keys()):
         mine, theirs, weight = one.get(feature, 0.0), other.get(feature, 0.0), rarity(feature)
         both += weight * min(mine, theirs)
         either += weight * max(mine, theirs)
-    return both / either if either > 0.0 else 0.0
+        own += weight * mine
+    return Alike(both / either if either > 0.0 else 0.0, both / own if own > 0.0 else 0.0)
 
 
 def blended(kept: Features, new: Features, times: int) -> Features:

@@ -124,9 +124,15 @@ class LiveIncident(msgspec.Struct):
     compared: tuple[int, int] = (0, 0)  # alerts and events when it was last held against the past
     fixed_by: str = ""  # what people said of it
     named_cause: str = ""
-    is_harmless: bool = False
+    verdict: str = ""  # `false`: people say that it was no problem
+    is_expected: bool = False  # it was taken for a phase that comes at its time
     merged_into: str = ""
     reason: str = ""
+
+    def recount(self, before: AlertState, after: AlertState) -> None:
+        """One of its alerts has gone from one state to another."""
+        self.firing += (after is AlertState.FIRING) - (before is AlertState.FIRING)
+        self.unknown += (after is AlertState.UNKNOWN) - (before is AlertState.UNKNOWN)
 
 
 class Route(msgspec.Struct, array_like=True):
@@ -156,6 +162,17 @@ class CorrelateState(msgspec.Struct):
     observed: list[Observed] = []  # filled for a snapshot only
     offset: int = -1
     seq: int = 0
+
+    def find(self, key: str) -> LiveIncident | None:
+        """The live incident behind an id, through any number of merges."""
+        while key in self.redirects:
+            key = self.redirects[key]
+        return self.incidents.get(key)
+
+    def unroute(self, key: str) -> Route:
+        """A live alert is over."""
+        self.busy.pop(key, None)
+        return self.routes.pop(key)
 
     def redirect(self, gone: str, kept: str, most: int) -> None:
         """An incident has become part of another. Of so many that have, the oldest is forgotten."""

@@ -11,28 +11,45 @@ from typing import Final, NamedTuple
 
 from engine.config.tree import Correlate
 from engine.correlate.kinds import Kind, Past
-from engine.correlate.likeness import Features, blended, features_of, hash_of, hashed, in_words, likeness
+from engine.correlate.likeness import Alike, Features, alike, features_of, hashed
+from engine.correlate.lore import again, kind_of, seen_again, told, usual_time
 from engine.correlate.state import LiveIncident
-from engine.records import Similar
+from engine.records import AnomalyKind
 
 SAME: Final = 0.8
 """So alike, an incident is the same kind come again; less alike, it is a kind of its own."""
+BEGINS: Final = 0.9
+"""So much of an incident must be in a kind for it to begin like it."""
+NO_PROBLEM: Final = "false"
+"""The verdict of people who say so."""
 SHOWN_MAX: Final = 3
-SHARED_MAX: Final = 5
 COMMON: Final = 100
 """A feature of more kinds than this leads to none of them."""
 NEAR_MAX: Final = 8
 """Kinds that share the most, which are held against an incident."""
 LEAST: Final = 3
 """Features that an incident must have before it is likened to anything."""
+PHASE_LEAST_NS: Final = 600_000_000_000
+"""A phase may last longer than the longest so far by half, or by this."""
 _NS: Final = 1_000_000_000
 
 
 class Twin(NamedTuple):
-    """A kind that is like an incident, 0 … 1."""
+    """A kind that is like an incident."""
 
-    likeness: float
+    alike: Alike
     kind: Kind
+
+    def begins_it(self) -> bool:
+        """Whether all of the incident is what this kind showed, which was seen more than once, and more came later: more of it may come."""
+        return self.kind.times > 1 and self.alike.contained >= BEGINS and bool(self.kind.later)
+
+
+class Phase(NamedTuple):
+    """What is known to be no problem when it comes at its time: why, and until when."""
+
+    reason: str
+    until_ns: int
 
 
 class Twins:
@@ -69,13 +86,14 @@ class Twins:
         incident.compared = looked
         words = features_of(incident)
         twins = self._like(hashed(words), incident.domain, now_ns) if len(words) >= LEAST else []
-        incident.similar = [_told(twin, words) for twin in twins[:SHOWN_MAX] if twin.likeness >= self._similar_min]
+        near = [twin for twin in twins if twin.alike.likeness >= self._similar_min or twin.begins_it()]
+        incident.similar = [told(twin.kind, twin.alike.likeness, words, incident.started_ns) for twin in near[:SHOWN_MAX]]
 
     def causes(self, incident: LiveIncident) -> dict[str, str]:
         """Entities that people named as the cause of what this incident is like → a sentence that says so."""
         named: dict[str, str] = {}
         for similar in incident.similar:
-            if similar.cause and similar.cause not in named:
+            if similar.cause and similar.cause not in named and similar.similarity >= self._similar_min:
                 times = f"{similar.times_seen} times" if similar.times_seen > 1 else "once"
                 named[similar.cause] = (
                     f"{similar.cause} was named the cause of what was seen {times} before and is {similar.similarity:.0%} alike"
@@ -93,8 +111,8 @@ class Twins:
                     overlap[name] = overlap.get(name, 0.0) + telling * min(weight, self._past.kinds[name].features[feature])
         fresh = [name for name in overlap if self._is_fresh(self._past.kinds[name], domain, now_ns)]
         near = sorted(fresh, key=lambda name: (-overlap[name], name))[:NEAR_MAX]
-        twins = [Twin(likeness(features, kind.features, self._rarity), kind) for kind in map(self._past.kinds.__getitem__, near)]
-        return sorted(twins, key=lambda twin: (-twin.likeness, -twin.kind.last_ns, twin.kind.id))
+        twins = [Twin(alike(features, kind.features, self._rarity), kind) for kind in map(self._past.kinds.__getitem__, near)]
+        return sorted(twins, key=lambda twin: (-twin.alike.likeness, -twin.kind.last_ns, twin.kind.id))
 
     def _is_fresh(self, kind: Kind, domain: str, now_ns: int) -> bool:
         return kind.domain == domain and now_ns - kind.last_ns <= self._keep_ns
@@ -103,6 +121,29 @@ class Twins:
         """1 for what every kind has; the root of how many times fewer have it."""
         return sqrt((1.0 + len(self._past.kinds)) / (1.0 + len(self._where.get(feature, ()))))
 
+    # ------------------------------------------------------------------------------------------ an incident that is to be told
+    def phase(self, incident: LiveIncident, now_ns: int) -> Phase | None:
+        """Why nobody needs to be told: people called it no problem before, it comes at its time, and lasts hardly longer than ever.
+
+        None: there is no such reason. A promise that is broken is never a phase.
+        """
+        features = hashed(features_of(incident))
+        if len(features) < LEAST or any(m.kind is AnomalyKind.SLO_BURN for m in incident.members.values()):
+            return None
+        best = next(iter(self._like(features, incident.domain, now_ns)), None)
+        if best is None or best.alike.likeness < SAME or best.kind.verdict != NO_PROBLEM:
+            return None
+        kind = best.kind
+        when = usual_time(kind, incident.started_ns)
+        until_ns = incident.started_ns + max(kind.longest_ns * 3 // 2, kind.longest_ns + PHASE_LEAST_NS)
+        if not when or now_ns >= until_ns:
+            return None
+        if not incident.is_expected:
+            incident.is_expected = True
+            self._past.kinds[kind.id] = self._past.kinds.pop(kind.id)
+            seen_again(kind, incident.started_ns, now_ns)
+        return Phase(f"known phase: {when}, called no problem, seen {kind.times} times", until_ns)
+
     # ------------------------------------------------------------------------------------------ an incident that is over
     def remember(self, incident: LiveIncident, now_ns: int) -> bool:
         """A told incident has closed. False: the least recently seen kind had to make way for it."""
@@ -110,11 +151,9 @@ class Twins:
         if len(features) < LEAST:
             return True
         twins = self._like(features, incident.domain, now_ns)
-        kind = Kind(
-            incident.id, incident.domain, features, now_ns, 1, incident.fixed_by, incident.named_cause, incident.is_harmless
-        )
-        if twins and twins[0].likeness >= SAME:
-            kind = _again(self._drop(twins[0].kind.id), kind)
+        kind = kind_of(incident, features, now_ns)
+        if twins and twins[0].alike.likeness >= SAME:
+            kind = again(self._drop(twins[0].kind.id), kind)
         self._forget(now_ns - self._keep_ns)
         had_room = len(self._past.kinds) < self._kinds_max
         if not had_room:
@@ -135,31 +174,4 @@ class Twins:
         kind = self._past.kinds.get(incident_id)
         if kind is None:
             return
-        kind.fixed_by, kind.cause = fixed_by or kind.fixed_by, cause or kind.cause
-        if verdict:
-            kind.is_harmless = verdict == "false"
-
-
-def _again(kind: Kind, new: Kind) -> Kind:
-    """A kind that was seen once more; it goes by the id of the latest."""
-    new.features = blended(kind.features, new.features, kind.times)
-    new.times = kind.times + 1
-    new.fixed_by, new.cause = new.fixed_by or kind.fixed_by, new.cause or kind.cause
-    new.is_harmless = new.is_harmless or (kind.is_harmless and not new.fixed_by)
-    return new
-
-
-def _told(twin: Twin, words: dict[str, float]) -> Similar:
-    kind = twin.kind
-    shared = [feature for feature in words if hash_of(feature) in kind.features]
-    strongest = sorted(shared, key=lambda feature: (-words[feature], feature))[:SHARED_MAX]
-    return Similar(
-        incident_id=kind.id,
-        similarity=round(twin.likeness, 4),
-        times_seen=kind.times,
-        last_seen_ts_ns=kind.last_ns,
-        fixed_by=kind.fixed_by,
-        cause=kind.cause,
-        is_harmless=kind.is_harmless,
-        shared=[in_words(feature) for feature in strongest],
-    )
+        kind.fixed_by, kind.cause, kind.verdict = fixed_by or kind.fixed_by, cause or kind.cause, verdict or kind.verdict

@@ -78,7 +78,9 @@ class Similar(msgspec.Struct, frozen=True, kw_only=True):
     fixed_by: str = ""  # as people said it
     cause: str = ""  # the entity that people named
     is_harmless: bool = False  # people said that it was no problem
+    recurs: str = ""  # when it comes, if it comes at its time: `at about 06:00 UTC`, `on Mondays at about 06:00 UTC`
     shared: list[str] = []  # what both show, the most telling first
+    next: list[str] = []  # what has mostly come later, and has not come yet: `latency of cart up, 8 min after the first (3 of 4)`
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident"):

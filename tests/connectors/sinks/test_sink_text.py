@@ -165,3 +165,13 @@ def test_what_it_does_to_promises_is_said_before_its_causes():
 def test_what_was_seen_before_is_said_last(about, words):
     twin = Similar(incident_id="abcdef0123", similarity=0.83, last_seen_ts_ns=1_795_218_875_000_000_000, **about)
     assert describe(incident(similar=[twin, twin]))[-1] == f"    seen {words}"
+
+
+def test_what_mostly_comes_next_is_said_below_it():
+    at = 1_795_218_875_000_000_000
+    about = {"times_seen": 4, "recurs": "at about 23:30 UTC", "next": ["latency of cart up, 8 min after the first (3 of 4)"]}
+    twin = Similar(incident_id="abcdef0123", similarity=0.3, last_seen_ts_ns=at, **about)
+    assert describe(incident(similar=[twin]))[-2:] == [
+        "    seen 4 times before, 30% alike, last 2026-11-20 23:54Z, at about 23:30 UTC, as abcdef01",
+        "      next? latency of cart up, 8 min after the first (3 of 4)",
+    ]

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config.tree import Correlate
-from engine.correlate import likeness as module
+from engine.correlate import likeness, rhythm
 from engine.correlate.grouping import Cluster
 from engine.correlate.kinds import Past
-from engine.correlate.likeness import FEATURES_MAX, blended, features_of, likeness
+from engine.correlate.likeness import FEATURES_MAX, alike, blended, features_of
 from engine.correlate.state import LiveIncident, member_from
 from engine.correlate.twins import Twins
 from engine.ports import Snapshot
@@ -48,7 +48,8 @@ def days(story: Timeline, **config) -> list[Incident]:
     return list(named(story, **config).values())
 
 
-def test_the_examples_in_the_module_hold():
+@pytest.mark.parametrize("module", [likeness, rhythm])
+def test_the_examples_in_the_modules_hold(module):
     assert doctest.testmod(module).failed == 0
 
 
@@ -144,6 +145,93 @@ def test_kinds_are_bounded_and_the_one_seen_longest_ago_makes_way():
     assert list(kinds) == last[-4:]
 
 
+# ------------------------------------------------------------------------------------------------ what comes next
+def slow_outage(story: Timeline, day: int, series=OUTAGE, *, until: float = 40) -> Timeline:
+    """The disk, eight minutes later latency, four minutes later errors."""
+    start = day * DAY + 720
+    ids = {one: f"{one}-{day}" for one in series}
+    for minute, one in zip((0, 8, 12), series, strict=False):
+        story.passes(start + minute).fires(start + minute, one, id=ids[one], score=5.0)
+    if until < 40:
+        return story.passes(start + until)
+    for one in series:
+        story.recovers(start + 20, one, id=ids[one])
+    return story.passes(start + 60)
+
+
+def test_what_mostly_came_later_is_told_when_it_begins_again():
+    config = {**SHOP, "kinds_max": 50}
+    story = slow_outage(slow_outage(Timeline(), 0), 1)
+    slow_outage(story, 2, ("cart-db:disk_latency",), until=3)
+    (twin,) = run(story, **config)[-1].similar
+    assert twin.similarity < 0.5
+    assert twin.next == [
+        "latency of cart up, 8 min after the first (2 of 2)",
+        "errors of cart up, 12 min after the first (2 of 2)",
+    ]
+
+
+def test_of_what_came_once_nothing_is_foretold_and_what_is_there_is_not_foretold():
+    story = slow_outage(Timeline(), 0)
+    slow_outage(story, 1, ("cart-db:disk_latency",), until=3)
+    assert run(story, **SHOP)[-1].similar == []
+    story = slow_outage(slow_outage(Timeline(), 0), 1)
+    slow_outage(story, 2, OUTAGE, until=15)
+    assert [s.next for s in run(story, **SHOP)[-1].similar] == [[]]
+
+
+# ------------------------------------------------------------------------------------------------ phases
+def test_what_comes_at_its_time_is_told_so():
+    story = Timeline()
+    for day in (0, 1, 3):
+        outage(story, day)
+    assert [[s.recurs for s in i.similar] for i in days(story)] == [[], [""], ["at about 13:00 UTC"]]
+
+
+def phases(verdict: str) -> Timeline:
+    """The same at the same time of two days, and what people said of the second."""
+    story = outage(outage(Timeline(), 0), 1)
+    key = days(story)[1].id
+    return outage(outage(Timeline(), 0), 1).says(2 * DAY, "feedback", key, verdict=verdict)
+
+
+def test_what_was_called_no_problem_and_comes_at_its_time_is_told_to_nobody():
+    story = phases("false")
+    for day in (2, 3):
+        outage(story, day)
+    told = [i for i in run(story, **SHOP) if i.started_ts_ns > at(2 * DAY)]
+    assert [(i.state, i.reason) for i in told] == [
+        (IncidentState.SUPPRESSED, f"known phase: at about 13:00 UTC, called no problem, seen {n} times") for n in (3, 4)
+    ]
+
+
+def test_the_same_that_nobody_called_no_problem_is_told():
+    assert IncidentState.SUPPRESSED not in {i.state for i in run(outage(phases("true"), 2), **SHOP)}
+
+
+def test_at_another_time_it_is_told():
+    story = phases("false")
+    start = 2 * DAY + 200
+    for one in OUTAGE:
+        story.fires(start, one, id=f"{one}-x", score=5.0)
+    assert run(story.passes(start + 5), **SHOP)[-1].state is IncidentState.OPEN
+
+
+def test_a_phase_that_lasts_or_grows_is_told():
+    story = phases("false")
+    start = 2 * DAY + 720
+    for one in OUTAGE:
+        story.fires(start, one, id=f"{one}-x", score=5.0)
+    assert run(story.passes(start + 15), **SHOP)[-1].state is IncidentState.SUPPRESSED
+    lasts = run(story.passes(start + 21), **SHOP)[-1]
+    assert (lasts.state, lasts.reason[:30]) == (IncidentState.OPEN, "still firing after known phase")
+    grown = phases("false")
+    for one in OUTAGE:
+        grown.fires(start, one, id=f"{one}-x", score=5.0)
+    grown.passes(start + 3).fires(start + 3.5, "cart-db:error_ratio", "web:request_latency", "web:error_ratio", score=5.0)
+    assert run(grown.passes(start + 5), **SHOP)[-1].state is IncidentState.OPEN
+
+
 # ------------------------------------------------------------------------------------------------ laws
 _features = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([0.5, 1.0, 1.5]), min_size=1)
 
@@ -153,10 +241,11 @@ def test_likeness_is_the_same_from_both_sides_and_one_for_itself(one, other):
     def rarity(feature: str) -> float:
         return 1.0 + ord(feature) % 3
 
-    assert likeness(one, other, rarity) == likeness(other, one, rarity)
-    assert likeness(one, one, rarity) == 1.0
-    assert 0.0 <= likeness(one, other, rarity) <= 1.0
-    assert (likeness(one, other, rarity) == 0.0) is one.keys().isdisjoint(other)
+    there, back = alike(one, other, rarity), alike(other, one, rarity)
+    assert there.likeness == back.likeness
+    assert alike(one, one, rarity) == (1.0, 1.0)
+    assert 0.0 <= there.likeness <= min(there.contained, back.contained) <= 1.0
+    assert (there.likeness == 0.0) is one.keys().isdisjoint(other)
 
 
 @given(_features, st.integers(1, 50))
