@@ -7,10 +7,11 @@ does not answer nothing is lost and nothing is skipped: the shard is read no fur
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from engine.ports import Assigned, HandsOver, Polled, SearchesTime, Source
+from engine.errors import Unreachable
+from engine.ports import Assigned, HandsOver, Place, Polled, SearchesTime, Source
 from engine.records import Record, Shard
 
 HELD_MAX: Final = 2_000
@@ -123,9 +124,9 @@ class Schooled:
         self._paused.discard(shard)
         self._source.seek(shard, offset)
 
-    def commit(self, shard: Shard, offset: int, metadata: str) -> None:
+    def commit(self, places: Mapping[Shard, Place]) -> Mapping[Shard, Unreachable]:
         """See `ports.Source`."""
-        self._source.commit(shard, offset, metadata)
+        return self._source.commit(places)
 
     def pause(self, shard: Shard) -> None:
         """See `ports.Source`."""

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.sources import schooled
 from connectors.sources.schooled import Schooled
-from engine.ports import Assigned, Polled, Revoked
+from engine.ports import Assigned, Place, Polled, Revoked
 from engine.records import Record, Run, Shard
 
 A, B = Shard("t", 0), Shard("t", 1)
@@ -30,8 +30,9 @@ class Log:
     def seek(self, shard, offset):
         self.seeks.append((shard, offset))
 
-    def commit(self, shard, offset, metadata):
-        self.committed.append((shard, offset, metadata))
+    def commit(self, places):
+        self.committed.append(dict(places))
+        return {}
 
     def pause(self, shard):
         self.paused.add(shard)
@@ -165,6 +166,12 @@ def test_a_seek_forgets_what_waits(world):
     log.rounds += [{A: records(A, [b"x", b"-"])}]
     assert offsets(source.poll(0)) == {A: [0, 1]}
     assert log.seeks == [(A, 0)]
+
+
+def test_a_commit_is_handed_on(world):
+    log, _, source, _ = world
+    assert source.commit({A: Place(3, "m")}) == {}
+    assert log.committed == [{A: Place(3, "m")}]
 
 
 def test_a_log_has_not_ended_while_something_waits(world):
