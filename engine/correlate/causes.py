@@ -148,6 +148,7 @@ def rank(
     )
     shown = _strengths(symptoms, weights)
     named = [h.entity for h in happenings if h.entity]
+    of_entity = _by_entity(symptoms)
     accounts = [_Account(entity) for entity in dict.fromkeys([*shown, *named])]
     if not accounts:
         return Ranking((), abstained=True, why="no series left its usual range")
@@ -155,8 +156,9 @@ def rank(
     for account in accounts:
         _weigh_families(account, shown, topology, weights)
         _weigh_coverage(account, shown, topology, weights)
-        _weigh_onset(account, symptoms, first, weights)
-        _weigh_happenings(account, happenings, shown, first, weights)
+        if len(of_entity) > 1:
+            _weigh_onset(account, of_entity.get(account.entity, ()), first, weights)
+        _weigh_happenings(account, [h for h in happenings if h.entity == account.entity], shown, first, weights)
         if named_before and account.entity in named_before:
             account.add("twin", weights.twin, named_before[account.entity])
     _weigh_place(accounts, shown, topology, weights)
@@ -164,6 +166,13 @@ def rank(
     shares = softmax([a.score * weights.sharpness for a in accounts])
     hints = tuple(_hint(a, p, topology, shown) for a, p in zip(accounts[:hints_max], shares, strict=False))
     return _judge(hints, abstain_below)
+
+
+def _by_entity(symptoms: Sequence[Symptom]) -> dict[str, list[Symptom]]:
+    grouped: dict[str, list[Symptom]] = {}
+    for symptom in symptoms:
+        grouped.setdefault(symptom.entity, []).append(symptom)
+    return grouped
 
 
 def _judge(hints: tuple[Hint, ...], abstain_below: float) -> Ranking:
@@ -281,9 +290,8 @@ def _weigh_place(accounts: list[_Account], shown: Shown, topology: Topology, wei
             account.scale(weights.unreachable, f"{account.entity} is not in the topology and shows symptoms only")
 
 
-def _weigh_onset(account: _Account, symptoms: Sequence[Symptom], first: int, weights: Weights) -> None:
-    own = [s for s in symptoms if s.entity == account.entity]
-    if not own or len(symptoms) == len(own):
+def _weigh_onset(account: _Account, own: Sequence[Symptom], first: int, weights: Weights) -> None:
+    if not own:
         return
     earliest = min(own, key=lambda s: (s.onset_ts_ns, s.metric))
     late = max(0.0, (earliest.onset_ts_ns - first) / _NS - earliest.uncertainty_seconds)
@@ -299,8 +307,7 @@ def _weigh_onset(account: _Account, symptoms: Sequence[Symptom], first: int, wei
         account.against.append(Evidence(kind="onset", text=f"{account.entity} moved {span(late)} after the first", weight=0.0))
 
 
-def _weigh_happenings(account: _Account, happenings: Sequence[Happening], shown: Shown, first: int, weights: Weights) -> None:
-    own = [h for h in happenings if h.entity == account.entity]
+def _weigh_happenings(account: _Account, own: Sequence[Happening], shown: Shown, first: int, weights: Weights) -> None:
     began = min((s.onset_ts_ns for _, s in shown.get(account.entity, {}).values()), default=first)
     changes = [h for h in own if h.is_change and -120.0 <= (began - h.ts_ns) / _NS <= weights.change_window_seconds]
     if changes:

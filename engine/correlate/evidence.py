@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from engine.config.tree import Correlate
 from engine.correlate.families import Family, family_of
 from engine.correlate.state import CorrelateState, LiveIncident, MemberState
-from engine.correlate.topology import ONE_STEP, Topology
-from engine.records import Alert, AlertState, AnomalyKind, Change, IncidentState
+from engine.correlate.topology import Topology
+from engine.records import Alert, AlertState, AnomalyKind, Change
 
 RECENT_MAX = 5_000
 CHANGES_MAX = 20
@@ -39,13 +40,14 @@ class Setting(NamedTuple):
 
     config: Correlate
     topology: Topology
-    busy: frozenset[str]
+    busy: AbstractSet[str]
     now_ns: int
 
     def is_busy(self, entity: str) -> bool:
         """Whether more requests than usual reach this entity, one next to it, or half the place."""
-        near = self.topology.near(entity)
-        return len(self.busy) >= CROWD or any(near.get(other, ONE_STEP + 1) <= ONE_STEP for other in self.busy)
+        if len(self.busy) >= CROWD or entity in self.busy:
+            return True
+        return bool(self.busy) and any(other in self.busy for other in self.topology.neighbours(entity))
 
 
 def brings_load(about: Alert | MemberState) -> bool:
@@ -102,7 +104,7 @@ def support(weighed: Sequence[tuple[MemberState, float]], topology: Topology) ->
 
 
 def _around(entity: str, by_entity: Mapping[str, float], topology: Topology) -> float:
-    return sum(by_entity.get(other, 0.0) for other, far in topology.near(entity).items() if far <= ONE_STEP)
+    return sum(by_entity.get(other, 0.0) for other in (entity, *topology.neighbours(entity)))
 
 
 class Evidence:
@@ -112,6 +114,12 @@ class Evidence:
         self._state = state
         self._config = config
         self._topology = topology
+        self._by_entity: dict[str, dict[str, Change]] = {}
+        for change in state.recent:
+            self._index(change)
+
+    def _index(self, change: Change) -> None:
+        self._by_entity.setdefault(change.entity, {})[change.id] = change
 
     def remember(self, change: Change) -> bool:
         """Keep an event. False: it is no evidence, being neither a change nor bad, or announced by a maintenance window."""
@@ -122,26 +130,43 @@ class Evidence:
         horizon = change.ts_ns - int((self._config.changes_window + self._config.close_after) * _NS)
         recent = self._state.recent
         while recent and (recent[0].ts_ns < horizon or len(recent) >= RECENT_MAX):
-            recent.pop(0)
+            self._forget(recent.pop(0))
         recent.append(change)
+        self._index(change)
         return True
 
-    def gather(self, incident: LiveIncident) -> bool:
-        """Attach recent events on the incident's entities and on what these need. True: something was added."""
-        if incident.state is IncidentState.RESOLVED:
-            return False
-        before = len(incident.changes)
+    def _forget(self, change: Change) -> None:
+        there = self._by_entity.get(change.entity, {})
+        if there.get(change.id) is change:
+            del there[change.id]
+        if not there:
+            self._by_entity.pop(change.entity, None)
+
+    def concerned(self, change: Change) -> Iterable[str]:
+        """Where an event may show: its own entity, who calls it, what runs on it."""
+        return (change.entity, *self._topology.callers(change.entity), *self._topology.guests(change.entity))
+
+    def attach(self, change: Change, incident: LiveIncident) -> bool:
+        """Let an event that concerns an incident be part of it. False: it is already, or is too old, or there are enough."""
         since = incident.started_ns - int(self._config.changes_window * _NS)
+        fits = change.domain == incident.domain and change.ts_ns >= since
+        if not fits or change.id in incident.changes or len(incident.changes) >= CHANGES_MAX:
+            return False
+        incident.changes[change.id] = change
+        return True
+
+    def gather(self, incident: LiveIncident) -> None:
+        """Attach recent events on the incident's entities and on what these need, latest first."""
+        entities = incident.cluster.entities
         for change in reversed(self._state.recent):
             if len(incident.changes) >= CHANGES_MAX:
-                break
-            fits = change.domain == incident.domain and change.ts_ns >= since
-            if fits and change.id not in incident.changes and self._concerns(change, incident):
-                incident.changes[change.id] = change
-        return len(incident.changes) > before
+                return
+            if any(entity in entities for entity in self.concerned(change)):
+                self.attach(change, incident)
 
-    def _concerns(self, change: Change, incident: LiveIncident) -> bool:
-        entities = incident.cluster.entities
-        if change.entity in entities:
-            return True
-        return any(e in entities for e in (*self._topology.callers(change.entity), *self._topology.guests(change.entity)))
+    def gather_on(self, incident: LiveIncident, entity: str) -> None:
+        """The same for one entity that is new to the incident."""
+        host = self._topology.host(entity)
+        for place in (entity, *self._topology.callees(entity), *((host,) if host else ())):
+            for change in reversed(self._by_entity.get(place, {}).values()):
+                self.attach(change, incident)

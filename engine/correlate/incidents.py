@@ -13,8 +13,9 @@ from heapq import heappop, heappush
 from engine.config.tree import Correlate
 from engine.correlate.evidence import LASTING_WINDOWS, Evidence, Setting, brings_load, is_enough
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
+from engine.correlate.places import OVER, Places
 from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
-from engine.correlate.topology import ONE_STEP, Topology
+from engine.correlate.topology import Topology
 from engine.correlate.twins import Twins
 from engine.metrics import Metric
 from engine.ports import StepStats
@@ -32,7 +33,6 @@ _SWEEP = ""
 _PACE_NS = 10 * 1_000_000_000
 _NS = 1_000_000_000
 TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
-_OVER = (IncidentState.CLOSED, IncidentState.MERGED)
 
 
 class Book:
@@ -49,27 +49,12 @@ class Book:
         self.evidence = Evidence(state, config, topology)
         self.twins = Twins(state.past, config)
         self.timers: dict[str, Callable[[int], None]] = {_SWEEP: self._expire}  # what else is due, by its key in the heap
-        self._by_entity: dict[str, dict[str, None]] = {}
-        for incident in state.incidents.values():
-            self._index(incident)
-
-    def _index(self, incident: LiveIncident) -> None:
-        for entity in incident.cluster.entities:
-            self._by_entity.setdefault(entity, {})[incident.id] = None
+        self._places = Places(state)
+        self._told_all_at_ns = -1  # event time at which growth was last looked through, -1: something has grown since
 
     def _drop(self, incident: LiveIncident) -> None:
         self.state.incidents.pop(incident.id, None)
-        for entity in incident.cluster.entities:
-            there = self._by_entity.get(entity, {})
-            there.pop(incident.id, None)
-            if not there:
-                self._by_entity.pop(entity, None)
-
-    def _with(self, entity: str, domain: str) -> list[LiveIncident]:
-        """Incidents of a domain that have this entity, most recently active first."""
-        live = (self.state.incidents[key] for key in self._by_entity.get(entity, ()))
-        fitting = [i for i in live if i.domain == domain and i.state not in _OVER]
-        return sorted(fitting, key=lambda i: (-i.cluster.last_ns, i.id))
+        self._places.drop(incident)
 
     # ------------------------------------------------------------------------------------------------ time
     def advance(self, ts_ns: int) -> None:
@@ -101,19 +86,27 @@ class Book:
     def _welcome(self, alert: Alert) -> None:
         """A new alert joins the incident it belongs to, or begins one."""
         onset = Onset(
-            alert.entity, alert.onset_ts_ns, alert.step_seconds, alert.domain, alert.series, alert.kind is AnomalyKind.GAP
+            alert.entity, alert.onset_ts_ns, alert.step_seconds, alert.domain, alert.fingerprint, alert.kind is AnomalyKind.GAP
         )
         incident, because = self._place(onset, alert)
         if incident is None:
             incident, because = self._begin(alert, onset), "first"
         self._join(incident, alert, onset, because)
+        self._find_older_part(incident, onset)
+
+    def _find_older_part(self, incident: LiveIncident, onset: Onset) -> None:
+        """What began with the next samples of an older incident is one with it."""
+        for older in self._places.incidents(onset.entity, onset.domain):
+            if older is not incident and incident.cluster.is_more_of(older.cluster, onset.step_seconds, self.config.window):
+                self.merge(incident, older)
+                return
 
     def _place(self, onset: Onset, alert: Alert) -> tuple[LiveIncident | None, str]:
         live = self.state.incidents
         again = self._same_trouble(alert)
         if again is not None:
             return again
-        recent = ((key, live[key].cluster) for key in reversed(live) if live[key].state not in _OVER)
+        recent = ((key, live[key].cluster) for key in reversed(live) if live[key].state not in OVER)
         placed = candidates(onset, recent, self.topology, self.config.window)
         if not placed:
             return self._burning_neighbour(alert)
@@ -125,24 +118,22 @@ class Book:
 
     def _same_trouble(self, alert: Alert) -> tuple[LiveIncident, str] | None:
         """An incident that has this very series, or trouble on this entity that has not ended: it goes on."""
-        for incident in self._with(alert.entity, alert.domain):
+        for incident in self._places.incidents(alert.entity, alert.domain):
             if not self._may_spread(incident, alert):
                 continue
-            for member in incident.members.values():
+            for member in self._places.members(incident, alert.entity):
                 if member.fingerprint == alert.fingerprint:
                     return incident, "same series again"
-                if member.entity == alert.entity and member.state is AlertState.FIRING:
+                if member.state is AlertState.FIRING:
                     return incident, "same entity, still firing"
         return None
 
     def _burning_neighbour(self, alert: Alert) -> tuple[LiveIncident | None, str]:
         """An incident with trouble that has not ended one call or one placement away: slow faults spread late."""
-        for entity, distance in self.topology.near(alert.entity).items():
-            if not 0 < distance <= ONE_STEP:
-                continue
-            for incident in self._with(entity, alert.domain):
-                burning = any(m.entity == entity and m.state is AlertState.FIRING for m in incident.members.values())
-                if burning and incident.state in TOLD and self._may_spread(incident, alert):
+        for entity in self.topology.neighbours(alert.entity):
+            for incident in self._places.incidents(entity, alert.domain):
+                burning = incident.state in TOLD and self._places.is_burning(incident, entity)
+                if burning and self._may_spread(incident, alert):
                     return incident, f"next to {entity}, still firing"
         return None, ""
 
@@ -176,8 +167,10 @@ class Book:
 
     def _join(self, incident: LiveIncident, alert: Alert, onset: Onset, because: str) -> None:
         self.state.incidents[incident.id] = self.state.incidents.pop(incident.id)
+        is_news = alert.entity not in incident.cluster.entities
+        started_ns = incident.started_ns
         incident.cluster.add(onset)
-        self._by_entity.setdefault(alert.entity, {})[incident.id] = None
+        self._places.join(incident, alert.entity)
         incident.alerts_total += 1
         if alert.onset_ts_ns >= incident.started_ns - int(self.config.window * _NS):  # older trouble that joins late began apart
             incident.started_ns = min(incident.started_ns, alert.onset_ts_ns)
@@ -189,19 +182,23 @@ class Book:
                 if verdict.until_ns:
                     self._look_again(incident, verdict.until_ns)
             incident.members[alert.id] = member
+            self._places.join(incident, alert.entity, alert.id)
         if len(self.state.routes) >= ALERTS_MAX:
             self.stats.count(Metric.LIMITS_REACHED, 1, "alerts_tracked")
         else:
             self.state.routes[alert.id] = Route(incident.id, AlertState.FIRING, alert.ts_ns)
             incident.firing += 1
             if brings_load(alert):
-                self.state.busy[alert.id] = (alert.domain, alert.entity)
+                self._places.more_load(alert.id, alert.domain, alert.entity)
             if not self.state.sweep_ns:
                 self._sweep_at(self.state.now_ns + _SWEEP_NS)
         incident.suppressed += verdict is not None
         if verdict is None:
             incident.severity = max(incident.severity, alert.severity)
-        self.evidence.gather(incident)
+        if incident.started_ns != started_ns:
+            self.evidence.gather(incident)
+        elif is_news:
+            self.evidence.gather_on(incident, alert.entity)
         if incident.state is IncidentState.RESOLVED and verdict is None:
             self._set_state(incident, IncidentState.OPEN, "reopened: " + because)
         elif incident.state in TOLD:
@@ -212,6 +209,7 @@ class Book:
         incident = self.state.find(route.incident)
         route.seen_ns = max(route.seen_ns, alert.ts_ns)
         if alert.state is AlertState.RESOLVED:
+            self._places.load_is_over(alert.id)
             self.state.unroute(alert.id)
         if incident is None:
             return
@@ -275,8 +273,8 @@ class Book:
                 incident.severity = max(incident.severity, member.severity)
 
     def _is_enough(self, incident: LiveIncident) -> bool:
-        busy = frozenset(entity for domain, entity in self.state.busy.values() if domain == incident.domain)
-        return is_enough(incident, Setting(self.config, self.topology, busy, self.state.now_ns))
+        setting = Setting(self.config, self.topology, self._places.busy(incident.domain), self.state.now_ns)
+        return is_enough(incident, setting)
 
     def _open(self, incident: LiveIncident, now: int) -> None:
         was = incident.state
@@ -292,7 +290,7 @@ class Book:
         incident.reason = reason
         self.stats.count(Metric.INCIDENTS, 1, str(state))
         self._publish(incident)
-        if state in _OVER:
+        if state in OVER:
             self._drop(incident)
 
     def set_state(self, incident: LiveIncident, state: IncidentState, reason: str) -> None:
@@ -306,9 +304,13 @@ class Book:
         """Growth is told soon, not at once: a storm of alerts must not become a storm of messages."""
         incident.reason = reason
         self.state.dirty.setdefault(incident.id, None)
+        self._told_all_at_ns = -1
 
     def tell_growth(self, *, hurry: bool = False) -> None:
         """Tell of the incidents that grew or shrank, each at most every ten seconds of event time (or now, in a hurry)."""
+        if self.state.now_ns == self._told_all_at_ns and not hurry:
+            return
+        self._told_all_at_ns = self.state.now_ns
         for key in list(self.state.dirty):
             incident = self.state.incidents.get(key)
             if incident is None:
@@ -331,10 +333,10 @@ class Book:
             return one
         kept, gone = sorted((one, other), key=lambda i: (not i.opened_ns, i.opened_ns, i.created_ns, i.id))
         kept.cluster.absorb(gone.cluster)
-        self._index(kept)
         kept.started_ns = min(kept.started_ns, gone.started_ns)
         room = self.config.members_max - len(kept.members)
         kept.members.update(list(gone.members.items())[: max(0, room)])
+        self._places.add(kept)
         kept.alerts_total += gone.alerts_total
         kept.firing += gone.firing
         kept.unknown += gone.unknown
@@ -358,8 +360,8 @@ class Book:
         """Remember an event that may be evidence, and let the incidents it touches know."""
         if not self.evidence.remember(change):
             return
-        for incident in self._with(change.entity, change.domain):
-            if self.evidence.gather(incident):
+        for incident in self._places.incidents_on(self.evidence.concerned(change), change.domain):
+            if incident.state is not IncidentState.RESOLVED and self.evidence.attach(change, incident):
                 if incident.state in TOLD:
                     self.tell(incident, f"event {change.name}")
                 self.review(incident)
@@ -373,6 +375,7 @@ class Book:
         """Alerts of which nothing was heard for a lease are over (their detector died or was changed)."""
         limit = self.state.now_ns - LEASE_NS
         for key in [key for key, route in self.state.routes.items() if route.seen_ns < limit]:
+            self._places.load_is_over(key)
             route = self.state.unroute(key)
             incident = self.state.find(route.incident)
             if incident is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,10 @@ CALLS = "calls"
 RUNS_ON = "runs_on"
 
 EDGES_MAX = 50_000
+WALK_MAX = 2_000
+"""Entities that a walk along the edges visits, nearest first; beyond it the graph is not looked at."""
+KEPT_MAX = 200_000
+"""Entities in the walks that are kept for the next time."""
 _CALL = 2
 _CARRY = 3
 ONE_STEP = 3
@@ -42,6 +46,8 @@ class Topology:
         self._observed: dict[tuple[str, str, str], int] = {}
         self._edges = 0
         self._near: dict[str, dict[str, int]] = {}
+        self._upstream: dict[str, dict[str, int]] = {}
+        self._upstream_size = 0
         for caller, callee in calls:
             self._link(caller, callee, CALLS)
         for guest, node in runs_on:
@@ -64,6 +70,8 @@ class Topology:
     def _link(self, caller: str, callee: str, kind: str) -> None:
         self._edges += 1
         self._near.clear()
+        self._upstream.clear()
+        self._upstream_size = 0
         if kind == RUNS_ON:
             previous = self._host.get(caller)
             if previous is not None:
@@ -106,15 +114,24 @@ class Topology:
         """What `entity` needs, directly or not, with the number of steps: callees and nodes. Itself is 0."""
         return self._walk(entity, lambda e: (*self.callees(e), *((self._host[e],) if e in self._host else ())))
 
-    def upstream(self, entity: str) -> dict[str, int]:
+    def upstream(self, entity: str) -> Mapping[str, int]:
         """Who needs `entity`, directly or not, with the number of steps: callers and guests. Itself is 0."""
-        return self._walk(entity, lambda e: (*self.callers(e), *self.guests(e)))
+        known = self._upstream.get(entity)
+        if known is None:
+            if self._upstream_size > KEPT_MAX:
+                self._upstream.clear()
+                self._upstream_size = 0
+            known = self._upstream[entity] = self._walk(entity, lambda e: (*self._callers.get(e, ()), *self._guests.get(e, ())))
+            self._upstream_size += len(known)
+        return known
 
     @staticmethod
     def _walk(start: str, onward: Callable[[str], Iterable[str]]) -> dict[str, int]:
         steps = {start: 0}
         queue = [start]
         for entity in queue:  # grows while it is walked
+            if len(queue) >= WALK_MAX:
+                break
             for other in onward(entity):
                 if other not in steps:
                     steps[other] = steps[entity] + 1
@@ -129,6 +146,10 @@ class Topology:
                 self._near.clear()
             known = self._near[entity] = self._spread(entity)
         return known
+
+    def neighbours(self, entity: str) -> dict[str, None]:
+        """Whom it calls, who calls it, what carries it and what it carries: everything up to `ONE_STEP` away, but not itself."""
+        return {other: None for other, _ in self._steps(entity) if other != entity}
 
     def distance(self, one: str, other: str) -> int | None:
         """Half steps between two entities (a call is 2, a placement 3); None: farther than `NEAR` or unknown."""

@@ -190,7 +190,9 @@ def test_absorbing_clusters_is_associative_and_commutative(order):
     def cluster(name: str) -> Cluster:
         out = Cluster("d", at(ord(name)), at(ord(name)))
         out.add(Onset(name, at(ord(name)), 60.0, "d", "s"))
-        out.add(Onset("shared", at(2 * ord(name)), 30.0, "d", "s"))
+        out.add(Onset("shared", at(2 * ord(name)), 30.0, "d", f"s{name}"))
+        for n in range(12):
+            out.add(Onset(f"{name}{n}", at(ord(name) + n), 30.0, "d", f"{name}{n}"))
         return out
 
     left = cluster(order[0])
@@ -201,6 +203,7 @@ def test_absorbing_clusters_is_associative_and_commutative(order):
     last.absorb(cluster(order[1]))
     right.absorb(last)
     assert (left.last_ns, dict(sorted(left.entities.items()))) == (right.last_ns, dict(sorted(right.entities.items())))
+    assert (left.recent, left.series, left.onsets) == (right.recent, right.series, right.onsets)
 
 
 def test_a_storm_of_alerts_is_bounded_and_counted_whole():

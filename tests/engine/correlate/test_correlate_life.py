@@ -162,9 +162,9 @@ def test_concurrent_troubles_far_apart_in_the_topology_are_two_incidents():
 
 def test_an_alert_between_two_incidents_makes_them_one_and_the_younger_id_redirects():
     config = {"topology": [("a", "c"), ("c", "e")]}
-    story = Timeline().fires(1, "a:latency", "a:errors").fires(3, "e:latency", "e:errors").passes(5)
+    story = Timeline().fires(1, "a:latency", "a:errors").fires(2.6, "e:latency", "e:errors").passes(5)
     elder, younger = (i.id for i in run(story, **config))
-    story.fires(5, "c:latency", onset=2, step_seconds=300.0).passes(6)
+    story.fires(5, "c:latency", onset=1.8, step_seconds=300.0).passes(6)
     told = run(story, **config)
     last = {i.id: i for i in told}
     assert (str(last[younger].state), last[younger].merged_into) == ("merged", elder)
