@@ -25,7 +25,7 @@ from benchmarks.fault_cases import Case, make_cases, read_cases
 from benchmarks.report import machine
 from benchmarks.rivals.cause_rankings import RIVALS
 from engine.correlate.causes import Ranking, rank
-from engine.correlate.families import family_of
+from engine.correlate.families import Family, family_of
 from engine.correlate.table import symptoms
 
 DEPTH = 5
@@ -122,8 +122,14 @@ def _place(case: Case, answer: Answer) -> int:
 
 
 def _kind_place(case: Case, answer: Answer) -> int:
-    found = () if answer.abstained else ((e, family_of(m)) for e, m in answer.hints)
+    found = () if answer.abstained else ((e, _kind(m)) for e, m in answer.hints)
     return next((k for k, (entity, kind) in enumerate(found, 1) if entity == case.root and kind == case.kind), 0)
+
+
+def _kind(metric: str) -> Family:
+    """What a metric shows; the difference of two latencies is one."""
+    family = family_of(metric)
+    return Family.LATENCY if family is Family.EDGE else family
 
 
 def _accuracy(places: Sequence[int]) -> dict[str, float]:

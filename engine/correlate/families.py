@@ -18,6 +18,8 @@ class Family(StrEnum):
     ERRORS = "errors"
     AVAILABILITY = "availability"  # like errors, but falling is bad
     SATURATION = "saturation"  # queues, pools, connections, threads
+    SELF = "self"  # time that an entity spends by itself, its callees' taken away
+    EDGE = "edge"  # what a caller waits longer than the callee works: the way between them
     LOAD = "load"
     LOG = "log"
     EVENT = "event"
@@ -28,6 +30,11 @@ SYMPTOMS = frozenset({Family.LATENCY, Family.ERRORS, Family.AVAILABILITY})
 """Families that travel from a callee to its callers, and so may be somebody else's trouble."""
 RESOURCES = frozenset({Family.CPU, Family.MEMORY, Family.DISK, Family.NETWORK, Family.SATURATION})
 """Families that belong to the entity itself or to the node that it runs on."""
+
+MINUS = " minus "
+"""Between the names of two metrics: their difference."""
+_LOG_WORDS = frozenset({"log", "logs", "template", "templates", "tmpl"})
+_SELF_WORDS = frozenset({"self", "selftime", "exclusive"})
 
 _WORDS: tuple[tuple[Family, frozenset[str], tuple[str, ...]], ...] = (
     (Family.AVAILABILITY, frozenset({"up", "ready", "healthy"}), ("availab", "succ", "uptime")),
@@ -80,11 +87,15 @@ def family_of(metric: str) -> Family:
     (<Family.LATENCY: 'latency'>, <Family.MEMORY: 'memory'>, <Family.LOAD: 'load'>)
     """
     name = metric.lower()
-    if name.startswith("log"):
+    if MINUS in name:
+        return Family.EDGE
+    tokens = set(_TOKEN.findall(name)) | set(re.split(r"[^a-z0-9]+", name))
+    if name.startswith("log") or not _LOG_WORDS.isdisjoint(tokens):
         return Family.ERRORS if "error" in name else Family.LOG
     if name.startswith("event"):
         return Family.EVENT
-    tokens = set(_TOKEN.findall(name)) | set(re.split(r"[^a-z0-9]+", name))
+    if not _SELF_WORDS.isdisjoint(tokens):
+        return Family.SELF
     for family, words, stems in _WORDS:
         if not words.isdisjoint(tokens) or any(stem in token for stem in stems for token in tokens):
             return family

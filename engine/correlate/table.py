@@ -6,13 +6,14 @@ is floored by the series' own resolution, by its level and by the scale that the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.correlate.causes import Symptom
-from engine.correlate.families import Family, family_of, in_words
+from engine.correlate.families import MINUS, Family, family_of, in_words
 from engine.correlate.words import clock, moved, number
 
 Floats = NDArray[np.float64]
@@ -43,6 +44,40 @@ class Table:
     def step_seconds(self) -> float:
         """The usual distance between rows."""
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
+
+
+_CLIENT = frozenset({"client", "source", "src", "sou", "caller", "outbound"})
+_SERVER = frozenset({"server", "destination", "dest", "dst", "des", "callee", "inbound"})
+_WORD = re.compile(r"[a-z]+", re.IGNORECASE)
+
+
+def with_edges(table: Table) -> Table:
+    """The table with a column more for each latency that both sides of a call measure: what the caller waits longer than the callee works.
+
+    Two columns of an entity are such a pair if their names are the same but for one word, `client` in one and `server` in the other
+    (or `source` and `destination`, …). The difference grows when the way between them is slow, and not when the callee is.
+    """
+    servers = _sides(table, _SERVER)
+    pairs = [(k, servers[place]) for place, k in _sides(table, _CLIENT).items() if place in servers]
+    if not pairs:
+        return table
+    here, there = (list(side) for side in zip(*pairs, strict=True))
+    return Table(
+        table.times,
+        (*table.entities, *(table.entities[k] for k in here)),
+        (*table.metrics, *(f"{table.metrics[k]}{MINUS}{table.metrics[j]}" for k, j in pairs)),
+        np.hstack((table.values, table.values[:, here] - table.values[:, there])),
+    )
+
+
+def _sides(table: Table, words: frozenset[str]) -> dict[tuple[str, str], int]:
+    """Latencies whose names have one of these words: (entity, name without it) → column."""
+    found = {}
+    for k, (entity, metric) in enumerate(zip(table.entities, table.metrics, strict=True)):
+        side = next((word for word in _WORD.findall(metric) if word.lower() in words), "")
+        if side and family_of(metric) is Family.LATENCY:
+            found[entity, metric.replace(side, "", 1)] = k
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +199,7 @@ def _onsets(table: Table, values: Floats, at: float, usual: tuple[Floats, Floats
 
 def symptoms(table: Table, at: float, least: float = 1.0) -> list[Symptom]:
     """The series that moved by at least `least` usual deviations, or went silent."""
+    table = with_edges(table)
     found = moves(table, at)
     out = []
     for k, (entity, metric) in enumerate(zip(table.entities, table.metrics, strict=True)):

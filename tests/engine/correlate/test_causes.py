@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.correlate.causes import Happening, Symptom, rank
 from engine.correlate.decades import decades, exp, ln, softmax
 from engine.correlate.families import Family, bad_direction, family_of
-from engine.correlate.table import Table, find_onset, symptoms
+from engine.correlate.table import Table, find_onset, symptoms, with_edges
 from engine.correlate.topology import NEAR, RUNS_ON, Topology
 
 NS = 1_000_000_000
@@ -163,6 +163,10 @@ def test_a_softmax_sums_to_one_and_keeps_the_order(scores):
         ("log_errors", Family.ERRORS),
         ("queue_length", Family.SATURATION),
         ("frobnications", Family.OTHER),
+        ("template_17", Family.LOG),
+        ("catalog_requests", Family.LOAD),
+        ("span_self_time_p95", Family.SELF),
+        ("lat-sou-web minus lat-des-web", Family.EDGE),
     ],
 )
 def test_a_metrics_name_says_what_it_is_about(name, family):
@@ -227,6 +231,30 @@ def test_a_small_loss_of_availability_is_seen():
     found = {(s.entity, s.metric): s for s in symptoms(shop, 1_772_672_400 + 40 * 60.0)}
     assert found["users", "availability"].direction == -1
     assert found["users", "availability"].strength > 3
+
+
+def sides(client: float, server: float) -> Table:
+    """Calls from the web page to the cart, timed at both ends, with so much more from row 40 on."""
+    rng = np.random.default_rng(4)
+    values = 10.0 + rng.normal(0.0, 0.2, (60, 3))
+    values[:, 1] = values[:, 0] - 1.0 + rng.normal(0.0, 0.05, 60)
+    values[40:, 0] += client
+    values[40:, 1] += server
+    metrics = ("latency_client.p95", "latency_server.p95", "requests")
+    return Table(np.arange(60) * 60.0 + 1_772_672_400, ("cart",) * 3, metrics, values)
+
+
+@pytest.mark.parametrize(("client", "server", "is_between"), [(9.0, 0.0, True), (9.0, 9.0, False)])
+def test_what_a_caller_waits_longer_than_the_callee_works_is_the_way_between_them(client, server, is_between):
+    found = symptoms(sides(client, server), 1_772_672_400 + 40 * 60.0)
+    between = [s for s in found if s.family is Family.EDGE and s.strength > 3]
+    assert bool(between) is is_between
+    assert all(s.metric == "latency_client.p95 minus latency_server.p95" for s in between)
+
+
+def test_only_latencies_timed_at_both_ends_have_a_difference():
+    alone = Table(np.arange(9.0), ("a", "a", "b"), ("latency_client", "errors_server", "latency_server"), np.ones((9, 3)))
+    assert with_edges(alone) is alone
 
 
 def test_a_series_that_ends_is_silent():
