@@ -11,7 +11,7 @@ import orjson
 
 BENCHMARKS: dict[str, str] = {
     "pipeline": "messages a second from a topic to alerts, beside a bare consume loop, Quix Streams and Bytewax",
-    "formats": "points a second of each input format: as a library reads it, and by the short way where there is one",
+    "formats": "points or lines a second of each input format: as a library reads it, and by the short way where there is one",
     "kernels": "samples a second of each detector kernel and of the whole bank, beside river",
     "fleets": "one pod that is off among forty, and new pods in their first hours: found and false, on made-up fleets",
     "entities": "several metrics that are a little off together: found and false, on made-up entities",

@@ -1,4 +1,6 @@
-"""How many points a second each format gives up: as a library reads it, and by the short way where there is one.
+"""How many points or lines a second each format gives up: as a library reads it, and by the short way where there is one.
+
+Lines are counted when they have their template: decoding and mining together.
 
 Batches of known series, as they come in steady state: the codec has read the same series before. Figures are of processor time,
 medians of five runs in one process. A format is one entry in `FORMATS`: add yours.
@@ -9,19 +11,25 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
+import numpy as np
 import orjson
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, MetricsData
 
-from connectors.codecs import otlp_json
+from benchmarks import bodies
+from connectors.codecs import build_codec, otlp_json
 from connectors.codecs.otlp_common import json_parser, protobuf_parser
 from connectors.codecs.otlp_metrics import OtlpMetricsCodec
+from connectors.codecs.remote_write import RemoteWriteCodec
+from detectors.templates import TemplateMiner
+from engine.config.mapping import Mapping
 from engine.config.tree import Format, Source
 from engine.detect.catalog import SourceCatalog
 from engine.ports import Codec
-from engine.records import Record
+from engine.records import Decoded, Record
 
 RUNS: Final = 5
 TS_NS: Final = 1_795_218_875_509_000_000
@@ -33,6 +41,7 @@ class Sample(NamedTuple):
     values: Sequence[bytes]
     ways: dict[str, Callable[[Source], Codec]]
     format: Format
+    mapping: Mapping = Mapping()
 
 
 def otlp_batch(at: int, services: int, metrics: int, points: int) -> MetricsData:
@@ -124,25 +133,73 @@ def _otlp_metrics_json(quick: bool) -> Sample:
     return Sample(batches, {"library": lambda source: OtlpMetricsCodec(source, parse)}, Format.OTLP_METRICS_JSON)
 
 
+def _remote_write(make: Callable[[int], list[bytes]], quick: bool) -> Sample:
+    ways: dict[str, Callable[[Source], Codec]] = {
+        "library": lambda source: RemoteWriteCodec(source, short=False),
+        "short": RemoteWriteCodec,
+    }
+    return Sample(make(1 if quick else 5), ways, Format.PROMETHEUS_REMOTE_WRITE)
+
+
+def _influx(quick: bool) -> Sample:
+    return Sample(bodies.influx(1 if quick else 20), {"codec": build_codec}, Format.INFLUX)
+
+
+def _fluent_bit(quick: bool) -> Sample:
+    mapping = Mapping(
+        time="@timestamp",
+        time_unit="s",
+        message="log",
+        embedded_json=True,
+        severity="level",
+        labels={
+            "service": "kubernetes.labels.app.kubernetes.io/name | kubernetes.labels.app | kubernetes.container_name",
+            "namespace": "kubernetes.namespace_name",
+            "pod": "kubernetes.pod_name",
+        },
+    )
+    return Sample(bodies.fluent_bit(1 if quick else 20), {"codec": build_codec}, Format.JSON, mapping)
+
+
 FORMATS: Final[dict[str, Callable[[bool], Sample]]] = {
     "otlp_metrics": _otlp_metrics,
     "otlp_metrics_json": _otlp_metrics_json,
+    "remote_write_1": partial(_remote_write, bodies.remote_write_1),
+    "remote_write_2": partial(_remote_write, bodies.remote_write_2),
+    "influx": _influx,
+    "fluent_bit": _fluent_bit,
 }
 """Name → what is measured, small and rough or not."""
 
 
+class Mined:
+    """What becomes of lines: the template of each."""
+
+    def __init__(self) -> None:
+        self._miner = TemplateMiner(20_000, 2_000)
+        self._streams: dict[bytes, int] = {}
+
+    def take(self, decoded: Decoded) -> None:
+        """Mine the lines of a batch."""
+        number = self._streams
+        streams = [number.setdefault(key, len(number)) for key in decoded.lines.key]
+        if streams:
+            self._miner.mine(decoded.lines.text, np.array(streams, np.int64))
+
+
 def measure(sample: Sample, build: Callable[[Source], Codec]) -> tuple[int, float]:
-    """Points of all records together, and how many there are a second of processor time."""
-    source = Source(name="benchmark", topics=["in"], format=sample.format)
-    codec, catalog = build(source), SourceCatalog(source)
+    """Points and lines of all records together, and how many there are a second of processor time."""
+    source = Source(name="benchmark", topics=["in"], format=sample.format, mapping=sample.mapping)
+    codec, catalog, mined = build(source), SourceCatalog(source), Mined()
     records = [Record("in", 0, n, TS_NS, None, value) for n, value in enumerate(sample.values)]
-    codec.decode(records, catalog)
+    mined.take(codec.decode(records, catalog))
     seconds = []
     for _ in range(RUNS):
         before = time.process_time()
         decoded = codec.decode(records, catalog)
+        mined.take(decoded)
         seconds.append(time.process_time() - before)
-    points = len(decoded.samples.row)
+    points = len(decoded.samples.row) + len(decoded.lines.row)
     return points, points / statistics.median(seconds)
 
 

@@ -17,39 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import device, kernel
-from detectors.octets import eight, equal, last
+from detectors.octets import eight
+from detectors.parts import MISSED, Parts, find, varint, within
 
 POINT_BYTES_MIN: Final = 20
 """A tag and a length, a time, a number."""
-PART_BYTES_MAX: Final = 65_536
-PROBES_MAX: Final = 32
-"""Places looked at for one part: made to collide, they are read by the library."""
-PADDING: Final = 8
-"""Bytes that must follow a buffer, so that eight may be read at any place of it."""
-MISSED: Final = -1
 KNOWN: Final = 0
 UNKNOWN: Final = 1
 ODD: Final = 2
-_LENGTH_BYTES: Final = 5
-_SEED: Final = 0x9E3779B97F4A7C15
-_MIX: Final = 0xD6E8FEB86659FD93
 _PART, _SECOND, _THIRD, _GAUGE, _SUM = 0x0A, 0x12, 0x1A, 0x2A, 0x3A
 """Tags of fields 1, 2, 3, 5 and 7 that have a length; the number says what it is within each message."""
 _START, _TIME, _DOUBLE, _INT, _ATTRIBUTE, _FLAGS = 0x11, 0x19, 0x21, 0x31, 0x3A, 0x40
 _COUNT, _IS_UNKNOWN, _LEARN, _ROW = range(4)
-
-
-class Parts(NamedTuple):
-    """Known parts by open addressing: arrays of one length, a power of two; `node` is MISSED where the place is free."""
-
-    hashed: NDArray[np.uint64]
-    node: NDArray[np.int64]
-    parent: NDArray[np.int64]
-    start: NDArray[np.int64]  # of its bytes in the arena
-    size: NDArray[np.int64]
-    arena: NDArray[np.uint8]
-    code: NDArray[np.int64]  # by node: of the series, MISSED while it has none
-    used: NDArray[np.int64]  # nodes, bytes of the arena
 
 
 class Points(NamedTuple):
@@ -64,90 +43,13 @@ class Points(NamedTuple):
 
 
 @device
-def _hash(buffer: NDArray[np.uint8], start: int, end: int, parent: int) -> Any:
-    """A number of 64 bits for a part below its parent. Not secret: whoever finds an equal one compares the bytes."""
-    hashed = (np.uint64(_SEED) ^ np.uint64(parent + 1)) * np.uint64(_MIX) ^ np.uint64(end - start)
-    at = start
-    while at + 8 <= end:
-        hashed = (hashed ^ eight(buffer, np.uint64(at))) * np.uint64(_MIX)
-        hashed ^= hashed >> np.uint64(32)
-        at += 8
-    if at < end:
-        hashed = (hashed ^ last(buffer, at, end - at)) * np.uint64(_MIX)
-        hashed ^= hashed >> np.uint64(32)
-    hashed *= np.uint64(_MIX)  # once more: of the last byte read only the highest bits know otherwise, and places are the lowest
-    return hashed ^ hashed >> np.uint64(32)
-
-
-@device
-def _find(parts: Parts, buffer: NDArray[np.uint8], start: int, end: int, parent: int, learn: int) -> int:
-    """The node of a part; MISSED when it is new, or, where it is to be learned, when there is no room for it."""
-    if parent < -1 or end - start > PART_BYTES_MAX:
-        return MISSED
-    hashed = _hash(buffer, start, end, parent)
-    mask = parts.node.shape[0] - 1
-    place: Any = np.int64(hashed & np.uint64(mask))
-    for _ in range(PROBES_MAX):
-        node: int = parts.node[place]
-        if node == MISSED:
-            return _put(parts, place, hashed, buffer, start, end, parent) if learn else MISSED
-        if (
-            parts.hashed[place] == hashed
-            and parts.parent[place] == parent
-            and parts.size[place] == end - start
-            and equal(buffer, start, parts.arena, parts.start[place], end - start)
-        ):
-            return node
-        place = (place + 1) & mask
-    return MISSED
-
-
-@device
-def _put(parts: Parts, place: int, hashed: Any, buffer: NDArray[np.uint8], start: int, end: int, parent: int) -> int:
-    node, first, size = parts.used[0], parts.used[1], end - start
-    if node >= parts.code.shape[0] or first + size + PADDING > parts.arena.shape[0]:
-        return MISSED
-    for k in range(size):
-        parts.arena[first + k] = buffer[start + k]
-    parts.hashed[place], parts.node[place], parts.parent[place] = hashed, node, parent
-    parts.start[place], parts.size[place] = first, size
-    parts.code[node] = MISSED
-    parts.used[0], parts.used[1] = node + 1, first + size
-    return int(node)
-
-
-@device
-def _varint(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
-    """A number of at most five bytes and where it ends; the place is MISSED when it is torn or longer."""
-    value: Any = 0
-    for k in range(_LENGTH_BYTES):
-        if at >= end:
-            return 0, MISSED
-        byte: Any = np.int64(buffer[at])
-        at += 1
-        value |= (byte & 127) << (7 * k)
-        if byte < 128:
-            return value, at
-    return 0, MISSED
-
-
-@device
-def _within(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
-    """Where the part whose length stands at `at` begins and ends; MISSED twice when it would end beyond `end`."""
-    size, start = _varint(buffer, at, end)
-    if start < 0 or size > end - start:
-        return MISSED, MISSED
-    return start, start + size
-
-
-@device
 def _address(buffer: NDArray[np.uint8], at: int, end: int) -> int:
     """The end of what follows, which is nothing or the address of a schema in plain letters; MISSED for all else."""
     if at == end:
         return end
     if buffer[at] != _THIRD:
         return MISSED
-    start, stop = _within(buffer, at + 1, end)
+    start, stop = within(buffer, at + 1, end)
     if start < 0 or stop != end:
         return MISSED
     for k in range(start, stop):
@@ -171,7 +73,7 @@ def _point(
             if last != MISSED and at - 1 != last:
                 return False
             first = at - 1 if last == MISSED else first
-            _, at = _within(buffer, at, end)
+            _, at = within(buffer, at, end)
             last = at
         elif tag in (_START, _TIME, _DOUBLE, _INT):
             if end - at < 8:
@@ -182,7 +84,7 @@ def _point(
                 bits, number = eight(buffer, np.uint64(at)), tag
             at += 8
         elif tag == _FLAGS:
-            flags, at = _varint(buffer, at, end)
+            flags, at = varint(buffer, at, end)
             if flags & 1:
                 return False
         else:
@@ -208,7 +110,7 @@ def _keep(
     n = state[_COUNT]
     if n >= points.row.shape[0]:
         return False
-    node = _find(parts, buffer, run[0], run[1], parent, state[_LEARN]) if parent >= 0 else MISSED
+    node = find(parts, buffer, run[0], run[1], parent, state[_LEARN]) if parent >= 0 else MISSED
     code = parts.code[node] if node >= 0 else MISSED
     if code < 0:
         state[_IS_UNKNOWN] = 1
@@ -225,26 +127,26 @@ def _metric(
     """Read one metric. Its head are the bytes before its points: name, description, unit. False for one that is not plain."""
     start = at
     while at < end and (buffer[at] == _PART or buffer[at] == _SECOND or buffer[at] == _THIRD):
-        _, at = _within(buffer, at + 1, end)
+        _, at = within(buffer, at + 1, end)
         if at < 0:
             return False
     if at >= end or (buffer[at] != _GAUGE and buffer[at] != _SUM):
         return False
     is_sum = buffer[at] == _SUM
-    node = _find(tables[0], buffer, start, at + 1, parent, state[_LEARN]) if parent >= 0 else MISSED
-    at, stop = _within(buffer, at + 1, end)
+    node = find(tables[0], buffer, start, at + 1, parent, state[_LEARN]) if parent >= 0 else MISSED
+    at, stop = within(buffer, at + 1, end)
     if at < 0 or stop != end:
         return False
     tail = at
     while tail < end and buffer[tail] == _PART:
-        _, tail = _within(buffer, tail + 1, end)
+        _, tail = within(buffer, tail + 1, end)
         if tail < 0:
             return False
     if not _is_tail(buffer, tail, end, is_sum):
         return False
-    node = _find(tables[0], buffer, tail, end, node, state[_LEARN]) if node >= 0 else MISSED
+    node = find(tables[0], buffer, tail, end, node, state[_LEARN]) if node >= 0 else MISSED
     while at < tail:
-        first, stop = _within(buffer, at + 1, tail)
+        first, stop = within(buffer, at + 1, tail)
         if not _point(buffer, first, stop, node, tables, state):
             return False
         at = stop
@@ -272,13 +174,13 @@ def _scope(
     """Read what one library measured. False when anything is not plain."""
     first = stop = at
     if at < end and buffer[at] == _PART:
-        first, stop = _within(buffer, at + 1, end)
+        first, stop = within(buffer, at + 1, end)
         if stop < 0:
             return False
-    node = _find(tables[0], buffer, first, stop, parent, state[_LEARN]) if parent >= 0 else MISSED
+    node = find(tables[0], buffer, first, stop, parent, state[_LEARN]) if parent >= 0 else MISSED
     at = stop
     while at < end and buffer[at] == _SECOND:
-        first, at = _within(buffer, at + 1, end)
+        first, at = within(buffer, at + 1, end)
         if at < 0 or not _metric(buffer, first, at, node, tables, state):
             return False
     return _address(buffer, at, end) == end
@@ -289,13 +191,13 @@ def _resource(buffer: NDArray[np.uint8], at: int, end: int, tables: tuple[Parts,
     """Read what one resource measured. False when anything is not plain."""
     first = stop = at
     if at < end and buffer[at] == _PART:
-        first, stop = _within(buffer, at + 1, end)
+        first, stop = within(buffer, at + 1, end)
         if stop < 0:
             return False
-    node = _find(tables[0], buffer, first, stop, -1, state[_LEARN])
+    node = find(tables[0], buffer, first, stop, -1, state[_LEARN])
     at = stop
     while at < end and buffer[at] == _SECOND:
-        first, at = _within(buffer, at + 1, end)
+        first, at = within(buffer, at + 1, end)
         if at < 0 or not _scope(buffer, first, at, node, tables, state):
             return False
     return _address(buffer, at, end) == end
@@ -321,7 +223,7 @@ def scan(
         before, at, plain = state[_COUNT], start, True
         state[_IS_UNKNOWN], state[_ROW] = 0, i
         while plain and at < ends[i]:
-            first, stop = _within(buffer, at + 1, ends[i])
+            first, stop = within(buffer, at + 1, ends[i])
             plain = buffer[at] == _PART and stop >= 0 and _resource(buffer, first, stop, tables, state)
             at = stop
         start = ends[i]

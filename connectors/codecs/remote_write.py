@@ -10,15 +10,17 @@ for series that are new later, by the name of the family, and until then names d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+import numpy as np
 from google.protobuf.message import DecodeError as NotProtobuf
 
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.native_histograms import buckets_of
-from connectors.codecs.packed import unsnap
+from connectors.codecs.packed import RUN_BYTES, unsnap
 from connectors.codecs.proto import prometheus_write_pb2 as wire
+from connectors.codecs.remote_samples import STALE, SampleReader
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog
@@ -42,10 +44,15 @@ KeyOf = Callable[[_Texts, _Declared], bytes]
 
 
 class RemoteWriteCodec:
-    """Stateless but for caches: series by their labels, and what version 1 said of families."""
+    """Stateless but for caches: series by their labels, and what version 1 said of families.
 
-    def __init__(self, source: Source) -> None:
+    `short` says whether samples of known series are read where they lie.
+    """
+
+    def __init__(self, source: Source, *, short: bool = True) -> None:
         self._line_bytes_max = source.line_bytes_max
+        self._short = short
+        self._samples = SampleReader(SAMPLES_MAX)
         self._keys: dict[_Texts, bytes] = {}
         self._families: dict[str, tuple[int, str]] = {}
         self._catalog: Catalog | None = None
@@ -55,22 +62,33 @@ class RemoteWriteCodec:
         if catalog is not self._catalog:
             self._keys.clear()
             self._families.clear()
+            self._samples = SampleReader(SAMPLES_MAX)
             self._catalog = catalog
         out = ColumnsBuilder(self._line_bytes_max)
-        for row, record in enumerate(records):
-            before = out.marks()
-            try:
-                Request(row, out, self._key_of).read(self._parsed(record))
-            except DecodeError as error:
-                out.reject(row, error.reason, error.detail)
-            if out.marks() == before:
-                out.reject(row, Reject.METADATA, "no sample in it")
+        for rows, bodies in _portions(records, out):
+            everything = [(place, False) for place in range(len(rows))]
+            left = self._samples.take(np.array(rows, np.int32), bodies, out) if self._short else everything
+            for place, is_plain in left:
+                self._decode_one(rows[place], bodies[place], out, is_plain=is_plain)
         return out.build()
 
-    def _parsed(self, record: Record) -> wire.Write1 | wire.Write2:
-        if not record.value:
-            raise DecodeError(Reject.EMPTY, "no payload")
-        body = unsnap(record.value, BODY_BYTES_MAX)
+    def _decode_one(self, row: int, body: bytes, out: ColumnsBuilder, *, is_plain: bool) -> None:
+        """Put one request as the library reads it, and learn from it if it is plain."""
+        before = len(out.rejected)
+        marks = out.marks()
+        try:
+            request = self._parsed(body)
+            reader = Request(row, out, self._key_of)
+            reader.read(request)
+        except DecodeError as error:
+            out.reject(row, error.reason, error.detail)
+        else:
+            if is_plain and all(part.reason is Reject.STALE for part in out.rejected[before:]):
+                self._samples.learn(body, reader.keys, len(request.symbols) if isinstance(request, wire.Write2) else 0)
+        if out.marks() == marks:
+            out.reject(row, Reject.METADATA, "no sample in it")
+
+    def _parsed(self, body: bytes) -> wire.Write1 | wire.Write2:
         if not body:
             raise DecodeError(Reject.EMPTY, "an empty request")
         request: wire.Write1 | wire.Write2
@@ -119,13 +137,15 @@ class RemoteWriteCodec:
 class Request:
     """One body on its way into the columns."""
 
-    __slots__ = ("_key_of", "_left", "_out", "_row")
+    __slots__ = ("_key_of", "_left", "_out", "_row", "keys")
 
     def __init__(self, row: int, out: ColumnsBuilder, key_of: KeyOf) -> None:
         self._row = row
         self._out = out
         self._key_of = key_of
         self._left = SAMPLES_MAX
+        self.keys: list[bytes] = []
+        """Of all series that have one, in order; b"" for one that is dropped."""
 
     def read(self, request: wire.Write1 | wire.Write2) -> None:
         """Put all that is in it. Raises DecodeError when it holds too much; what was read by then stays."""
@@ -159,6 +179,7 @@ class Request:
         except DecodeError as error:
             self._out.reject(self._row, error.reason, error.detail)
             return
+        self.keys.append(key)
         if not key:
             return
         self._left -= len(series.samples) + len(series.histograms)
@@ -171,7 +192,7 @@ class Request:
 
     def _sample(self, key: bytes, time_ms: int, value: float) -> None:
         if value != value:  # noqa: PLR0124 (Prometheus' stale marker, quieted or not, and the NaN of a quantile of nothing)
-            self._out.reject(self._row, Reject.STALE, "a NaN: the series has ended, or has no value")
+            self._out.reject(self._row, Reject.STALE, STALE)
         elif (ts_ns := _nanoseconds(time_ms)) is None:
             self._out.reject(self._row, Reject.BAD_TIME, "beyond 64 bits of nanoseconds")
         else:
@@ -180,7 +201,7 @@ class Request:
     def _histogram(self, key: bytes, histogram: wire.Histogram, created_ms: int) -> None:
         total = histogram.sum
         if total != total and not (histogram.positive_spans or histogram.negative_spans):  # noqa: PLR0124 (as above)
-            self._out.reject(self._row, Reject.STALE, "a NaN: the series has ended, or has no value")
+            self._out.reject(self._row, Reject.STALE, STALE)
             return
         ts_ns, start_ns = _nanoseconds(histogram.timestamp), _nanoseconds(histogram.start_timestamp or created_ms)
         if ts_ns is None or start_ns is None:
@@ -203,6 +224,30 @@ class Request:
             total=total,
         )
         self._out.distributions.append(part)
+
+
+def _portions(records: Sequence[Record], out: ColumnsBuilder) -> Iterator[tuple[list[int], list[bytes]]]:
+    """The records' bodies with their rows, unpacked some at a time; what is no body is rejected."""
+    rows: list[int] = []
+    bodies: list[bytes] = []
+    size = 0
+    for row, record in enumerate(records):
+        if not record.value:
+            out.reject(row, Reject.EMPTY, "no payload")
+            continue
+        try:
+            body = unsnap(record.value, BODY_BYTES_MAX)
+        except DecodeError as error:
+            out.reject(row, error.reason, error.detail)
+            continue
+        rows.append(row)
+        bodies.append(body)
+        size += len(body)
+        if size >= RUN_BYTES:
+            yield rows, bodies
+            rows, bodies, size = [], [], 0
+    if rows:
+        yield rows, bodies
 
 
 def _nanoseconds(time_ms: int) -> int | None:

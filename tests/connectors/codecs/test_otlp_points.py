@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 from otlp_world import TS_NS, attributes, metrics, scope_of
+from torn_bytes import every_byte, told, torn
 
-from connectors.codecs import otlp_points
+from connectors.codecs import known_parts
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.otlp_common import protobuf_parser
 from connectors.codecs.otlp_metrics import OtlpMetricsCodec
@@ -46,12 +47,6 @@ def records(values):
 
 def codec(*, short):
     return OtlpMetricsCodec(SOURCE, protobuf_parser(MetricsData), short=short)
-
-
-def told(decoded):
-    samples = decoded.samples
-    rows = zip(samples.row.tolist(), samples.key, samples.ts_ns.tolist(), samples.value.tolist(), strict=True)
-    return list(rows), [str(part) for part in decoded.distributions], [(part.row, part.reason) for part in decoded.rejected]
 
 
 def agrees(values):
@@ -137,26 +132,6 @@ def test_what_is_plain_is_read_the_short_way(change):
     agrees([value, PLAIN])
 
 
-def torn(raw, rng):
-    """Bytes changed, put in, taken out, or cut off."""
-    value = bytearray(raw)
-    for _ in range(int(rng.integers(1, 4))):
-        at = int(rng.integers(len(value)))
-        what = rng.integers(5)
-        if what == 0:
-            value[at] = int(rng.integers(256))
-        elif what == 1:
-            value[at] ^= 1 << int(rng.integers(8))
-        elif what == 2:
-            del value[at : at + int(rng.integers(1, 10))]
-        elif what == 3:
-            value[at:at] = value[int(rng.integers(len(value))) :][: int(rng.integers(1, 30))]
-        else:
-            value[at] = (value[at] + int(rng.integers(-2, 3))) % 256
-        value = value or bytearray(b"\n")
-    return bytes(value)
-
-
 def test_both_ways_agree_on_torn_bytes():
     rng = np.random.default_rng(5)
     small = plain(services=["a"], names=["x"], points=2).SerializeToString()
@@ -165,13 +140,7 @@ def test_both_ways_agree_on_torn_bytes():
 
 def test_both_ways_agree_on_every_byte_at_every_place_of_its_structure():
     small = plain(services=["a"], names=["x"], points=1).SerializeToString()
-    step = 1 if JIT else 40
-    values = [
-        small[:at] + bytes([byte]) + small[at + 1 :]
-        for at in range(0, len(small), step)
-        for byte in (0, 1, 10, 18, 127, 128, 255)
-    ]
-    agrees([small, *values, *(small[:at] for at in range(0, len(small), step))])
+    agrees([small, *every_byte(small, step=1 if JIT else 40)])
 
 
 @settings(max_examples=30 if JIT else 2, deadline=None)
@@ -198,7 +167,7 @@ def test_both_ways_agree_on_messages_of_any_shape(data):
 
 
 def test_a_table_that_is_full_begins_anew(monkeypatch):
-    monkeypatch.setattr(otlp_points, "NODES_MAX", 200)
+    monkeypatch.setattr(known_parts, "NODES_MAX", 200)
     values = [plain(services=[f"s{n % 40}"]).SerializeToString() for n in range(80)]
     agrees(values)
 
