@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isnan
 
 from connectors.codecs.columns import ColumnsBuilder
+from connectors.codecs.json_flat import is_flat
 from connectors.codecs.json_paths import Document, Getter, alternatives, compile_labels, compile_path
 from engine.config.tree import Mapping
 from engine.errors import DecodeError, Reject
@@ -15,6 +16,8 @@ FIELDS_MAX = 10_000
 DEPTH_MAX = 16
 """Objects inside objects under `values`."""
 ALIASES_MAX = 200_000
+FLAT_ALIASES_MAX = 1_000
+"""Where documents are flat: those of known series are read another way (`json_flat`)."""
 """Groups remembered, one for each (name, kind, labels); when full, all are forgotten."""
 
 _KINDS = {"incremental": "delta", "delta": "delta", "counter": "counter", "cumulative": "counter", "gauge": "gauge"}
@@ -38,6 +41,7 @@ class MetricReader:
         self._fields = _explicit_fields(mapping)
         self._skip = _skipped(mapping)
         self._groups: dict[_Group, dict[str, bytes]] = {}
+        self._aliases_max = FLAT_ALIASES_MAX if is_flat(mapping) else ALIASES_MAX
         self._catalog = catalog
 
     def read(self, row: int, ts_ns: int, document: Document, out: ColumnsBuilder) -> None:
@@ -78,7 +82,7 @@ class MetricReader:
         group = (name, word if type(word) is str else "", self._labels(document))
         keys = self._groups.get(group)
         if keys is None:
-            if len(self._groups) >= ALIASES_MAX:
+            if len(self._groups) >= self._aliases_max:
                 self._groups.clear()
             keys = self._groups[group] = {}
         return group, keys

@@ -171,7 +171,9 @@ class Detect(Model):
     past_max: Duration = 86_400.0
     """Samples further behind the log are refused."""
     series_max: Positive = 100_000
-    """Series of one shard; when full, new ones are refused and live ones kept."""
+    """Series of one shard; when full, new ones are refused and live ones kept. From half of it on a new one must come twice."""
+    series_per_name_max: Positive = 20_000
+    """Series of one shard that may have the same name: a label that explodes takes no place from other metrics."""
     idle_after: Duration = 86_400.0
     """A series silent for this long gives its place back."""
     templates_max: Positive = 20_000

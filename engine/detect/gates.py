@@ -103,6 +103,7 @@ class Policies:
 
     def __init__(self, config: Detect) -> None:
         self._relative_min = config.relative_min
+        self._known: dict[Policy, Policy] = {}  # each stands once, however many series have it
         self._rules: list[tuple[Any, Rule]] = [(_glob(rule.match), rule) for rule in config.rules]
 
     def rule_of(self, series: Series) -> Rule | None:
@@ -110,6 +111,11 @@ class Policies:
         return next((rule for pattern, rule in self._rules if pattern.fullmatch(series.name)), None)
 
     def of(self, series: Series) -> Policy:
+        """The policy of one series."""
+        policy = self._made(series)
+        return self._known.setdefault(policy, policy)
+
+    def _made(self, series: Series) -> Policy:
         counts = _COUNTS.get(series.kind, Counts.SHARES if series.signal is Signal.LOG else Counts.NONE)
         suggested = _LEAST.get(series.name, _COUNT_MIN if counts is Counts.BUCKETS else _least(series.name))
         rule = self.rule_of(series)

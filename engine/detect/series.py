@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from detectors import values
 from detectors.kernel import as_state
+from engine.detect.doorkeeper import Doorkeeper, Refusal
 from engine.detect.gates import Policies, Policy
 from engine.errors import StateError
 from engine.ports import Columns
@@ -49,8 +50,10 @@ ASIDE: Final = -3
 class SeriesTable:
     """Slots 0 … series_max - 1. `rows` grows by doubling; take it anew after each `admit`."""
 
-    def __init__(self, series_max: int, policies: Policies) -> None:
+    def __init__(self, series_max: int, policies: Policies, doorkeeper: Doorkeeper | None = None) -> None:
+        """Without a doorkeeper of their own, all series may have one name."""
         self._series_max = series_max
+        self._doorkeeper = doorkeeper or Doorkeeper(series_max, series_max)
         self._policies = policies
         self.rule_of = policies.rule_of
         self._slots: dict[bytes, int] = {}
@@ -86,12 +89,13 @@ class SeriesTable:
         """Whether `admit` has found that a rule ignores the series; asked before it is described."""
         return key in self._ignored
 
-    def admit(self, series: Series) -> int:
-        """A slot for a new series; REFUSED when the table is full, IGNORED when a rule says so."""
+    def admit(self, series: Series) -> int | Refusal:
+        """A slot for a new series; IGNORED when a rule says so; or why it gets none."""
         if self.ignores(series):
             return IGNORED
-        if len(self) >= self._series_max:
-            return REFUSED
+        refusal = self._doorkeeper.refusal(series, len(self))
+        if refusal is not None:
+            return refusal
         policy = self._policies.of(series)
         slot = heappop(self._free) if self._free else len(self.series)
         self._occupy(slot, series, policy)
@@ -129,6 +133,7 @@ class SeriesTable:
         self.series[slot] = series
         self.policy[slot] = policy
         self._slots[series.key] = slot
+        self._doorkeeper.seated(series)
         self._coded.note(series.key, slot)
         row = np.zeros(1, ROWS)
         row["family"] = _family(series)
@@ -160,6 +165,7 @@ class SeriesTable:
     def release(self, slot: int) -> None:
         """The series is forgotten; its slot may be given to another."""
         key = self.at(slot).key
+        self._doorkeeper.left(self.at(slot))
         del self._slots[key]
         self._coded.note(key, REFUSED)
         self.series[slot] = None
@@ -180,12 +186,13 @@ class SeriesTable:
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
         used = [(slot, series) for slot, series in enumerate(self.series) if series is not None]
-        return {
+        columns: dict[str, NDArray[np.generic]] = {
             "rows": np.frombuffer(self.rows[: len(self.series)].tobytes(), np.uint8).copy(),
             "slot": np.array([slot for slot, _ in used], np.int64),
             "series": np.frombuffer(msgspec.json.encode([series for _, series in used]), np.uint8).copy(),
             "hand": np.array([self._hand], np.int64),
         }
+        return {**columns, **self._doorkeeper.snapshot()}
 
     def restore(self, columns: Columns) -> None:
         """Become the table that was saved. Raises StateError; only a table just made may be restored."""
@@ -205,6 +212,8 @@ class SeriesTable:
         for slot, series in zip(slots, described, strict=True):
             self.series[slot], self.policy[slot] = series, self._policies.of(series)
             self._slots[series.key] = slot
+            self._doorkeeper.seated(series)
+        self._doorkeeper.restore(columns)
         self._free = sorted(set(range(size)) - set(slots))
         heapify(self._free)
         self._hand = int(columns["hand"][0])

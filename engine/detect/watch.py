@@ -15,6 +15,7 @@ from engine.detect.alerts import Episodes
 from engine.detect.bank import Bank, Scored
 from engine.detect.dependencies import Dependencies
 from engine.detect.distributions import Distributions
+from engine.detect.doorkeeper import Doorkeeper, Refusal
 from engine.detect.drafts import Drafts, Moment
 from engine.detect.entities import Entities
 from engine.detect.episode import Sighting
@@ -30,6 +31,7 @@ from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Alert, AlertState, AnomalyKind, Series, Signal, ValueKind
 
+_LIMITS: Final = {Refusal.FULL: "series_max", Refusal.NAME_FULL: "series_per_name_max"}
 SILENT_TICKS: Final = 2
 """Ticks in a row for which a series must be overdue before its silence is told."""
 _SECOND_NS: Final = 1_000_000_000
@@ -90,7 +92,7 @@ class Watch:
         read = (number, number, number, number, np.zeros(1, np.int8))
         self._read = bound(values.read_values, rows["values"], rows["kind"], one, one, number, read)
         self.bank = Bank(config, timezone)
-        self.table = SeriesTable(config.series_max, Policies(config))
+        self.table = SeriesTable(config.series_max, Policies(config), Doorkeeper(config.series_max, config.series_per_name_max))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch, self.bank.civil_ns)
         self.dependencies = Dependencies(domain)
         self.tallies = tallies or Tallies()
@@ -169,6 +171,11 @@ class Watch:
     def admit(self, series: Series, stats: StepStats) -> int:
         """A slot and an empty model for a new series; negative when it gets none."""
         slot = self.table.admit(series)
+        if isinstance(slot, Refusal):
+            stats.count(Metric.SERIES_REFUSED, 1, slot)
+            if slot in _LIMITS:
+                stats.count(Metric.LIMITS_REACHED, 1, _LIMITS[slot])
+            return REFUSED
         self.dependencies.described(series, stats)
         if slot >= 0:
             self.bank.admit(slot, series)
@@ -179,9 +186,6 @@ class Watch:
             self.river.join(slot, series, stats)
             self.forecasts.admit(slot, series, stats)
             self.distributions.join(slot, series, stats)
-        elif slot == REFUSED:
-            stats.count(Metric.SERIES_REFUSED, 1, "full")
-            stats.count(Metric.LIMITS_REACHED, 1, "series_max")
         return slot
 
     def score(self, points: Points, step: Step) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.config.tree import Detect
+from engine.detect.doorkeeper import Refusal
 from engine.detect.gates import Policies
 from engine.detect.series import ASIDE, REFUSED, SeriesTable
 from engine.errors import StateError
@@ -42,7 +43,7 @@ def test_what_is_set_aside_is_found_by_its_number_however_keys_come_and_takes_no
 
 def test_a_full_table_refuses():
     t = table(2)
-    assert [t.admit(series(n)) for n in "abc"] == [0, 1, REFUSED]
+    assert [t.admit(series(n)) for n in "abc"] == [0, 1, Refusal.FULL]
     assert len(t) == 2
 
 
