@@ -28,6 +28,11 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
+def resident_bytes() -> int:
+    """Memory of this process that is there now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def spread(values: Iterable[float]) -> dict[str, float]:
     """Median, lowest and highest of several runs."""
     ordered = sorted(values)
