@@ -12,7 +12,6 @@ import orjson
 BENCHMARKS: dict[str, str] = {
     "pipeline": "messages a second from a topic to alerts, beside a bare consume loop, Quix Streams and Bytewax",
     "formats": "points or lines a second of each input format: as a library reads it, and by the short way where there is one",
-    "formats": "points a second of each input format: as a library reads it, and by the short way where there is one",
     "attack": "a new series for every sample: memory over time, and what it does to honest series of the same partition",
     "kernels": "samples a second of each detector kernel and of the whole bank, beside river",
     "fleets": "one pod that is off among forty, and new pods in their first hours: found and false, on made-up fleets",
