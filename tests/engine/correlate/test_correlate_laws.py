@@ -11,7 +11,9 @@ from correlate_timeline import SHARD, Timeline, at, incidents, machine, outputs,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.correlate.evidence import Evidence
 from engine.correlate.grouping import Cluster, Onset
+from engine.correlate.places import Places
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Snapshot
@@ -113,6 +115,25 @@ def test_repeats_change_nothing(story, data):
     again = [*messages, *messages[start:]]
     told = outputs(records(again), **CONFIG)
     assert told == outputs(records(messages), **CONFIG)
+
+
+@settings(max_examples=60, deadline=None)
+@given(stories(), st.integers(1, 200))
+def test_what_is_looked_up_by_entity_is_what_the_state_says(story, members_max):
+    """Also after merges, drops and members beyond the limit: a restored machine, which builds it anew, looks up the same."""
+    stage = machine(**CONFIG, members_max=members_max)
+    for record in records(woven(story, 4)):
+        stage.step([record])
+        book = stage._book
+        for kept, anew in ((book._places, Places(book.state)), (book.evidence, Evidence(book.state, book.config, book.topology))):
+            assert _in_order(kept) == _in_order(anew)
+
+
+def _in_order(index):
+    """All dictionaries of an index, those of members in the order of joining."""
+    tables = {name: table for name, table in vars(index).items() if isinstance(table, dict)}
+    ordered = {key: list(ids) for key, ids in tables.pop("_members", {}).items()}
+    return {**tables, "ordered": ordered}
 
 
 def test_repeats_are_counted():
