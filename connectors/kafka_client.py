@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from engine.config.tree import Kafka
 from engine.errors import Unreachable
-from engine.records import Topic
 
 REPEAT_SECONDS: Final = 30.0
 """librdkafka says the same of a broker that is away at every try, many times a second: it is heard once in this long."""
@@ -194,6 +193,6 @@ def unreachable(doing: str, error: KafkaException | KafkaError) -> Unreachable:
     return Unreachable(f"{doing}: {inner.str()} ({inner.name()})", _HINTS.get(inner.code(), ""))
 
 
-def topic_name(kafka: Kafka, topic: Topic) -> str:
-    """The physical name of one of our topics."""
+def topic_name(kafka: Kafka, topic: str) -> str:
+    """The physical name of one of our topics: a `Topic`, or what is said behind the prefix."""
     return f"{kafka.topic_prefix}{topic}"

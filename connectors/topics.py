@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from connectors.kafka_client import LOG, admin_settings, cause, topic_name, unreachable
-from engine.config.tree import Kafka
+from engine.config.tree import Kafka, Source
 from engine.records import Topic
 
 ANSWER_SECONDS: Final = 15.0
@@ -43,6 +43,12 @@ class TopicPlan(NamedTuple):
 def own_topics(kafka: Kafka) -> list[TopicPlan]:
     """What Foreshock needs, by the configuration."""
     return [TopicPlan(topic_name(kafka, topic), kafka.partitions.get(topic, 1), {**_ALL, **_SETTINGS[topic]}) for topic in Topic]
+
+
+def rekeyed_topics(kafka: Kafka, sources: Iterable[Source]) -> list[TopicPlan]:
+    """One for each source whose records are keyed anew: filled by us, and read again at once."""
+    settings = {**_ALL, "retention.bytes": str(2 * _GIB)}
+    return [TopicPlan(topic_name(kafka, f"rekeyed.{source.name}"), source.rekey, settings) for source in sources if source.rekey]
 
 
 def missing_topics(kafka: Kafka, plans: Iterable[TopicPlan]) -> list[str]:

@@ -80,10 +80,11 @@ class Pipeline:
                 self._pass_on(reader.step(records))
 
     def _append(self, output: Output) -> Record:
-        offset = self._ends[output.topic]
-        self._ends[output.topic] = offset + 1
-        record = Record(self._name(output.topic), 0, offset, output.ts_ns, output.key, output.value, output.headers)
-        self._tap(output.topic, record)
+        topic = Topic(output.topic)
+        offset = self._ends[topic]
+        self._ends[topic] = offset + 1
+        record = Record(self._name(topic), 0, offset, output.ts_ns, output.key, output.value, output.headers)
+        self._tap(topic, record)
         return record
 
 

@@ -63,7 +63,9 @@ class KafkaSource:
         self._consumer = Consumer(settings, logger=LOG)
         refresh_seconds = float(str(settings.get("topic.metadata.refresh.interval.ms", 1000 * REFRESH_SECONDS))) / 1000
         ours = [topic_name(kafka, role) for role in Topic]
-        self._wanted = Wanted(topics, ours=ours, refuse=refuse, refresh_seconds=refresh_seconds)
+        self._wanted = Wanted(
+            topics, ours=ours, refuse=refuse, refresh_seconds=refresh_seconds, our_head=topic_name(kafka, "rekeyed.")
+        )
         self._start()
 
     # ------------------------------------------------------------------------------------------- reading

@@ -21,12 +21,14 @@ class Wanted:
         ours: Collection[str],
         refuse: Callable[[str], str],
         refresh_seconds: float = REFRESH_SECONDS,
+        our_head: str = "",
     ) -> None:
         self.named = [topic for topic in topics if not is_pattern(topic)]
         self.current: list[str] = []
         self.refused: dict[str, str] = {}
         self._patterns = [topic for topic in topics if is_pattern(topic)]
         self._ours = frozenset(ours)
+        self._our_head = our_head  # what names of further ones of ours begin with
         self._refuse = refuse
         self._refresh_seconds = min(refresh_seconds, REFRESH_SECONDS)
         self._next = 0.0
@@ -53,6 +55,8 @@ class Wanted:
         return changed, news
 
     def _is_meant(self, name: str) -> bool:
+        if self._our_head and name.startswith(self._our_head):
+            return False
         if name.startswith("__") or name in self._ours or name in self.named:
             return False
         return any(matches(pattern, name) for pattern in self._patterns)

@@ -22,6 +22,7 @@ class Stage(StrEnum):
     """What `--stage` may say."""
 
     ALL = "all"
+    REKEY = "rekey"
     DETECT = "detect"
     CORRELATE = "correlate"
     RESPOND = "respond"
@@ -34,7 +35,7 @@ def run(
 ) -> None:
     """Run all stages, or one, on Kafka until told to stop (SIGTERM drains; a second signal ends at once)."""
     settings = load_config(config, os.environ)
-    if stage in (Stage.ALL, Stage.DETECT) and not settings.sources:
+    if stage in (Stage.ALL, Stage.REKEY, Stage.DETECT) and not settings.sources:
         raise UsageError(f"{config} names no source to read", "Add one under `sources`.")
     configure_logging(settings.log)
     stages = STAGES if stage is Stage.ALL else (str(stage),)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from connectors.topics import TopicPlan, create_topics, missing_topics, own_topics
+from connectors.topics import TopicPlan, create_topics, missing_topics, own_topics, rekeyed_topics
 from engine.cli.output import Format, Output, echo_json
 from engine.config.load import load_config
 
@@ -23,7 +23,7 @@ def topics(
 ) -> None:
     """Check the topics on the broker, and make our own."""
     settings = load_config(config, os.environ)
-    ours = own_topics(settings.kafka)
+    ours = [*own_topics(settings.kafka), *rekeyed_topics(settings.kafka, settings.sources)]
     made = create_topics(settings.kafka, ours, replication) if create else []
     inputs = [TopicPlan(topic, 1, {}) for source in settings.sources for topic in source.topics]
     missing = missing_topics(settings.kafka, [*inputs, *ours])

@@ -50,6 +50,7 @@ def findings(tree: Tree) -> Iterator[Wrong]:
     yield from _topics(sources, kafka)
     yield from _mappings(sources)
     yield from _registries(sources)
+    yield from _rekeyed(sources)
     yield from _kafka(kafka)
     yield from _detect(_block(Detect, tree, "detect"))
     yield from _correlate(_block(Correlate, tree, "correlate"), list(_each(Window, tree, "correlate", "maintenance")))
@@ -146,6 +147,12 @@ def _mappings(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
         yield from _expressions((*place, "mapping"), mapping.model_dump())
         if (mapping.partial or mapping.stack_traces) and not mapping.origin:
             yield Wrong((*place, "mapping", "origin"), "lines are put together by origin: say which paths name it")
+
+
+def _rekeyed(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:
+    for place, source in sources:
+        if source.rekey and source.format in (Format.OTLP_TRACES, Format.OTLP_TRACES_JSON):
+            yield Wrong((*place, "rekey"), "spans meet by trace", "let the exporter partition by trace")
 
 
 def _registries(sources: list[tuple[Place, Source]]) -> Iterator[Wrong]:

@@ -41,6 +41,8 @@ class Source(Model):
     """How each body was packed before it came to Kafka: `none`, `gzip`, `zstd`, `snappy` (blocks), or `auto`: as its header content-encoding says, else by its first bytes."""
     mapping: Mapping = Mapping()
     """For `json`, `logfmt`, `messagepack` and `schema_registry`: where things are in the document; for `syslog` what is to be otherwise."""
+    rekey: Annotated[int, Ge(0), Le(1024)] = 0
+    """Where the producer does not key by series: partitions of a topic of our own to which its records are written once more, each by what it belongs to; 0: none."""
     registry: Registry = Registry()
     """For `schema_registry`: where the schemas of its messages are kept."""
     entity_labels: list[str] = ENTITY_LABELS

@@ -192,14 +192,14 @@ def of_partitions(sample: Sample, decoded: Decoded, records: Sequence[Record]) -
         yield Finding(
             concern=Concern.SPLIT_SERIES,
             message=f"{len(split)} of {len(places)} series live on more than one partition: each partition sees holes",
-            advice=f"{_keying(records)} Let the producer key by what the series belongs to, or use a topic of one partition.",
+            advice=f"{_keying(records)} Let the producer key by what the series belongs to, or let Foreshock do it: rekey (docs/formats.md).",
             examples=[cut(key.decode("utf-8", "replace")) for key in split[:EXAMPLES_MAX]],
         )
     elif places and len(sample.partitions) > 1 and (unkeyed := sum(not record.key for record in records)):
         yield Finding(
             concern=Concern.EMPTY_KEYS,
             message=f"{percent(unkeyed, len(records))} of the records have no key, on {len(sample.partitions)} partitions",
-            advice="Without a key records go to any partition: let the producer key by what the series belongs to.",
+            advice="Without a key records go to any partition: let the producer key by what the series belongs to, or say rekey (docs/formats.md).",
         )
 
 

@@ -54,7 +54,7 @@ class Topic(StrEnum):
 class Output(NamedTuple):
     """One message a stage wants on one of our topics. `partition` None lets the key decide; ALL_PARTITIONS repeats it on each."""
 
-    topic: Topic
+    topic: str  # a `Topic`, or the name behind our prefix of one that a source has for itself
     key: bytes
     value: bytes | None
     ts_ns: int

@@ -20,17 +20,19 @@ from engine.clock import SystemClock
 from engine.config import Config
 from engine.config.topic_patterns import conflict
 from engine.config.tree import AnySink
+from engine.config.tree import Source as SourceBlock
 from engine.deliver.stage import DeliverMachine
+from engine.detect.rekey import rekeyed
 from engine.logs import get_logger
 from engine.ports import Clock, Machine, MachineFactory, Source
 from engine.process import Process
 from engine.records import Shard, Topic
 from engine.runner import Runner, RunnerOptions
 from engine.telemetry import Telemetry
-from engine.wiring.machines import kernel_ids, machine_factories, warm_up
+from engine.wiring.machines import kernel_ids, machine_factories, rekey_factory, warm_up
 from engine.wiring.schemas import Library
 
-STAGES: Final = ("detect", "correlate", "respond", "deliver")
+STAGES: Final = ("rekey", "detect", "correlate", "respond", "deliver")
 
 
 class Job(NamedTuple):
@@ -44,6 +46,7 @@ class Job(NamedTuple):
     close: Callable[[], None] = lambda: None
     through: Callable[[Source], Source] = lambda source: source
     """What the stage reads its source through."""
+    has_state: bool = True
 
 
 def build_process(config: Config, stages: Sequence[str], telemetry: Telemetry, *, console: TextIO = sys.stdout) -> Process:
@@ -61,13 +64,36 @@ def _jobs(config: Config, clock: Clock, console: TextIO) -> list[Job]:
     factories, ids = machine_factories(config, library), kernel_ids(config)
     incidents = [topic_name(config.kafka, Topic.INCIDENTS)]
     reads = {
-        "detect": [topic for source in config.sources for topic in source.topics],
+        "detect": [topic for source in config.sources for topic in _detected(config, source)],
         "correlate": [topic_name(config.kafka, Topic.ALERTS)],
         "respond": incidents,
     }
     jobs = [Job(stage, stage, topics, factories[stage], ids[stage]) for stage, topics in reads.items()]
     jobs[0] = jobs[0]._replace(close=library.close, through=lambda source: Aligned(library.through(source), clock))
+    if any(source.rekey for source in config.sources):
+        jobs.append(_rekey(config, clock))
     return [*jobs, *(_deliver(config, sink, ids["deliver"], clock, console) for sink in config.deliver.sinks)]
+
+
+def _detected(config: Config, source: SourceBlock) -> list[str]:
+    """The topics on which the detect stage reads a source: those of its producer, or our own of its records keyed anew."""
+    return [topic_name(config.kafka, rekeyed(source.name))] if source.rekey else source.topics
+
+
+def _rekey(config: Config, clock: Clock) -> Job:
+    """Has no state: what was keyed anew is what was committed."""
+    library = Library(config)
+    topics = [topic for source in config.sources if source.rekey for topic in source.topics]
+    return Job(
+        "rekey",
+        "rekey",
+        topics,
+        rekey_factory(config, library),
+        "",
+        library.close,
+        lambda source: Aligned(library.through(source), clock),
+        has_state=False,
+    )
 
 
 def _deliver(config: Config, about: AnySink, kernel_id: str, clock: Clock, console: TextIO) -> Job:
@@ -88,7 +114,7 @@ def _runner(config: Config, job: Job, telemetry: Telemetry, clock: Clock) -> Run
     )
     options = RunnerOptions(
         kernel_id=job.kernel_id,
-        start=config.kafka.start if job.stage == "detect" else "earliest",
+        start=config.kafka.start if job.stage in ("rekey", "detect") else "earliest",
         backfill_seconds=config.kafka.backfill if job.stage == "detect" else 0.0,
         commit_interval_s=config.kafka.commit_interval,
         snapshot_interval_s=config.state.snapshot_interval,
@@ -97,7 +123,7 @@ def _runner(config: Config, job: Job, telemetry: Telemetry, clock: Clock) -> Run
         job.name,
         job.through(source),
         KafkaPublisher(config.kafka),
-        FolderStore(Path(config.state.path) / job.name, keep=config.state.keep),
+        FolderStore(Path(config.state.path) / job.name, keep=config.state.keep) if job.has_state else None,
         job.factory,
         options,
         observe=telemetry.publish,

@@ -24,6 +24,7 @@ from engine.config.shipped import shipped
 from engine.config.topic_patterns import owners
 from engine.config.tree import Format, Source
 from engine.config.values import Compression
+from engine.detect.rekey import rekeyed
 from engine.doctor.diagnosis import Diagnosis, Tools, diagnose
 from engine.doctor.findings import CONFIGURED
 from engine.doctor.proposal import source_name
@@ -94,7 +95,8 @@ def _wanted(config: Config, topics: Sequence[str], sampler: Sampler) -> list[str
     if topics:
         return list(dict.fromkeys(topics))
     ours = {topic_name(config.kafka, role) for role in Topic}
-    known = [name for name in sampler.topics() if name not in ours]
+    head = topic_name(config.kafka, rekeyed(""))
+    known = [name for name in sampler.topics() if name not in ours and not name.startswith(head)]
     return [name for name in known if owners(config.sources, name)] if config.sources else known
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connectors.codecs import build_codec
+from connectors.kafka_client import topic_name
 from engine import __version__
 from engine.config import Config
 from engine.config.load import config_id
@@ -11,9 +12,11 @@ from engine.config.tree import Format, Source
 from engine.correlate.stage import CorrelateMachine
 from engine.detect.bank import Bank
 from engine.detect.catalog import SourceCatalog
+from engine.detect.rekey import RekeyMachine, rekeyed
+from engine.detect.rekeyed import RekeyedMachine, SharedCodec
 from engine.detect.stage import DetectMachine
 from engine.errors import UsageError
-from engine.ports import Machine, MachineFactory
+from engine.ports import Codec, Machine, MachineFactory
 from engine.records import Record, Shard, digest
 from engine.respond.stage import RespondMachine
 from engine.wiring.schemas import Library
@@ -31,10 +34,17 @@ def machine_factories(config: Config, library: Library | None = None) -> dict[st
     inventory = inventory_of(config)
 
     def detect(shard: Shard) -> Machine:
+        source = rekeyed_source(config, shard.topic)
+        if source is not None:
+            codec = SharedCodec(build_codec(source, library.schemas(source)), shard.partition, source.rekey)
+            return RekeyedMachine(detecting(shard, source, codec))
         source = source_of(config, shard.topic)
+        return detecting(shard, source, build_codec(source, library.schemas(source)))
+
+    def detecting(shard: Shard, source: Source, codec: Codec) -> Machine:
         return DetectMachine(
             shard,
-            codec=build_codec(source, library.schemas(source)),
+            codec=codec,
             catalog=SourceCatalog(source),
             source=source,
             config=config.detect,
@@ -48,6 +58,22 @@ def machine_factories(config: Config, library: Library | None = None) -> dict[st
         return RespondMachine(shard, config=config.respond, inventory=inventory)
 
     return {"detect": detect, "correlate": correlate, "respond": respond}
+
+
+def rekey_factory(config: Config, library: Library) -> MachineFactory:
+    """How to build the machine that keys a shard's records anew."""
+
+    def rekey(shard: Shard) -> Machine:
+        source = source_of(config, shard.topic)
+        codec = build_codec(source, library.schemas(source))
+        return RekeyMachine(shard, codec=codec, catalog=SourceCatalog(source), source=source)
+
+    return rekey
+
+
+def rekeyed_source(config: Config, topic: str) -> Source | None:
+    """The source whose records, keyed anew, are on this topic; None for any other topic."""
+    return next((s for s in config.sources if s.rekey and topic_name(config.kafka, rekeyed(s.name)) == topic), None)
 
 
 def source_of(config: Config, topic: str) -> Source:

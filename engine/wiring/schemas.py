@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from connectors.kafka_client import topic_name
 from connectors.schemas import Book, SchemaId, Schemas, framed
 from connectors.sources.schooled import Schooled
 from engine.config import Config
 from engine.config.registry import Registry
 from engine.config.topic_patterns import owners
 from engine.config.tree import Format, Source
+from engine.detect.rekey import rekeyed
 from engine.errors import Unreachable
 from engine.logs import get_logger
 from engine.ports import Source as Log
@@ -21,6 +23,7 @@ class Library:
 
     def __init__(self, config: Config) -> None:
         self._sources = [source for source in config.sources if source.format is Format.SCHEMA_REGISTRY]
+        self._rekeyed = {source.name: topic_name(config.kafka, rekeyed(source.name)) for source in self._sources}
         self._books: dict[Registry, Book] = {}
         self._by_topic: dict[str, Book | None] = {}
 
@@ -37,7 +40,7 @@ class Library:
         """The schema that a record needs, and the book to look it up in."""
         topic = record.topic
         if topic not in self._by_topic:
-            found = owners(self._sources, topic)
+            found = [s for s in self._sources if s.rekey and topic == self._rekeyed[s.name]] or owners(self._sources, topic)
             self._by_topic[topic] = self._book(found[0].registry) if found else None
         book = self._by_topic[topic]
         need = framed(record) if book is not None else None
