@@ -21,7 +21,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from detectors import tallies
-from detectors.kernel import as_state
+from detectors.kernel import as_state, bound
 from detectors.tallies import OPEN, ROLE, ROLES_MAX, STATE, SUM
 from engine.config.selectors import Selector, parse
 from engine.config.slo import Ratio, Slo
@@ -103,6 +103,11 @@ class Tallies:
         self._free_groups: list[int] = []
         self._sums: NDArray[np.void] = as_state(np.zeros((0, OPEN), SUM))
         self._first = np.zeros(1, np.int64)
+        self._take = tallies.take
+        if rules:  # compiled before the first sample comes, or not at all
+            one, number = np.zeros(1, np.int64), np.zeros(1)
+            rows, sums = as_state(np.zeros(1, STATE)), as_state(np.zeros((1, OPEN), SUM))
+            self._take = bound(tallies.take, rows, self._roles, one, one, number, BUCKET_NS, one, sums)
 
     @property
     def active(self) -> bool:
@@ -125,7 +130,7 @@ class Tallies:
         chosen = np.flatnonzero((place >= 0) & np.isfinite(raw))
         if len(chosen):
             some = place[chosen], ts_ns[chosen], raw[chosen]
-            tallies.take(self._rows, self._roles, *some, BUCKET_NS, self._first, self._sums)
+            self._take(self._rows, self._roles, *some, BUCKET_NS, self._first, self._sums)
 
     def _place_of(self, key: bytes, ts_ns: int, describe: Callable[[bytes], Series], stats: StepStats) -> int:
         known = self._places.get(key)

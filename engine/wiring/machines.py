@@ -112,7 +112,12 @@ def warm_up(config: Config) -> None:
     for source, value in ((samples, fleet), (lines, b"took %d ms in step %d")):
         shard = Shard("warm-up", 0)
         machine = DetectMachine(
-            shard, codec=build_codec(source), catalog=SourceCatalog(source), source=source, config=config.detect
+            shard,
+            codec=build_codec(source),
+            catalog=SourceCatalog(source),
+            source=source,
+            config=config.detect,
+            counted=(config.slos, config.ratios),
         )
         records = [
             Record(*shard, n, n * _WARM_STEP_NS, b"warm", value % ((n,) * value.count(b"%d"))) for n in range(1, _WARM_RECORDS)
