@@ -130,8 +130,9 @@ def _numbers(leaves: Sequence[Leaf], documents: Sequence[Document]) -> dict[str,
         return {}
     others = [leaf for leaf in leaves if leaf not in numbers]
     labels = _metric_labels(others, documents)
-    heads = {leaf.path.split(".", 1)[0] for leaf in numbers if "." in leaf.path}
-    if len(heads) == 1 and all("." in leaf.path for leaf in numbers) and type(documents[0].get(head := heads.pop())) is dict:
+    heads = {leaf.path.split(".", 1)[0] for leaf in numbers}
+    head = heads.pop() if len(heads) == 1 and all("." in leaf.path for leaf in numbers) else ""
+    if _can_be_said(head) and type(documents[0].get(head)) is dict:
         return {"values": head, "labels": labels}
     if len(numbers) <= NUMBERS_MAX:
         return {"values": {leaf.path: leaf.path for leaf in numbers}, "labels": labels}
@@ -247,4 +248,10 @@ def _scalars(document: Document, head: str, depth: int) -> Iterator[tuple[str, A
 
 def _can_be_said(path: str) -> bool:
     """Whether a mapping can name the place: not where a key reads as something else in a path."""
-    return alternatives(path) == [path] and not path.startswith("=") and expression_of(path) is None and 0 < len(path) <= 200
+    return (
+        path != "."
+        and alternatives(path) == [path]
+        and not path.startswith("=")
+        and expression_of(path) is None
+        and 0 < len(path) <= 200
+    )

@@ -8,7 +8,7 @@ import cramjam
 import orjson
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connectors.codecs.proto import prometheus_write_pb2 as write
@@ -317,6 +317,9 @@ _json = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(_json.map(orjson.dumps), min_size=1, max_size=6))
+@example([b'{"":{"ts":0}}'])
+@example([b'{".":0}'])
+@example([b'{".":{"a":0}}'])
 def test_any_json_gives_a_valid_proposal_or_none(values):
     _, source, _ = said(topic(values))
     if source is not None:
