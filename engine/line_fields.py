@@ -50,7 +50,7 @@ ORIGINS: Final = frozenset(
 )
 """Objects that say where a line comes from: nothing in them is guessed to be a session or a measurement."""
 _NO_NAME: Final = 1 << 30
-_DIGIT: Final = re.compile(r"[0-9]")
+_ID: Final = re.compile(r"(?=[0-]*[^0-])[^0-9]*[0-9]")  # a digit, and something besides zeros and dashes
 
 
 class _Shape(NamedTuple):
@@ -58,7 +58,7 @@ class _Shape(NamedTuple):
 
     sessions: tuple[tuple[str, int], ...]  # members that may name a session, and how well they do: less is better
     numbers: tuple[tuple[str, str], ...]  # members that measure something, and their dotted names
-    inner: tuple[str, ...]  # members that are looked into where they are objects
+    inner: frozenset[str]  # members that are looked into where they are objects
 
 
 class FieldReader:
@@ -78,39 +78,34 @@ class FieldReader:
         """What a document says beside its text; NO_FIELDS when it says nothing."""
         if not self.wanted:
             return NO_FIELDS
-        best, session = _NO_NAME, ""
+        best, session, texts = _NO_NAME, "", self._texts
         numbers: list[tuple[str, float]] = []
-        waiting: list[tuple[str, Members[str, Any]]] = [
-            ("", document)
-        ]  # the document and the objects within it, outer ones first
+        waiting = [("", document)]  # the document and the objects within it, outer ones first
         for prefix, members in waiting:
-            sessions, measured, inner = self._shape(prefix, members)
+            names = (prefix, *members)
+            sessions, measured, inner = self._shapes.get(names) or self._shape(names)
             for name, rank in sessions:
                 text = self._session(members[name]) if rank < best else ""
                 if text:
                     best, session = rank, text
             for name, dotted in measured:
-                number = number_of(members[name], texts=self._texts)
+                number = number_of(members[name], texts=texts)
                 if number is not None:
                     numbers.append((dotted, number))
-            if dict in map(type, members.values()):
-                waiting += self._within(prefix, members, inner)[: OBJECTS_MAX - len(waiting)]
+            if inner and dict in map(type, members.values()):
+                within = [(name, value) for name, value in members.items() if type(value) is dict and name in inner]
+                waiting += [(f"{prefix}{name}.", value) for name, value in within[: OBJECTS_MAX - len(waiting)]]
         if not session and not numbers:
             return NO_FIELDS
         return Fields(session.encode("utf-8", "replace"), tuple(numbers[:NUMBERS_MAX]))
 
-    def _within(self, prefix: str, members: Members[str, Any], inner: tuple[str, ...]) -> list[tuple[str, Members[str, Any]]]:
-        return [(f"{prefix}{name}.", members[name]) for name in inner if type(members[name]) is dict]
-
-    def _shape(self, prefix: str, members: Members[str, Any]) -> _Shape:
-        names = (prefix, *members)
-        shape = self._shapes.get(names)
-        if shape is None:
-            shape = self._shape_anew(prefix, names[1 : MEMBERS_MAX + 1])
-            if sum(map(len, names)) <= SHAPE_CHARS_MAX:
-                if len(self._shapes) >= SHAPES_MAX:
-                    self._shapes.clear()
-                self._shapes[names] = shape
+    def _shape(self, names: tuple[str, ...]) -> _Shape:
+        """What to look at in an object with these names, the prefix of them all first."""
+        shape = self._shape_anew(names[0], names[1 : MEMBERS_MAX + 1])
+        if sum(map(len, names)) <= SHAPE_CHARS_MAX:
+            if len(self._shapes) >= SHAPES_MAX:
+                self._shapes.clear()
+            self._shapes[names] = shape
         return shape
 
     def _shape_anew(self, prefix: str, names: tuple[str, ...]) -> _Shape:
@@ -119,7 +114,7 @@ class FieldReader:
         return _Shape(
             tuple((name, rank) for name, rank in ranks if rank < _NO_NAME),
             tuple((name, prefix + name) for name in short if self._measures(prefix + name)),
-            tuple(name for name in short if self._looks_into(prefix, name)),
+            frozenset(name for name in short if self._looks_into(prefix, name)),
         )
 
     def _looks_into(self, prefix: str, name: str) -> bool:
@@ -143,7 +138,7 @@ class FieldReader:
         text = value if type(value) is str else str(value) if type(value) is int else ""
         if len(text) > SESSION_CHARS_MAX or text in ("", "-"):
             return ""
-        if self._guesses_session and (len(text) < SESSION_CHARS_MIN or not text.strip("0-") or _DIGIT.search(text) is None):
+        if self._guesses_session and (len(text) < SESSION_CHARS_MIN or _ID.match(text) is None):
             return ""
         return text
 

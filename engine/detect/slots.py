@@ -9,6 +9,7 @@ they are the same however the log is cut.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import compress
 from typing import Final
@@ -31,7 +32,8 @@ LOOK_LINES: Final = 20
 """Lines of a template after which it is known whether it has numbers."""
 LINES_MIN: Final = 20
 FIELDS_MAX: Final = 1000
-"""Names of numbers beside texts, of a shard."""
+STREAM_FIELDS_MAX: Final = 100
+"""Names of numbers beside texts, of a shard and of those that one stream was the first to use."""
 PLACES: Final = 1 << 12
 """Places of numbers in one line: those of the text first, then a place for each name."""
 BUCKETS_MIN: Final = 3
@@ -39,6 +41,7 @@ BUCKETS_MIN: Final = 3
 FEW: Final = 200
 """So many numbers are added up one by one: to sort them first would take longer."""
 UNKNOWN, NUMBERS, NONE = 0, 1, 2
+_FREE: Final = ("", -1)
 _THOUSANDTHS: Final = 1000.0
 _SECOND_NS: Final = 1_000_000_000
 Ints = NDArray[np.int64]
@@ -63,7 +66,7 @@ class Saved(msgspec.Struct):
     closed: int | None = None  # buckets before this one are closed
     verdict: dict[int, int] = {}  # of a template: UNKNOWN, NUMBERS, NONE
     looked: dict[int, int] = {}  # lines of those still unknown
-    fields: list[str] = []  # names of numbers beside texts, as they came
+    fields: list[tuple[str, int]] = []  # names of numbers beside texts, and the stream that used each first; "" is free
 
 
 class Slots:
@@ -79,6 +82,8 @@ class Slots:
         self._of_stream: dict[int, int] = {}
         self._codes: dict[bytes, int] = {}
         self._place_of: dict[str, int] = {}
+        self._named: dict[int, int] = {}  # of a stream: names that it was the first to use
+        self._free: list[int] = []  # names that are free, the lowest last
 
     # ------------------------------------------------------------------------------------------ lines
     def take(self, lines: Lines, stream: Ints, template: NDArray[np.int32], stats: StepStats) -> None:
@@ -109,30 +114,39 @@ class Slots:
         if not numbers:
             return
         names, values = zip(*numbers, strict=True)
-        line, place = np.repeat(np.arange(len(fields)), each), self._places(names, stats)
+        line = np.repeat(np.arange(len(fields)), each)
+        place = self._places(names, of[0][line], stats)
         taken = (place >= 0) & (index[line] >= 0)
         line, place = line[taken], place[taken]
         if len(line):
             value = _thousandths(np.array(values, np.float64)[taken])
             self._add(index[line] * PLACES + place, of[0][line], of[1][line], value)
 
-    def _places(self, names: Sequence[str], stats: StepStats) -> Ints:
-        """The places of numbers with these names; -1 for names that are too many."""
+    def _places(self, names: Sequence[str], stream: Ints, stats: StepStats) -> Ints:
+        """The places of numbers with these names, of these streams; -1 for names that are too many."""
         get = self._place_of.get
         places = [get(name, -1) for name in names]
         if -1 in places:
-            for at, name in enumerate(names):
-                places[at] = self._place(name)
+            for at, (name, of) in enumerate(zip(names, stream.tolist(), strict=True)):
+                places[at] = self._place(name, of)
             refused = places.count(-1)
             if refused:
                 stats.count(Metric.LIMITS_REACHED, refused, "number_names_max")
         return np.array(places, np.int64)
 
-    def _place(self, name: str) -> int:
-        place = self._place_of.get(name, -1)
-        if place < 0 and len(self.saved.fields) < FIELDS_MAX:
-            place = self._place_of[name] = NUMBERS_MAX + len(self.saved.fields)
-            self.saved.fields.append(name)
+    def _place(self, name: str, stream: int) -> int:
+        place, fields = self._place_of.get(name, -1), self.saved.fields
+        if place >= 0 or self._named.get(stream, 0) >= STREAM_FIELDS_MAX:
+            return place
+        if not self._free:
+            if len(fields) >= FIELDS_MAX:
+                return -1
+            self._free.append(len(fields))
+            fields.append(_FREE)
+        at = self._free.pop()
+        fields[at] = name, stream
+        self._named[stream] = self._named.get(stream, 0) + 1
+        place = self._place_of[name] = NUMBERS_MAX + at
         return place
 
     def _look(self, index: Ints, has: NDArray[np.bool_]) -> None:
@@ -172,7 +186,7 @@ class Slots:
             return None
         self._of_stream[stream] = self._of_stream.get(stream, 0) + 1
         place = code % PLACES
-        which = ("slot", str(place + 1)) if place < NUMBERS_MAX else ("field", self.saved.fields[place - NUMBERS_MAX])
+        which = ("slot", str(place + 1)) if place < NUMBERS_MAX else ("field", self.saved.fields[place - NUMBERS_MAX][0])
         labels = tuple(sorted((*source.labels, ("template", name), which)))
         series = structs.replace(
             source, key=series_key("log_value", labels), name="log_value", labels=labels, kind=ValueKind.GAUGE
@@ -221,6 +235,22 @@ class Slots:
             watch.settle((bucket + 1) * self._bucket_ns)
             for code in [code for code, slot in saved.slots.items() if slot.last_bucket < bucket - self._idle_buckets]:
                 self._drop(code, watch, row, step)
+            self._forget_names()
+
+    def _forget_names(self) -> None:
+        """Names of which there is no number any more are free."""
+        saved = self.saved
+        counted = (code for counts in saved.open.values() for code in counts)
+        used = {code % PLACES - NUMBERS_MAX for code in (*saved.slots, *counted)}
+        saved.fields = [field if at in used else _FREE for at, field in enumerate(saved.fields)]
+        self._name_places()
+
+    def _name_places(self) -> None:
+        """What follows from the names that are saved."""
+        named = [(at, *field) for at, field in enumerate(self.saved.fields) if field != _FREE]
+        self._place_of = {name: NUMBERS_MAX + at for at, name, _ in named}
+        self._named = dict(Counter(stream for _, _, stream in named))
+        self._free = [at for at, field in reversed([*enumerate(self.saved.fields)]) if field == _FREE]
 
     def _score(
         self, codes: list[int], counts: dict[int, tuple[int, int, int]], ts_ns: int, watch: Watch, row: int, step: Step
@@ -255,14 +285,14 @@ class Slots:
         if code is None:
             return None
         place = code % PLACES
-        return code // PLACES, f"number {place + 1}" if place < NUMBERS_MAX else self.saved.fields[place - NUMBERS_MAX]
+        return code // PLACES, f"number {place + 1}" if place < NUMBERS_MAX else self.saved.fields[place - NUMBERS_MAX][0]
 
     # ------------------------------------------------------------------------------------------ snapshots
     def restore(self, saved: Saved) -> None:
         self.saved = saved
         self._none = np.array(sorted(template for template, verdict in saved.verdict.items() if verdict == NONE), np.int64)
         self._codes = {slot.series.key: code for code, slot in saved.slots.items()}
-        self._place_of = {name: NUMBERS_MAX + number for number, name in enumerate(saved.fields)}
+        self._name_places()
         self._of_stream = {}
         for slot in saved.slots.values():
             self._of_stream[slot.stream] = self._of_stream.get(slot.stream, 0) + 1

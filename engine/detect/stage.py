@@ -36,7 +36,7 @@ from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
 from engine.records import Lines, Record, Run, Shard, Watermark, digest
 
-VERSION: Final = 5
+VERSION: Final = 6
 _SECOND_NS: Final = 1_000_000_000
 
 

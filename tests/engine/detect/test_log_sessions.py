@@ -146,9 +146,31 @@ def test_fields_neither_depend_on_cuts_nor_on_a_restore(cut):
     assert [name for name in saved.columns if saved.columns[name].tobytes() != other.columns[name].tobytes()] == []
 
 
-def test_names_of_numbers_have_a_bound(monkeypatch):
-    monkeypatch.setattr(slots, "FIELDS_MAX", 2)
-    lines = [({"service": "s"}, 1.0, 9, "done", ["", [[f"x{n}_ms", 1.0]]]) for n in range(5)]
+def named(names: range, at: float, service: str = "s") -> list:
+    return [({"service": service}, at, 9, "done", ["", [[f"x{n}_ms", 1.0]]]) for n in names]
+
+
+def test_names_of_numbers_have_a_bound_for_a_shard_and_for_what_one_stream_may_take(monkeypatch):
+    monkeypatch.setattr(slots, "FIELDS_MAX", 3)
+    monkeypatch.setattr(slots, "STREAM_FIELDS_MAX", 2)
+    lines = [*named(range(5), 1.0), *named(range(5, 8), 1.0, "other"), *named(range(8), 1.0, "third")]
     shard = machine(QUICK)
     _, stats = play(shard, [record(0, 1.0, l=lines)])
-    assert stats.counts[Metric.LIMITS_REACHED, ("number_names_max",)] == 3
+    assert stats.counts[Metric.LIMITS_REACHED, ("number_names_max",)] == 3 + 2 + 5
+
+
+def test_names_that_are_used_no_more_make_room(monkeypatch):
+    monkeypatch.setattr(slots, "FIELDS_MAX", 3)
+    short = QUICK.model_copy(update={"idle_after": 300.0})
+    log = [record(n, 30.0 * n, l=named(range(2, 4) if n else range(2), 30.0 * n)) for n in range(80)]
+    whole, parts = machine(short), machine(short)
+    _, stats = play(whole, log)
+    play(parts, log[:50])
+    saved = parts.snapshot()
+    parts = machine(short)
+    parts.restore(saved)
+    play(parts, log[50:])
+    fields = [msgspec.json.decode(shard.snapshot().columns["lines.saved"].tobytes())[2]["fields"] for shard in (whole, parts)]
+    assert sorted(name for name, _ in fields[0] if name) == ["x2_ms", "x3_ms"]
+    assert fields[0] == fields[1]
+    assert 0 < stats.counts[Metric.LIMITS_REACHED, ("number_names_max",)] < 79
