@@ -11,8 +11,11 @@ import orjson
 
 BENCHMARKS: dict[str, str] = {
     "pipeline": "messages a second from a topic to alerts, beside a bare consume loop, Quix Streams and Bytewax",
+    "latency": "milliseconds from a record's producer to what the detect stage says with it, at a steady rate",
     "formats": "points or lines a second of each input format: as a library reads it, and by the short way where there is one",
     "attack": "a new series for every sample: memory over time, and what it does to honest series of the same partition",
+    "memory": "resident memory of many live series, and over fifty million messages",
+    "poison": "one record in ten is broken: what it costs, and whether just these go to the dead letters",
     "kernels": "samples a second of each detector kernel and of the whole bank, beside river",
     "fleets": "one pod that is off among forty, and new pods in their first hours: found and false, on made-up fleets",
     "entities": "several metrics that are a little off together: found and false, on made-up entities",

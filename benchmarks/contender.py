@@ -1,12 +1,13 @@
 """One contender of the pipeline benchmark, in a process of its own: `python -m benchmarks.contender NAME BOOTSTRAP TOPIC MESSAGES`.
 
 `consume` is a bare loop over the client, the ceiling for anything in Python. `foreshock` is the daemon's whole detect stage:
-decode, default detectors, alerts, stamps, commits, snapshots, metrics. Prints one JSON line: messages, seconds from the
+decode, default detectors, alerts, stamps, commits, snapshots, metrics; `live` is the same without an end. Prints one JSON line: messages, seconds from the
 first record to the last (for foreshock: to the last commit).
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -65,16 +66,19 @@ class Timed(Bounded):
 
 
 def foreshock(bootstrap: str, topic: str, expected: int, ends: dict[Shard, int]) -> float:
-    """Seconds for the whole detect stage."""
+    """Seconds for the whole detect stage; without ends it runs until it is told to stop."""
     config = configuration(bootstrap, topic)
     telemetry = build_telemetry(config)
     warm_up(config)
     spare_collector()
-    source = Timed(KafkaSource([topic], group=f"{config.kafka.group_prefix}-detect", kafka=config.kafka), ends)
+    kafka = KafkaSource([topic], group=f"{config.kafka.group_prefix}-detect", kafka=config.kafka)
+    source = Timed(kafka, ends)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with TemporaryDirectory() as folder:
         runner = Runner(
             "detect",
-            source,
+            source if ends else kafka,
             KafkaPublisher(config.kafka),
             FolderStore(Path(folder)),
             machine_factories(config)["detect"],
@@ -83,7 +87,7 @@ def foreshock(bootstrap: str, topic: str, expected: int, ends: dict[Shard, int])
             log=get_logger("bench"),
             clock=SystemClock(),
         )
-        if runner.run(threading.Event()):
+        if runner.run(stop):
             raise SystemExit(f"the runner failed after {expected} messages: {runner.health.ended}")
     return source.committed - source.first
 
@@ -117,8 +121,8 @@ def _ends(bootstrap: str, topic: str) -> dict[Shard, int]:
 
 def main() -> None:
     name, bootstrap, topic, expected = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-    if name == "foreshock":
-        seconds = foreshock(bootstrap, topic, expected, _ends(bootstrap, topic))
+    if name in ("foreshock", "live"):
+        seconds = foreshock(bootstrap, topic, expected, _ends(bootstrap, topic) if name == "foreshock" else {})
     else:
         seconds = consume(bootstrap, topic, expected)
     sys.stdout.write(orjson.dumps({"messages": expected, "seconds": seconds}).decode() + "\n")

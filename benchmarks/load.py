@@ -23,18 +23,17 @@ def produce(bootstrap: str, topic: str, count: int, seed: int) -> int:
         number = n % SERIES
         host = f"h{number}"
         ts_ms = START_MS + n // SERIES * STEP_MS
-        value = orjson.dumps(
-            {
-                "name": "cpu_usage",
-                "labels": {"host": host, "region": "eu-west-1", "service": f"s{number % 50}", "zone": "a"},
-                "ts": ts_ms,
-                "value": round(float(values[n]), 4),
-            }
-        )
+        value = payload(number, ts_ms, float(values[n]))
         size += len(value)
         _send(producer, topic, host.encode(), value, ts_ms)
     producer.flush(60)
     return size
+
+
+def payload(number: int, ts_ms: int, value: float) -> bytes:
+    """One point of the series of that number."""
+    labels = {"host": f"h{number}", "region": "eu-west-1", "service": f"s{number % 50}", "zone": "a"}
+    return orjson.dumps({"name": "cpu_usage", "labels": labels, "ts": ts_ms, "value": round(value, 4)})
 
 
 def _send(producer: Producer, topic: str, key: bytes, value: bytes, ts_ms: int) -> None:

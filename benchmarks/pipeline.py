@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import orjson
 
+from benchmarks.brokers import broker
 from benchmarks.load import produce
 from benchmarks.report import machine, spread
 from connectors.broker.embedded import EmbeddedBroker
-from tests.integration.kafka_server import KafkaServer, NotHere
 
 ROOT = Path(__file__).parents[1]
 RIVALS_PYTHON = ROOT / ".venv-rivals" / "bin" / "python"
@@ -46,17 +46,16 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
     """Figures of all contenders. The option `embedded` leaves the real broker out."""
     if options not in ([], ["embedded"]):
         raise SystemExit(f"pipeline knows one option, embedded: {' '.join(options)}")
-    real = None if quick or options else _real_broker()
-    partitions, count, rounds = REAL if real else QUICK if quick else EMBEDDED
-    with closing(real or EmbeddedBroker()) as broker:
-        for name, parts in ((TOPIC, partitions), ("bench.alerts", 1), *((f"foreshock.{t}", 1) for t in _own())):
-            broker.create_topic(name, parts)
-        size = produce(broker.bootstrap, TOPIC, count, SEED)
+    with closing(broker(embedded=quick or bool(options))) as kafka:
+        real = not isinstance(kafka, EmbeddedBroker)
+        partitions, count, rounds = REAL if real else QUICK if quick else EMBEDDED
+        kafka.create_topic(TOPIC, partitions)
+        size = produce(kafka.bootstrap, TOPIC, count, SEED)
         names = ["consume", "foreshock", *(RIVALS if RIVALS_PYTHON.exists() else ())]
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):
             for name in names:
-                seconds[name].append(_timed(name, broker.bootstrap, count))
+                seconds[name].append(_timed(name, kafka.bootstrap, count))
     rates = {name: spread(count / s for s in values) for name, values in seconds.items()}
     ours = rates["foreshock"]["median"]
     return {
@@ -71,20 +70,6 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
         "left_out": [] if RIVALS_PYTHON.exists() else sorted(RIVALS),
         "machine": machine(),
     }
-
-
-def _real_broker() -> KafkaServer | None:
-    try:
-        return KafkaServer()
-    except NotHere as error:
-        sys.stderr.write(f"{error}: on the embedded broker instead\n")
-        return None
-
-
-def _own() -> list[str]:
-    from engine.records import Topic
-
-    return [str(topic) for topic in Topic]
 
 
 def _timed(name: str, bootstrap: str, count: int) -> float:
