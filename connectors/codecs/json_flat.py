@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from connectors.codecs import flat_scan
@@ -167,6 +168,11 @@ def is_flat(mapping: Mapping) -> bool:
     paths = _paths(mapping)
     plain = all(path.isascii() and path.isidentifier() for path in paths) and len(set(paths)) == len(paths)
     return plain and mapping.time_unit != "auto_iso" and not (mapping.kind or mapping.records or mapping.split_entity)
+
+
+def specimen(mapping: Mapping) -> bytes:
+    """A document of this form."""
+    return orjson.dumps(dict(zip(_paths(mapping), ("warm-up", {"host": "none"}, 1, 1.0), strict=True)))
 
 
 def _paths(mapping: Mapping) -> tuple[str, str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connectors.codecs import build_codec
+from connectors.codecs.json_flat import is_flat, specimen
 from connectors.kafka_client import topic_name
 from engine import __version__
 from engine.config import Config
@@ -106,6 +107,8 @@ def kernel_ids(config: Config) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------------------ warm-up
 def warm_up(config: Config) -> None:
     """Compile (or load) every kernel by stepping throw-away machines, before a broker is asked for any record."""
+    for source in config.sources:
+        _warm_codec(source)
     samples = Source(name="warm-up", topics=["warm-up"], format=Format.INFLUX)
     lines = Source(name="warm-up", topics=["warm-up"], format=Format.TEXT)
     fleet = b"\n".join(b"warm,host=%d memory=%%d,total=%%di" % host for host in range(_WARM_HOSTS))
@@ -125,3 +128,10 @@ def warm_up(config: Config) -> None:
         machine.step(records)
         machine.finish()
         machine.restore(machine.snapshot())
+
+
+def _warm_codec(source: Source) -> None:
+    """The kernels of the source's own format: any record moves them, one of its form moves them all."""
+    values = [b"", specimen(source.mapping) if source.format is Format.JSON and is_flat(source.mapping) else b"{}"]
+    records = [Record("warm-up", 0, n, n, None, value) for n, value in enumerate(values, 1)]
+    build_codec(source).decode(records, SourceCatalog(source))

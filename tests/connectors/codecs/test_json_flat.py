@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.codecs import build_codec
-from connectors.codecs.json_flat import FlatReader
+from connectors.codecs.json_flat import FlatReader, is_flat, specimen
 from engine.config.tree import Format, Mapping, Source
 from engine.detect.catalog import SourceCatalog
 from engine.records import Record
@@ -148,3 +148,13 @@ def test_a_batch_that_is_new_is_learned_while_it_is_read(monkeypatch):
     monkeypatch.setattr(FlatReader, "_put_unusual", lambda reader, row, *more: (read.append(row), general(reader, row, *more)))
     assert len(_seen(*_codec("labels"), payloads)[0]) == 1000
     assert read == list(range(64))
+
+
+def test_a_specimen_is_a_document_of_the_form_of_its_mapping():
+    """It is what the kernels are compiled with before the first record comes."""
+    mapping = Mapping(time="at", time_unit="s", name="metric", values={"": "number"}, labels="tags")
+    assert is_flat(mapping)
+    codec = build_codec(source := Source(name="s", topics=["t"], format=Format.JSON, mapping=mapping))
+    decoded = codec.decode([Record("t", 0, 0, 5, None, specimen(mapping))], SourceCatalog(source))
+    assert list(decoded.samples.key) == [b'warm-up{host="none"}']
+    assert (decoded.samples.ts_ns.tolist(), decoded.samples.value.tolist()) == ([1_000_000_000], [1.0])
