@@ -114,6 +114,7 @@ def bad_direction(family: Family) -> int:
 _UNITS = re.compile(r"[_.](seconds|bytes|ratio|percent|total|count|milliseconds|ms)$")
 
 
+@lru_cache(maxsize=65_536)
 def in_words(metric: str) -> str:
     """A metric's name for people.
 

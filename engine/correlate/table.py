@@ -7,7 +7,9 @@ is floored by the series' own resolution, by its level and by the scale that the
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ _STRONG = 0.7
 _NOISE = 2.0
 _LEVEL_FLOOR = 0.03
 _PEERS_FLOOR = 0.5
+_PEERS_LEAST = 3
 _ZERO = 1e-12
 _USUAL_MOST = 3.0
 _LATELY_ROWS = 8
@@ -72,12 +75,15 @@ def with_edges(table: Table) -> Table:
 
 def _sides(table: Table, words: frozenset[str]) -> dict[tuple[str, str], int]:
     """Latencies whose names have one of these words: (entity, name without it) → column."""
-    found = {}
-    for k, (entity, metric) in enumerate(zip(table.entities, table.metrics, strict=True)):
-        side = next((word for word in _WORD.findall(metric) if word.lower() in words), "")
-        if side and family_of(metric) is Family.LATENCY:
-            found[entity, metric.replace(side, "", 1)] = k
-    return found
+    rests = (_without(metric, words) for metric in table.metrics)
+    return {(entity, rest): k for k, (entity, rest) in enumerate(zip(table.entities, rests, strict=True)) if rest}
+
+
+@lru_cache(maxsize=65_536)
+def _without(metric: str, words: frozenset[str]) -> str:
+    """The name of a latency without the first of these words; "" if it has none of them."""
+    side = next((word for word in _WORD.findall(metric) if word.lower() in words), "")
+    return metric.replace(side, "", 1) if side and family_of(metric) is Family.LATENCY else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +156,24 @@ def _scale(before: Floats, center: Floats, metrics: tuple[str, ...], tops: Float
     level = np.abs(center)
     relative = own / np.maximum(level, _ZERO)
     floor = _LEVEL_FLOOR * level
-    for name in set(metrics):
-        peers = np.array([k for k, metric in enumerate(metrics) if metric == name])
+    for peers in _peers(metrics):
         usual = relative[peers][np.isfinite(relative[peers]) & (level[peers] > _ZERO)]
-        if len(usual) >= 3:
+        if len(usual) >= _PEERS_LEAST:
             floor[peers] = np.fmax(floor[peers], _PEERS_FLOOR * np.median(usual) * level[peers])
-            floor[peers] = np.fmax(floor[peers], 0.1 * np.nanmedian(own[peers]))
+            floor[peers] = np.fmax(floor[peers], 0.1 * _median(own[peers, None])[0])
     moved_step = np.where(step > 0, step, np.inf)
     smallest = moved_step.min(axis=0) if len(step) else np.full(before.shape[1], np.inf)
     resolution = np.where(np.isfinite(smallest), smallest, 0.0) / 2
     floor = np.fmax(floor, _SHARE_FLOOR * tops)
     return np.asarray(np.fmax(np.fmax(np.fmax(own, floor), resolution), _ZERO))
+
+
+def _peers(metrics: tuple[str, ...]) -> Iterator[NDArray[np.intp]]:
+    """The columns of each metric that enough entities have."""
+    columns: dict[str, list[int]] = {}
+    for k, metric in enumerate(metrics):
+        columns.setdefault(metric, []).append(k)
+    return (np.array(peers) for peers in columns.values() if len(peers) >= _PEERS_LEAST)
 
 
 def _trust(before: Floats, center: Floats, scale: Floats, rows: int) -> Floats:

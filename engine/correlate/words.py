@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _NS = 1_000_000_000
 _TEXT_MAX = 80
@@ -33,7 +34,12 @@ def clean(text: str) -> str:
 
 def clock(ts_ns: int) -> str:
     """Time of day in UTC: `14:03:05`."""
-    return datetime.fromtimestamp(ts_ns // _NS, UTC).strftime("%H:%M:%S")
+    return _clock(ts_ns // _NS)
+
+
+@lru_cache(maxsize=4_096)
+def _clock(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
 
 
 def number(value: float) -> str:
