@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 import numpy as np
 import orjson
@@ -194,6 +196,38 @@ def stories(draw: st.DrawFn) -> Timeline:
             story.fires(minute, "cart:latency", id=f"a{minute}")
         story.passes(minute + 1.5)
     return story.passes(minute + 30)
+
+
+def _shards(bad: list[float]) -> list[list]:
+    """Two shards that count the same objective, each in its own order of time."""
+    told = []
+    for source, share in (("a", 0.25), ("b", 0.75)):
+        story = Timeline()
+        for minute, count in enumerate(bad):
+            story.counts(minute, SLO.name, share * count, share * 1000, source=source).passes(minute + 1.5, source)
+        told.append(story.passes(len(bad) + 30, source, final=True).messages)
+    return told
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.sampled_from([0.0, 40.0, 1000.0]), min_size=1, max_size=20), st.integers(0, 2**32))
+def test_how_the_shards_are_woven_does_not_matter(bad, seed):
+    order = random.Random(seed)
+    first, second = _shards([0.0] * 60 + bad)
+    plain = [message for pair in zip(first, second, strict=True) for message in pair]
+    queues, mixed = [list(first), list(second)], [first[0], second[0]]  # every shard is heard of before anybody is waited for
+    for queue in queues:
+        queue.pop(0)
+    while any(queues):
+        mixed.append(order.choice([queue for queue in queues if queue]).pop(0))
+    gists = [
+        {
+            (i.id, i.revision, i.title, i.severity, i.ts_ns, str(i.impact))
+            for i in incidents(outputs(records(log), slos=[SLO], finish=True, source_timeout=86_400.0))
+        }
+        for log in (plain, mixed)
+    ]
+    assert gists[0] == gists[1]
 
 
 @settings(max_examples=12, deadline=None)
