@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.correlate.incidents import TOLD, Book
+from engine.correlate.kinds import NO_PROBLEM
 from engine.correlate.state import LiveIncident
 from engine.correlate.suppress import Maintenance, Silence
 from engine.correlate.topology import CALLS
-from engine.correlate.twins import NO_PROBLEM
 from engine.correlate.words import clean
 from engine.errors import DecodeError
 from engine.metrics import Metric

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+NO_PROBLEM: Final = "false"
+"""The verdict of people who say that it was none."""
 
 
 class Later(msgspec.Struct, array_like=True):
@@ -22,7 +27,7 @@ class Kind(msgspec.Struct):
     times: int = 1
     fixed_by: str = ""
     cause: str = ""  # the entity that people named
-    verdict: str = ""  # `false`: they said that it was no problem
+    verdict: str = ""  # NO_PROBLEM or another word
     began_ns: list[int] = []  # the latest few beginnings
     longest_ns: int = 0  # from beginning to recovery
     later: dict[str, Later] = {}  # by its words

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Final
 
-from engine.correlate.kinds import Kind, Later
+from engine.correlate.kinds import NO_PROBLEM, Kind, Later
 from engine.correlate.likeness import Features, blended, hash_of, in_words, later_of
 from engine.correlate.rhythm import rhythm
 from engine.correlate.state import LiveIncident
@@ -79,7 +79,7 @@ def told(kind: Kind, likeness: float, words: Mapping[str, float], began_ns: int)
         last_seen_ts_ns=kind.last_ns,
         fixed_by=kind.fixed_by,
         cause=kind.cause,
-        is_harmless=kind.verdict == "false",
+        is_harmless=kind.verdict == NO_PROBLEM,
         recurs=usual_time(kind, began_ns),
         shared=[in_words(feature) for feature in strongest],
         next=_next(kind, words),

@@ -10,7 +10,7 @@ from math import sqrt
 from typing import Final, NamedTuple
 
 from engine.config.tree import Correlate
-from engine.correlate.kinds import Kind, Past
+from engine.correlate.kinds import NO_PROBLEM, Kind, Past
 from engine.correlate.likeness import Alike, Features, alike, features_of, hashed
 from engine.correlate.lore import again, kind_of, seen_again, told, usual_time
 from engine.correlate.state import LiveIncident
@@ -20,8 +20,6 @@ SAME: Final = 0.8
 """So alike, an incident is the same kind come again; less alike, it is a kind of its own."""
 BEGINS: Final = 0.9
 """So much of an incident must be in a kind for it to begin like it."""
-NO_PROBLEM: Final = "false"
-"""The verdict of people who say so."""
 SHOWN_MAX: Final = 3
 COMMON: Final = 100
 """A feature of more kinds than this leads to none of them."""
