@@ -62,7 +62,7 @@ dashboards: $(STAMP)  ## write the Grafana dashboard from configs/grafana/genera
 	@$(BIN)/python configs/grafana/generate.py
 
 lock: $(STAMP)  ## resolve the requirements anew
-	@$(COMPILE) pyproject.toml -o requirements/run.lock
+	@$(COMPILE) --extra registry pyproject.toml -o requirements/run.lock
 	@$(COMPILE) --group dev pyproject.toml -o requirements/dev.lock
 	@$(COMPILE) --group rivals pyproject.toml -o requirements/rivals.lock
 	@$(COMPILE) --group miners -o requirements/miners.lock
