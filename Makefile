@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench rivals kafka docs proto dashboards lock clean
+.PHONY: help setup demo test check format bench rivals kafka interop docs proto dashboards lock clean
 
 help:  ## print these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ rivals: $(STAMP)  ## the rivals' own environments, so that the benchmarks of pip
 
 kafka: $(STAMP)  ## start a real Apache Kafka on this machine to play with (Java and Maven needed)
 	@$(BIN)/python tests/integration/kafka_server.py
+
+interop: $(STAMP)  ## real rsyslog, Prometheus and others feed a real Apache Kafka: what they sent is what is scored
+	@$(BIN)/pytest -n 0 -m interop tests/integration/interop
 
 docs: $(STAMP)  ## write docs/reference and configs/full.yaml from the code
 	@$(BIN)/python docs/generate.py

@@ -86,11 +86,12 @@ class Reject(StrEnum):
     BAD_LABELS = "bad_labels"  # more labels, or longer ones, than the limits allow
     UNSUPPORTED = "unsupported"  # a valid message of a kind this codec does not read
     STALE = "stale"  # says that a series has ended, or has no value now: counted, no dead letter
+    UNLIMITED = "unlimited"  # an infinity, or 1e15 and more, as programs write "no limit": counted, no dead letter
     METADATA = "metadata"  # says what metrics are and holds no value: counted, no dead letter
     CODEC_FAILED = "codec_failed"  # the codec itself failed on this record: a defect of ours, contained
 
 
-QUIET: Final = frozenset({Reject.STALE, Reject.METADATA})
+QUIET: Final = frozenset({Reject.STALE, Reject.UNLIMITED, Reject.METADATA})
 """What producers send on purpose and nobody needs to look at."""
 
 

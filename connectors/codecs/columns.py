@@ -26,6 +26,7 @@ from engine.records import (
 
 VALUE_MAX = 1e15
 """Larger values are no measurements; beyond 2^53 a float64 cannot count by ones any more."""
+NOT_FINITE = "not a finite number below 1e15"
 _DETAIL_MAX = 200
 
 
@@ -55,6 +56,7 @@ class ColumnsBuilder:
     """Collects what one batch gives and what of it is rejected, in the order of its records."""
 
     __slots__ = (
+        "_beyond",
         "_bulks",
         "dependencies",
         "distributions",
@@ -75,8 +77,10 @@ class ColumnsBuilder:
         "spans",
     )
 
-    def __init__(self, line_bytes_max: int) -> None:
+    def __init__(self, line_bytes_max: int, *, beyond: Reject = Reject.NOT_FINITE) -> None:
+        """`beyond` is the reason for infinities and numbers of 1e15 and more."""
         self.line_bytes_max = line_bytes_max
+        self._beyond = beyond
         self.sample_rows: list[int] = []
         self.sample_keys: list[bytes] = []
         self.sample_times: list[int] = []
@@ -157,7 +161,8 @@ class ColumnsBuilder:
         good = np.abs(values) < VALUE_MAX  # False for NaN too
         if not good.all():
             for n in np.flatnonzero(~good):
-                self.reject(self.sample_rows[n], Reject.NOT_FINITE, f"{keys[n].decode()}: not a finite number below 1e15")
+                reason = Reject.NOT_FINITE if np.isnan(values[n]) else self._beyond
+                self.reject(self.sample_rows[n], reason, f"{keys[n].decode()}: {NOT_FINITE}")
             keys = [keys[n] for n in np.flatnonzero(good)]
             rows, times, values = rows[good], times[good], values[good]
         return _merged(self._bulks, Samples(rows, keys, times, values)) if self._bulks else Samples(rows, keys, times, values)

@@ -46,7 +46,7 @@ class InfluxCodec:
         if catalog is not self._catalog:
             self._heads.clear()
             self._catalog = catalog
-        out = ColumnsBuilder(self._line_bytes_max)
+        out = ColumnsBuilder(self._line_bytes_max, beyond=Reject.UNLIMITED)
         for row, record in enumerate(records):
             before = out.marks()
             for line in _lines(record.value or b""):

@@ -201,7 +201,7 @@ class OtlpMetricsCodec:
         """As `ports.Codec`."""
         if self._reader is None or catalog is not self._catalog:
             self._reader, self._points, self._catalog = MetricsReader(self._source, catalog), PointReader(), catalog
-        out = ColumnsBuilder(self._source.line_bytes_max)
+        out = ColumnsBuilder(self._source.line_bytes_max, beyond=Reject.UNLIMITED)
         left = self._points.take(records, out) if self._short else [(row, False) for row in range(len(records))]
         for row, is_plain in left:
             value = records[row].value or b""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.codecs import remote_scan
-from connectors.codecs.columns import VALUE_MAX, ColumnsBuilder
+from connectors.codecs.columns import NOT_FINITE, VALUE_MAX, ColumnsBuilder
 from connectors.codecs.known_parts import KnownParts
 from connectors.codecs.remote_scan import KNOWN, ODD, REFERENCES_MAX, UNKNOWN
 from detectors.parts import PADDING
@@ -43,13 +43,16 @@ class SampleReader:
         samples, verdict, _ = self._scan(bodies, learn=False)
         number = samples.bits.view(np.float64)
         is_stale, is_dropped = np.isnan(number), samples.code == self._known.words.find(b"")
-        verdict[samples.row[~(np.abs(number) < VALUE_MAX) & ~is_stale]] = ODD
+        is_beyond = ~(np.abs(number) < VALUE_MAX) & ~is_stale
         told = np.bincount(samples.row[~is_dropped], minlength=len(bodies))
         verdict[(verdict == KNOWN) & (told == 0)] = ODD
         keep = (verdict[samples.row] == KNOWN) & ~is_dropped
         for row in rows[samples.row[keep & is_stale]].tolist():
             out.reject(row, Reject.STALE, STALE)
-        keep &= ~is_stale
+        for at in np.flatnonzero(keep & is_beyond).tolist():
+            name = self._known.words.all[samples.code[at]].decode()
+            out.reject(int(rows[samples.row[at]]), Reject.UNLIMITED, f"{name}: {NOT_FINITE}")
+        keep &= ~is_stale & ~is_beyond
         keys = Coded(self._known.words, samples.code[keep])
         out.bulk(rows[samples.row[keep]], keys, samples.ms[keep] * _MILLISECOND_NS, number[keep])
         left = np.flatnonzero(verdict != KNOWN)

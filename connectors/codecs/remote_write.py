@@ -64,7 +64,7 @@ class RemoteWriteCodec:
             self._families.clear()
             self._samples = SampleReader(SAMPLES_MAX)
             self._catalog = catalog
-        out = ColumnsBuilder(self._line_bytes_max)
+        out = ColumnsBuilder(self._line_bytes_max, beyond=Reject.UNLIMITED)
         for rows, bodies in _portions(records, out):
             everything = [(place, False) for place in range(len(rows))]
             left = self._samples.take(np.array(rows, np.int32), bodies, out) if self._short else everything

@@ -126,7 +126,7 @@ def test_another_catalog_is_asked_anew(catalog, record):
         (b'm v="a\nb",x=1 5\nm v="c",x=2 6', 2, []),
         (b'm v="never closed\nm x=1', 0, [Reject.MALFORMED]),
         (b"m v=NaN,w=1 5", 0, [Reject.MALFORMED]),
-        (b"m v=1e16,w=1 5", 1, [Reject.NOT_FINITE]),
+        (b"m v=1e16,w=1 5", 1, [Reject.UNLIMITED]),
         (b'm v="\xff",w=1 5\nm v=1 6', 1, [Reject.MALFORMED]),  # given as bytes, this line ends the library and the process
         (b"m,host=\xff v=1 5", 0, [Reject.MALFORMED]),
         (b"", 0, [Reject.EMPTY]),

@@ -85,6 +85,15 @@ def test_a_nan_is_stale_and_no_dead_letter(catalog, record, bits):
     assert Reject.STALE in QUIET
 
 
+@pytest.mark.parametrize("value", [2.0**64, float("inf"), float("-inf"), 1e15])
+def test_a_limit_that_is_none_is_counted_and_no_dead_letter(catalog, record, value):
+    """Every program in Go writes 2^64 as its limit of virtual memory: no record of remote write would be without a dead letter."""
+    found = read(catalog, record, one(["__name__", "process_virtual_memory_max_bytes"], value, 5.0))
+    assert found.samples.value.tolist() == [5.0]
+    assert [part.reason for part in found.rejected] == [Reject.UNLIMITED]
+    assert Reject.UNLIMITED in QUIET
+
+
 def test_series_that_say_when_another_began_are_dropped_unless_they_count(catalog, record):
     found = read(
         catalog,
