@@ -8,11 +8,12 @@ candidate ──open_after and enough evidence──▶ open ──all healthy�
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heappush
 
 from engine.config.tree import Correlate
 from engine.correlate.evidence import LASTING_WINDOWS, Evidence, Setting, brings_load, is_enough
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
+from engine.correlate.looks import Looks
 from engine.correlate.places import OVER, Places
 from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
 from engine.correlate.topology import Topology
@@ -50,18 +51,19 @@ class Book:
         self.twins = Twins(state.past, config)
         self.timers: dict[str, Callable[[int], None]] = {_SWEEP: self._expire}  # what else is due, by its key in the heap
         self._places = Places(state)
+        self._looks = Looks(state, self.timers)
         self._told_all_at_ns = -1  # event time at which growth was last looked through, -1: something has grown since
 
     def _drop(self, incident: LiveIncident) -> None:
         self.state.incidents.pop(incident.id, None)
         self._places.drop(incident)
+        self._looks.forget(incident.id)
 
     # ------------------------------------------------------------------------------------------------ time
     def advance(self, ts_ns: int) -> None:
         """Let event time pass: everything due by `ts_ns` happens, in order."""
-        due = self.state.due
-        while due and due[0][0] <= ts_ns:
-            at, key = heappop(due)
+        while (due := self._looks.pop(ts_ns)) is not None:
+            at, key = due
             self.state.now_ns = max(self.state.now_ns, at)
             if key in self.timers:
                 self.timers[key](at)
@@ -70,9 +72,6 @@ class Book:
             if incident is not None:
                 self.review(incident)
         self.state.now_ns = max(self.state.now_ns, ts_ns)
-
-    def _look_again(self, incident: LiveIncident, at_ns: int) -> None:
-        heappush(self.state.due, (at_ns, incident.id))
 
     # ------------------------------------------------------------------------------------------------ alerts
     def alert(self, alert: Alert) -> None:
@@ -155,8 +154,8 @@ class Book:
             started_ns=alert.onset_ts_ns,
         )
         self.state.incidents[incident.id] = incident
-        self._look_again(incident, incident.created_ns + int(self.config.open_after * _NS))
-        self._look_again(incident, incident.created_ns + int(LASTING_WINDOWS * self.config.window * _NS))
+        self._looks.exactly(incident.id, incident.created_ns + int(self.config.open_after * _NS))
+        self._looks.exactly(incident.id, incident.created_ns + int(LASTING_WINDOWS * self.config.window * _NS))
         return incident
 
     def _make_room(self) -> None:
@@ -180,7 +179,7 @@ class Book:
             if verdict is not None:
                 member.suppressed, member.suppressed_until_ns = verdict.reason, verdict.until_ns
                 if verdict.until_ns:
-                    self._look_again(incident, verdict.until_ns)
+                    self._looks.exactly(incident.id, verdict.until_ns)
             incident.members[alert.id] = member
             self._places.join(incident, alert.entity, alert.id)
         if len(self.state.routes) >= ALERTS_MAX:
@@ -238,9 +237,16 @@ class Book:
         elif incident.state in TOLD and incident.firing == 0 and incident.unknown == 0:
             incident.resolved_ns = now
             self._set_state(incident, IncidentState.RESOLVED, "recovered")
-            self._look_again(incident, now + int(self.config.close_after * _NS))
-        elif incident.state is IncidentState.RESOLVED and now >= incident.resolved_ns + int(self.config.close_after * _NS):
+            self._looks.latest(incident.id, now + int(self.config.close_after * _NS))
+        elif incident.state is IncidentState.RESOLVED:
+            self._review_resolved(incident, now)
+
+    def _review_resolved(self, incident: LiveIncident, now: int) -> None:
+        end = incident.resolved_ns + int(self.config.close_after * _NS)
+        if now >= end:
             self._set_state(incident, IncidentState.CLOSED, "quiet")
+        else:
+            self._looks.latest(incident.id, end)
 
     def _review_untold(self, incident: LiveIncident, now: int) -> None:
         if incident.firing == 0 and incident.unknown == 0:
@@ -248,7 +254,7 @@ class Book:
             if now >= end:
                 self._drop(incident)
             else:
-                self._look_again(incident, end)
+                self._looks.latest(incident.id, end)
             return
         if now < incident.created_ns + int(self.config.open_after * _NS):
             return
@@ -259,7 +265,7 @@ class Book:
                 self._open(incident, now)
             elif incident.state is IncidentState.CANDIDATE:
                 self._set_state(incident, IncidentState.SUPPRESSED, phase.reason)
-                self._look_again(incident, phase.until_ns)
+                self._looks.exactly(incident.id, phase.until_ns)
         elif incident.suppressed >= incident.alerts_total and incident.state is IncidentState.CANDIDATE:
             reason = next((m.suppressed for m in incident.members.values() if m.suppressed), "suppressed")
             self._set_state(incident, IncidentState.SUPPRESSED, reason)
@@ -297,7 +303,7 @@ class Book:
         """A change of state that a person asked for."""
         if state is IncidentState.RESOLVED:
             incident.resolved_ns = self.state.now_ns
-            self._look_again(incident, self.state.now_ns + int(self.config.close_after * _NS))
+            self._looks.latest(incident.id, self.state.now_ns + int(self.config.close_after * _NS))
         self._set_state(incident, state, reason)
 
     def tell(self, incident: LiveIncident, reason: str) -> None:

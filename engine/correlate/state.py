@@ -156,6 +156,7 @@ class CorrelateState(msgspec.Struct):
     recent: list[Change] = []  # events that may be evidence, by time of arrival
     sweep_ns: int = 0  # when leases are looked through next, 0: no alert is live
     due: list[tuple[int, str]] = []  # heap: when to look at an incident again
+    stale: int = 0  # of these, how many at most are of incidents that are gone
     dirty: dict[str, None] = {}  # incidents that grew or shrank since they were told of
     past: Past = msgspec.field(default_factory=Past)
     promises: Promises = msgspec.field(default_factory=Promises)
