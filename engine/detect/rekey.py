@@ -2,7 +2,7 @@
 
 A record goes as it came, with its key, headers and time, to every partition on which one of its series belongs; which of its series are
 that partition's, the detect stage there knows by the same rule (`rekeyed`). So a batch of many entities is carried several times and read
-where it is needed, in whatever format it is. A record that names no series goes to one partition, and is counted there.
+where it is needed, in whatever format it is. What says of metrics what they are goes to all; any other record that names no series to one.
 
 Each output carries a stamp in a header. The stage has no state: a crash repeats outputs, which the reader drops.
 """
@@ -39,6 +39,7 @@ class RekeyMachine:
         self._codec = codec
         self._catalog = catalog
         self._places = Places(source.rekey, catalog.describe)
+        self._everywhere = frozenset(range(source.rekey))
         self._topic = rekeyed(source.name)
         self._bytes_max = source.record_bytes_max
 
@@ -80,6 +81,9 @@ class RekeyMachine:
                 found[rows[row]].add(place)
         for row, key in rare_parts(decoded):
             found[rows[row]].add(self._places.of(key))
+        for part in decoded.rejected:
+            if part.reason == Reject.METADATA and not found[rows[part.row]]:
+                found[rows[part.row]] |= self._everywhere
         return found
 
     def _output(self, record: Record, seq: int, place: int) -> Output:

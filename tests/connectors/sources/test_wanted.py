@@ -34,3 +34,9 @@ def test_the_broker_is_asked_again_only_for_patterns():
     wanted = _wanted("^a", refresh=0.5)
     assert [wanted.is_time(now) for now in (10.0, 10.4, 10.6, 11.0)] == [True, False, True, False]
     assert [_wanted("^a", refresh=300.0).is_time(now) for now in (100.0,)] == [True]
+
+
+def test_what_is_keyed_anew_is_no_input_whatever_a_pattern_says():
+    wanted = Wanted(["^"], ours=[], refuse=lambda _: "", our_head="foreshock.rekeyed.")
+    wanted.settle(["shop", "foreshock.rekeyed.shop"])
+    assert wanted.current == ["shop"]

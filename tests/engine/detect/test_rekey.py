@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import cramjam
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.codecs import build_codec
+from connectors.codecs.proto import prometheus_write_pb2 as write
 from engine.config.tree import Detect, Format, Mapping, Source
 from engine.detect.catalog import SourceCatalog
 from engine.detect.placing import Places
@@ -85,6 +87,14 @@ def test_a_record_goes_as_it_came_to_each_partition_of_its_series():
 
 def test_what_names_no_series_goes_to_one_partition():
     assert len(rekey(INFLUX, records([None, b"", b"no influx at all", b"\xff"]))) == 4
+
+
+def test_what_says_what_metrics_are_goes_to_all():
+    source = Source(name="w", topics=["t"], format=Format.PROMETHEUS_REMOTE_WRITE, rekey=PARTITIONS)
+    request = write.Write1()
+    request.metadata.add(metric_family_name="jobs", type=write.COUNTER)
+    body = bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
+    assert [output.partition for output in rekey(source, records([body]))] == list(range(PARTITIONS))
 
 
 def test_how_the_log_is_cut_changes_nothing():
