@@ -21,6 +21,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, M
 
 from benchmarks import bodies
 from connectors.codecs import build_codec, otlp_json
+from connectors.codecs.json_mapping import JsonCodec
 from connectors.codecs.otlp_common import json_parser, protobuf_parser
 from connectors.codecs.otlp_metrics import OtlpMetricsCodec
 from connectors.codecs.remote_write import RemoteWriteCodec
@@ -158,7 +159,8 @@ def _fluent_bit(quick: bool) -> Sample:
             "pod": "kubernetes.pod_name",
         },
     )
-    return Sample(bodies.fluent_bit(1 if quick else 20), {"codec": build_codec}, Format.JSON, mapping)
+    ways: dict[str, Callable[[Source], Codec]] = {"library": lambda source: JsonCodec(source, short=False), "short": JsonCodec}
+    return Sample(bodies.fluent_bit(1 if quick else 20), ways, Format.JSON, mapping)
 
 
 FORMATS: Final[dict[str, Callable[[bool], Sample]]] = {

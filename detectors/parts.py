@@ -105,6 +105,12 @@ def find(parts: Parts, buffer: NDArray[np.uint8], start: int, end: int, parent: 
     return MISSED
 
 
+@kernel
+def add(parts: Parts, buffer: NDArray[np.uint8], size: int) -> int:
+    """The node of a part that belongs to none and fills a buffer but for its PADDING; MISSED when there is no room for it."""
+    return find(parts, buffer, 0, size, MISSED, 1)
+
+
 @device
 def _put(parts: Parts, place: int, hashed: Any, buffer: NDArray[np.uint8], start: int, end: int, parent: int) -> int:
     node, first, size = parts.used[0], parts.used[1], end - start

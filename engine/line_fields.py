@@ -99,6 +99,10 @@ class FieldReader:
             return NO_FIELDS
         return Fields(session.encode("utf-8", "replace"), tuple(numbers[:NUMBERS_MAX]))
 
+    def reads(self, name: str) -> bool:
+        """Whether a text or a number with this name, at the root of a document, may be told."""
+        return self.wanted and (self._rank(name) < _NO_NAME or self._measures(name))
+
     def _shape(self, names: tuple[str, ...]) -> _Shape:
         """What to look at in an object with these names, the prefix of them all first."""
         shape = self._shape_anew(names[0], names[1 : MEMBERS_MAX + 1])

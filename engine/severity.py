@@ -40,7 +40,10 @@ WORDS: dict[str, int] = {
 
 _SYSLOG = (FATAL, ALERT, CRITICAL, ERROR, WARN, NOTICE, INFO, DEBUG)
 _BUNYAN = {10: TRACE, 20: DEBUG, 30: INFO, 40: WARN, 50: ERROR, 60: FATAL}
-_LOOK_AT = 160
+CAPITALS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "SEVERE", "CRITICAL", "FATAL", "PANIC")
+"""Words that are a level wherever they stand near the beginning of a line."""
+LOOK_AT = 160
+"""Bytes of a line in which its level is looked for."""
 _IN_TEXT = re.compile(
     rb"\b(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|SEVERE|CRITICAL|FATAL|PANIC)\b"
     rb"|\b(?:level|lvl|severity)=\"?([A-Za-z]{1,13})\b"
@@ -72,7 +75,7 @@ def of_value(value: object, scale: str) -> int:
 
 def in_text(text: bytes) -> int:
     """The level that a line itself names near its beginning, in capitals or as `level=word`; 0 when it names none."""
-    match = _IN_TEXT.search(text[:_LOOK_AT])
+    match = _IN_TEXT.search(text[:LOOK_AT])
     if match is None:
         return 0
     word = match[1] or match[2] or match[3]

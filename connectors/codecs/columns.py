@@ -123,6 +123,18 @@ class ColumnsBuilder:
         self.line_severities.append(severity)
         self.line_texts.append(text)
 
+    def bulk_lines(self, lines: Lines) -> None:
+        """Many lines at once, as `line`, rows ascending; those of other rows may follow, `build` puts all in order."""
+        if lines.fields is not None:
+            before = len(self.line_rows)
+            self.line_fields |= {before + n: fields for n, fields in enumerate(lines.fields) if fields is not NO_FIELDS}
+        size = self.line_bytes_max
+        self.line_rows.extend(lines.row.tolist())
+        self.line_keys.extend(lines.key)
+        self.line_times.extend(lines.ts_ns.tolist())
+        self.line_severities.extend(lines.severity.tolist())
+        self.line_texts.extend([cut(text, size) if len(text) > size else text for text in lines.text])
+
     def reject(self, row: int, reason: Reject, detail: str) -> None:
         """`detail` is for people: names of fields, never what is in them."""
         self.rejected.append(Rejected(row, reason, detail[:_DETAIL_MAX]))
@@ -134,7 +146,11 @@ class ColumnsBuilder:
 
     def build(self) -> Decoded:
         """The columns. Rejections come in the order of their records."""
-        samples = self._samples()
+        samples, lines = self._samples(), self._lines()
+        self.rejected.sort(key=_row)
+        return Decoded(samples, lines, self.events, self.rejected, self.distributions, self.spans, self.dependencies)
+
+    def _lines(self) -> Lines:
         lines = Lines(
             np.array(self.line_rows, dtype=np.int32),
             self.line_keys,
@@ -144,8 +160,7 @@ class ColumnsBuilder:
             self.pieces.build() if self.pieces is not None else None,
             self._fields(),
         )
-        self.rejected.sort(key=_row)
-        return Decoded(samples, lines, self.events, self.rejected, self.distributions, self.spans, self.dependencies)
+        return lines if (lines.row[1:] >= lines.row[:-1]).all() else lines.at(np.argsort(lines.row, kind="stable"))
 
     def _fields(self) -> list[Fields] | None:
         if not self.line_fields:

@@ -46,16 +46,24 @@ class LogReader:
         if message is None:
             raise DecodeError(Reject.WRONG_TYPE, "no text at the path of the message")
         text = _text(message)
-        level = severity.of_value(self._severity(document), self._scale)
-        labels = (*kept_labels(document, self._keep), *self._labels(document))
+        level, labels, fields = self._beside(document)
         if self._pieces is not None:
             self._pieces.read(document, message, text, out, self._opened)
-        fields = self._fields.read(document)
         if self._embedded and text[:1] == b"{":
             text, inner, members = embedded(text, self._scale)
             level, fields = level or inner, joined_fields(fields, self._fields.read(members))
             labels = (*kept_labels(members, self._keep), *labels)
         out.line(row, self._stream(labels), ts_ns, level or severity.in_text(text), text, fields)
+
+    def beside(self, document: Document) -> tuple[bytes, int, Fields]:
+        """What a document says beside its text: the stream, the level, and what else it carries. Raises DecodeError for too many labels."""
+        level, labels, fields = self._beside(document)
+        return self._stream(labels), level, fields
+
+    def _beside(self, document: Document) -> tuple[int, tuple[tuple[str, str], ...], Fields]:
+        level = severity.of_value(self._severity(document), self._scale)
+        labels = (*kept_labels(document, self._keep), *self._labels(document))
+        return level, labels, self._fields.read(document)
 
     def _opened(self, text: bytes) -> tuple[bytes, int, Fields]:
         """A line of any length → the text that counts, the level that it names itself, and what it carries beside the text."""

@@ -15,6 +15,7 @@ import orjson
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_events import EventReader
 from connectors.codecs.json_flat import FlatReader, is_flat
+from connectors.codecs.json_lines import LineReader, is_plain
 from connectors.codecs.json_logs import LogReader
 from connectors.codecs.json_metrics import MetricReader
 from connectors.codecs.json_paths import Document, alternatives, compile_path
@@ -37,14 +38,16 @@ class DocumentReader(Protocol):
 class JsonCodec:
     """Stateless but for the caches of its reader. Raises ConfigError when the mapping does not say what the document is."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, short: bool = True) -> None:
         self._mapping = mapping = source.mapping
         self._line_bytes_max = source.line_bytes_max
         self._time = EventTime(mapping)
         self._build_reader = _reader_of(source)
         self._reader: DocumentReader | None = None
         self._is_flat = is_flat(mapping)
-        self._flat: FlatReader | None = None
+        self._flat: FlatReader | LineReader | None = None
+        self._keep = source.keep_log_labels
+        self._is_plain = short and type(self) is JsonCodec and is_plain(mapping, self._keep)
         self._catalog: Catalog | None = None
         self._may_lack = bool(mapping.values)  # a document without any number; one without a message or a name is refused
         self._records = compile_path(mapping.records)
@@ -56,7 +59,7 @@ class JsonCodec:
         reader = self._reader
         if reader is None or catalog is not self._catalog:
             reader = self._reader = self._build_reader(self._mapping, catalog)
-            self._flat = self._build_flat(reader) if self._is_flat else None
+            self._flat = self._build_short(reader)
             self._catalog = catalog
         out = ColumnsBuilder(self._line_bytes_max)
         if self._flat is not None:
@@ -66,8 +69,17 @@ class JsonCodec:
             self._decode_one(row, record, reader, out)
         return out.build()
 
-    def _build_flat(self, reader: DocumentReader) -> FlatReader:
-        return FlatReader(self._mapping, lambda row, record, out: self._decode_one(row, record, reader, out))
+    def _build_short(self, reader: DocumentReader) -> FlatReader | LineReader | None:
+        """What reads the commonest documents of this mapping in one pass over a batch; None where there are none."""
+
+        def general(row: int, record: Record, out: ColumnsBuilder) -> None:
+            self._decode_one(row, record, reader, out)
+
+        if self._is_flat:
+            return FlatReader(self._mapping, general)
+        if self._is_plain and isinstance(reader, LogReader):
+            return LineReader(self._mapping, self._keep, reader, self._time.of_value, general)
+        return None
 
     def _decode_one(self, row: int, record: Record, reader: DocumentReader, out: ColumnsBuilder) -> None:
         if not record.value:

@@ -20,6 +20,7 @@ class KnownParts:
 
     def __init__(self) -> None:
         self._begin()
+        parts.copy(self.table, parts.table(_NODES_FIRST, _ARENA_FIRST))  # compiled before the first record comes
 
     def _begin(self) -> None:
         self.words = Words()

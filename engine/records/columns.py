@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import compress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
+
+_Part = TypeVar("_Part")
 
 
 class Samples(NamedTuple):
@@ -58,11 +60,21 @@ class Lines(NamedTuple):
         fields = None if self.fields is None else list(compress(self.fields, mask))
         return Lines(self.row[mask], streams, self.ts_ns[mask], self.severity[mask], texts, None, fields)
 
+    def at(self, places: NDArray[np.intp]) -> Lines:
+        """The lines at these places, in their order, without their pieces."""
+        streams, texts = _at(self.key, places), _at(self.text, places)
+        fields = None if self.fields is None else _at(self.fields, places)
+        return Lines(self.row[places], streams, self.ts_ns[places], self.severity[places], texts, None, fields)
+
     def between(self, start: int, end: int) -> Lines:
         """The lines start … end - 1, without their pieces."""
         at = slice(start, end)
         fields = None if self.fields is None else self.fields[at]
         return Lines(self.row[at], self.key[at], self.ts_ns[at], self.severity[at], self.text[at], None, fields)
+
+
+def _at(parts: Sequence[_Part], places: NDArray[np.intp]) -> list[_Part]:
+    return [parts[place] for place in places.tolist()]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
