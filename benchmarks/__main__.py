@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, str] = {
     "calibration": "false alerts a series and month at a score of 1.0, on made-up months in which nothing happens",
     "made_up": "writes made-up production KPIs with known events, for `quality` (--out FOLDER)",
     "sessions": "log sessions that went unlike the others: F1 and ranking on labelled sets (--data) and made-up ones",
+    "logs": "what is told of log lines: precision, recall and F1 of each kind of anomaly, on made-up logs with known troubles",
     "templates": "log templates beside Drain3: accuracy by a scorer given with --scorer, lines a second, memory over long streams",
     "causes": "root causes beside BARO, N-sigma, correlation and random walk: accuracy, abstention, calibration, time a case",
     "grouping": "alerts into incidents, beside grouping by service and by gaps in time: F1 over pairs, ARI, V-measure, compression",

@@ -1,7 +1,8 @@
 """Numbers within a log line that measure something: `took 5321 ms`, `rows=12`, `87 % used`. Ids, ports and dates measure nothing.
 
 A number counts when a unit follows it, at once or after a blank, or when `name=` or `name:` stands before it and the name is not that of an id.
-The first four of a line are read. `naive_line_numbers` says the same in plain Python.
+The first four of a line are read, each with what tells it from the others of its template: its name, else its unit, and which of those alike it is.
+`naive_line_numbers` says the same in plain Python.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import device, kernel
-from detectors.tokens import PRIME, SEED, hash_table
+from detectors.tokens import PRIME, SEED, hash_table, raw_hash
 
 NUMBERS_MAX: Final = 4
 """Of one line."""
@@ -26,9 +27,12 @@ UNITS: Final = (
     b"lines files tasks jobs percent threads objects partitions segments keys"
 )
 NO_MEASURE: Final = (
-    b"id ids pid tid uid gid port code status line version offset seq sequence epoch timestamp time date index partition shard"
+    b"id ids pid tid uid gid port code status line version offset seq sequence epoch timestamp time date index partition shard "
+    b"key hash digest token nonce session request trace span transaction order invoice user customer account tenant host node block"
 )
 """A name that is one of these, or ends in one after `_`, `.` or `-`, names no quantity."""
+PERCENT: Final = np.uint64(raw_hash(b"%"))
+NOTHING: Final = np.uint64(0)
 _UNITS: Final = hash_table(UNITS)
 _NO_MEASURE: Final = hash_table(NO_MEASURE)
 OTHER, LETTER, DIGIT, MARK = range(4)
@@ -62,31 +66,31 @@ def _lower(c: Any) -> Any:
 
 
 @device
-def _has_unit(buffer: NDArray[np.uint8], i: int, stop: int) -> Any:
-    """Whether a unit stands at `i`, or after one blank."""
+def _unit(buffer: NDArray[np.uint8], i: int, stop: int) -> Any:
+    """The hash of the unit that stands at `i`, or after one blank; NOTHING when none does."""
     if i < stop and buffer[i] == ord(" "):
         i += 1
     if i < stop and buffer[i] == ord("%"):
-        return True
+        return PERCENT
     h, first = SEED, i
     while i < stop and CLASS[buffer[i]] == LETTER:
         h = (h ^ _lower(buffer[i])) * PRIME
         i += 1
-    if i == first or (i < stop and CLASS[buffer[i]] == DIGIT):
-        return False
-    return _holds(_UNITS, h)
+    if i == first or (i < stop and (CLASS[buffer[i]] == DIGIT or buffer[i] == ord("="))):  # the name of the next number
+        return NOTHING
+    return h if _holds(_UNITS, h) else NOTHING
 
 
 @device
-def _has_name(buffer: NDArray[np.uint8], begin: int, i: int) -> Any:
-    """Whether a name of a quantity and `=` or `:` stand right before `i`."""
+def _name(buffer: NDArray[np.uint8], begin: int, i: int) -> Any:
+    """The hash of the name of a quantity that stands, with `=` or `:`, right before `i`; NOTHING when none does."""
     i -= 1
     if i > begin and buffer[i] == ord(" "):
         i -= 1
     if i > begin and buffer[i] == ord('"'):
         i -= 1
     if i < begin or (buffer[i] != ord("=") and buffer[i] != ord(":")):
-        return False
+        return NOTHING
     end = i
     if end > begin and buffer[end - 1] == ord('"'):
         end -= 1
@@ -94,11 +98,11 @@ def _has_name(buffer: NDArray[np.uint8], begin: int, i: int) -> Any:
     while first > begin and end - first < WORD_BYTES_MAX and CLASS[buffer[first - 1]] == LETTER:
         first -= 1
     if first == end:
-        return False
+        return NOTHING
     h = SEED
     for k in range(first, end):
         h = (h ^ _lower(buffer[k])) * PRIME
-    return not _holds(_NO_MEASURE, h)
+    return NOTHING if _holds(_NO_MEASURE, h) else h
 
 
 @device
@@ -120,13 +124,19 @@ def _number(buffer: NDArray[np.uint8], i: int, stop: int) -> tuple[Any, Any, Any
 
 
 @kernel
-def read_numbers(buffer: NDArray[np.uint8], offset: NDArray[np.int64], value: NDArray[np.float64]) -> None:
-    """Write the first numbers of each line `buffer[offset[r]:offset[r + 1]]` to `value[r]`; NaN where there are fewer."""
+def read_numbers(
+    buffer: NDArray[np.uint8], offset: NDArray[np.int64], value: NDArray[np.float64], what: NDArray[np.uint64]
+) -> None:
+    """Write the first numbers of each line `buffer[offset[r]:offset[r + 1]]` to `value[r]`; NaN where there are fewer.
+
+    `what[r]` tells the numbers of a line apart wherever they stand: a line of its kind may have one more or one less.
+    """
     for r in range(value.shape[0]):
         begin, stop = offset[r], min(offset[r + 1], offset[r] + LINE_BYTES_MAX)
         i, found = begin, 0
         for k in range(NUMBERS_MAX):
             value[r, k] = np.nan
+            what[r, k] = NOTHING
         while i < stop and found < NUMBERS_MAX:
             if CLASS[buffer[i]] == OTHER:
                 i += 1
@@ -137,13 +147,43 @@ def read_numbers(buffer: NDArray[np.uint8], offset: NDArray[np.int64], value: ND
                 continue
             first = i
             i, number, digits = _number(buffer, i, stop)
-            if digits <= DIGITS_MAX and (
-                _has_unit(buffer, i, stop) or (_stands_alone(buffer, i, stop) and _has_name(buffer, begin, first))
-            ):
+            known = _meaning(buffer, begin, first, i, stop) if digits <= DIGITS_MAX else NOTHING
+            if known != NOTHING:
                 value[r, found] = number
+                what[r, found] = _apart(what[r], found, known)
                 found += 1
             while i < stop and CLASS[buffer[i]] != OTHER:
                 i += 1
+
+
+@device
+def _meaning(buffer: NDArray[np.uint8], begin: int, first: int, end: int, stop: int) -> Any:
+    """The hash of the name, else of the unit, of the number from `first` to `end`; NOTHING when it measures nothing.
+
+    Digits after a leading zero are an id's, unless a unit follows.
+    """
+    unit, name = _unit(buffer, end, stop), NOTHING
+    if unit != NOTHING or (_stands_alone(buffer, end, stop) and not _is_padded(buffer, first, end)):
+        name = _name(buffer, begin, first)
+    return unit if name == NOTHING else name
+
+
+@device
+def _apart(what: NDArray[np.uint64], found: int, known: Any) -> Any:
+    """`known`, or where a number before it in the line has that already, the next that is free."""
+    k = 0
+    while k < found:
+        if what[k] == known:
+            known = known * PRIME + np.uint64(1)
+            k = 0
+        else:
+            k += 1
+    return known
+
+
+@device
+def _is_padded(buffer: NDArray[np.uint8], first: int, end: int) -> Any:
+    return end > first + 1 and buffer[first] == ord("0") and CLASS[buffer[first + 1]] == DIGIT
 
 
 @device

@@ -73,6 +73,14 @@ class Units:
             self._change(2.0 ** math.ceil(math.log2(abs(value) / 4_000)))
         self.counts[slot] = math.floor(value / self.unit + 0.5) if self.unit else 0
 
+    def lift(self, by: float) -> None:
+        raised = {slot: count * self.unit + by for slot, count in self.counts.items()}
+        most = max(map(abs, raised.values()), default=0.0)
+        if most > 32_000 * self.unit:
+            self._change(2.0 ** math.ceil(math.log2(most / 4_000)))
+            raised = {slot: count * self.unit + by for slot, count in self.counts.items()}
+        self.counts = {slot: math.floor(value / self.unit + 0.5) if self.unit else 0 for slot, value in raised.items()}
+
     def midnight(self) -> None:
         most = max(map(abs, self.counts.values()), default=0)
         if most == 0:
@@ -161,7 +169,12 @@ def season_of(samples: list[Sample], params: season.Params) -> list[tuple[Verdic
         pace = s.dt / params.trust_seconds
         best = min(scale, week_scale) if week_trust > 0.0 else scale
         proven = age >= params.prove_seconds and best < (1.0 if trust > 0.0 else params.gain) * plain_scale
+        doubted = trust <= 0.0
         trust = single(min(trust + pace, 1.0) if proven else max(trust - pace, 0.0))
+        if doubted and trust > 0.0:
+            daily.lift(offset - plain)
+            weekly.power = single(max(weekly.power - (offset - plain) ** 2, 1e-3 * weekly.power))
+            offset = plain
         proven = (
             trust > 0.0 and age >= params.prove_week_seconds and week_scale < (1.0 if week_trust > 0.0 else params.gain) * scale
         )

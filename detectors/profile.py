@@ -93,3 +93,17 @@ def read(row: Row, slot: int) -> float:
 def write(row: Row, slot: int, value: float) -> None:
     make_room(row, value)
     row.daily[slot] = code_of(value, float(row.unit))
+
+
+@device
+def lift(row: Row, by: float) -> None:
+    """Add to every slot that was seen."""
+    most = 0.0
+    for k in range(SLOTS):
+        if row.daily[k] != 0:
+            most = max(most, abs(read(row, k) + by))
+    make_room(row, most)
+    unit = float(row.unit)
+    for k in range(SLOTS):
+        if row.daily[k] != 0:
+            row.daily[k] = code_of(read(row, k) + by, unit)

@@ -2,7 +2,8 @@
 
 What is expected is `offset + daily(time of day)`, and on a weekday that differs `offset + shift + (1 + stretch) * daily(time of day)`: a
 Sunday is lower, and its waves are smaller. The daily profile has a slot for each five minutes, fine enough for a job that starts on
-the minute. Both go by the clocks of the configured zone. Whether a series has a day at all is measured: the same offset
+the minute. When it is first believed its offset becomes the one that knows no profile, so that half a belief lies half-way between both: a series that began in the midst
+of its nightly batch has an offset from then, and all other slots far below it. Both go by the clocks of the configured zone. Whether a series has a day at all is measured: the same offset
 without a profile predicts beside it, and only after two full days, and with errors a tenth smaller, is the profile believed; the
 week likewise beside the day alone, after two weeks. Belief comes and goes within hours, never at once.
 
@@ -162,13 +163,26 @@ def moved(trust: float, pace: float, proven: bool) -> float:
 
 
 @device
+def centre(row: Row) -> None:
+    """Put the offset where it would be without a profile; what both say together stays."""
+    by = row.offset - row.plain
+    profile.lift(row, by)
+    row.offset = row.plain
+    # Its mean square is an average of the days before, about another centre: it may become wrong by what it was moved.
+    row.power = tiny_as_zero(max(float(row.power) - by * by, 1e-3 * float(row.power)))
+
+
+@device
 def believe(row: Row, pace: float, params: Params) -> None:
     """Move both beliefs towards what the errors say."""
     age, scale, week_scale, plain_scale = row.age, float(row.scale), float(row.week_scale), float(row.plain_scale)
     trust, week_trust = float(row.trust), float(row.week_trust)
     bar = params.gain if trust <= 0.0 else 1.0
     best = min(scale, week_scale) if week_trust > 0.0 else scale
+    before = trust
     trust = moved(trust, pace, age >= params.prove_seconds and best < bar * plain_scale)
+    if before <= 0.0 < trust:
+        centre(row)
     row.trust = trust
     bar = params.gain if week_trust <= 0.0 else 1.0
     proven = row.trust > 0.0 and age >= params.prove_week_seconds and week_scale < bar * scale

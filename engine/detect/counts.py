@@ -171,7 +171,8 @@ class Counts:
                     item.slot = watch.admit(item.series, step.stats)
         codes = sorted(self.tally.items)
         self._sighted(codes, counts, ts_ns, watch, row, step)
-        self._score([code for code in codes if self.tally.items[code].slot >= 0], counts, ts_ns, watch, row, step)
+        middle_ns = ts_ns - self.bucket_ns // 2  # its end would belong to the next five minutes of a day
+        self._score([code for code in codes if self.tally.items[code].slot >= 0], counts, middle_ns, watch, row, step)
         self._missing(codes, bucket, watch, row, step)
         if self.on_close is not None:
             self.on_close(bucket, counts, watch, row, step)

@@ -18,7 +18,10 @@ LATE: Final = 1.5
 """How much longer than the longest it is waited for, and …"""
 LATE_BUCKETS: Final = 2
 REST: Final = 1.25
-"""Of the longest rest so much."""
+"""Of the longest rest so much, …"""
+CHANCE: Final = 2.0
+"""… or so much when it is one of a few distances: then lines come by chance, and one that is longer than ever is only a matter of time."""
+FEW: Final = 12
 REST_NS: Final = 691_200_000_000_000
 """A rest is remembered for eight days: a weekend is followed by one."""
 AGE_NS: Final = 86_400_000_000_000
@@ -57,7 +60,9 @@ class Pulse(msgspec.Struct, omit_defaults=True):
         longest = max(self.gaps)
         if longest > UNEVEN * min(self.gaps) + 1:
             return 0.0
-        return max(LATE * longest + LATE_BUCKETS, REST * self.rest if self.rest > longest else 0.0)
+        if self.rest <= longest:
+            return LATE * longest + LATE_BUCKETS
+        return max(LATE * longest + LATE_BUCKETS, (CHANCE if self.rest <= FEW * longest else REST) * self.rest)
 
     def lateness(self, bucket: int, bucket_ns: int) -> float:
         """How long it is overdue, as a share of the time that it was waited for: 1.0 and more. 0 when it is not, or was told already."""

@@ -66,6 +66,7 @@ class Saved(msgspec.Struct):
     closed: int | None = None  # buckets before this one are closed
     verdict: dict[int, int] = {}  # of a template: UNKNOWN, NUMBERS, NONE
     looked: dict[int, int] = {}  # lines of those still unknown
+    places: dict[int, list[int]] = {}  # of a template: what each number within its text is
     fields: list[tuple[str, int]] = []  # names of numbers beside texts, and the stream that used each first; "" is free
 
 
@@ -98,15 +99,31 @@ class Slots:
             self._take_texts(list(compress(lines.text, wanted.tolist())), index[wanted], (stream[wanted], bucket[wanted]))
 
     def _take_texts(self, texts: list[bytes], index: Ints, of: tuple[Ints, Ints]) -> None:
-        value = np.empty((len(texts), NUMBERS_MAX))
+        value, what = np.empty((len(texts), NUMBERS_MAX)), np.empty((len(texts), NUMBERS_MAX), np.uint64)
         offset = np.zeros(len(texts) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offset[1:])
-        read_numbers(np.frombuffer(b"".join(texts), np.uint8), offset, value)
+        read_numbers(np.frombuffer(b"".join(texts), np.uint8), offset, value, what)
         has: NDArray[np.bool_] = ~np.isnan(value)
         self._look(index, np.asarray(has.any(axis=1), np.bool_))
-        line, place = np.nonzero(has)
+        line, number = np.nonzero(has)
+        place = self._text_places(index[line], what[line, number])
+        line, number, place = line[place >= 0], number[place >= 0], place[place >= 0]
         if len(line):
-            self._add(index[line] * PLACES + place, of[0][line], of[1][line], _thousandths(value[line, place]))
+            self._add(index[line] * PLACES + place, of[0][line], of[1][line], _thousandths(value[line, number]))
+
+    def _text_places(self, index: Ints, what: NDArray[np.uint64]) -> Ints:
+        """The places of numbers within texts: `what` they are, in the order in which a template first had them; -1 for those that are too many."""
+        known, places = self.saved.places, np.full(len(index), -1, np.int64)
+        for i, (template, one) in enumerate(zip(index.tolist(), what.tolist(), strict=True)):
+            of_template = known.get(template)
+            if of_template is None:
+                of_template = known[template] = []
+            if one in of_template:
+                places[i] = of_template.index(one)
+            elif len(of_template) < NUMBERS_MAX:
+                places[i] = len(of_template)
+                of_template.append(one)
+        return places
 
     def _take_fields(self, fields: list[Fields], index: Ints, of: tuple[Ints, Ints], stats: StepStats) -> None:
         each = [len(of_line.numbers) for of_line in fields]
@@ -211,6 +228,7 @@ class Slots:
         saved, kept = self.saved, set(held.tolist())
         saved.verdict = {template: verdict for template, verdict in saved.verdict.items() if template in kept}
         saved.looked = {template: lines for template, lines in saved.looked.items() if template in kept}
+        saved.places = {template: places for template, places in saved.places.items() if template in kept}
         self._none = self._none[np.isin(self._none, held)]
 
     def close(self, bucket: int, watch: Watch, row: int, step: Step) -> None:
@@ -230,7 +248,7 @@ class Slots:
                 slot.slot = watch.admit(slot.series, step.stats)
         codes = [code for code in sorted(counts) if code in saved.slots and saved.slots[code].slot >= 0]
         if codes:
-            self._score(codes, counts, (bucket + 1) * self._bucket_ns, watch, row, step)
+            self._score(codes, counts, bucket * self._bucket_ns + self._bucket_ns // 2, watch, row, step)
         if bucket % self._idle_buckets == 0:
             watch.settle((bucket + 1) * self._bucket_ns)
             for code in [code for code, slot in saved.slots.items() if slot.last_bucket < bucket - self._idle_buckets]:

@@ -267,7 +267,7 @@ class Spans:
             return
         slots, value = np.array([slot for slot, _ in found], np.int64), np.array([number for _, number in found], np.float64)
         pace = np.full(n, self._counts.bucket_ns / _SECOND_NS)
-        times = np.full(n, (bucket + 1) * self._counts.bucket_ns, np.int64)
+        times = np.full(n, bucket * self._counts.bucket_ns + self._counts.bucket_ns // 2, np.int64)
         step.stats.count(Metric.SAMPLES, n, Signal.TRACE)
         watch.score(Points(np.full(n, row, np.int32), slots, times, value, pace, np.abs(value), np.full(n, np.inf)), step)
 

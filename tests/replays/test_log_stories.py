@@ -124,6 +124,15 @@ def test_a_heartbeat_that_stops_is_missed_within_minutes_and_is_back():
     assert 28.0 < hour_of(story.told[1]) < 28.1
 
 
+def test_a_nightly_batch_is_news_for_three_nights_and_its_days_never_are():
+    """The model of its rate is born in the midst of it, and knows of hours without lines only later."""
+    nights = [often("copied partition {n} done", 25, (24 * day + 2, 24 * day + 2 + 1 / 3), day) for day in range(4)]
+    story = LogStory(often("GET /item/{n} 200", 8, (0, 76)), *nights)
+    told = [alert for alert in story.says(24, state=FIRING) if alert.text]
+    assert [int(hour_of(alert) // 24) for alert in told] == [1, 2], story.summary()
+    assert {hour_of(alert) % 24 // 1 for alert in told} == {2.0}
+
+
 def test_a_line_by_chance_is_not_missed():
     """Now and then for a day and a half; then never again. Nobody can say when it was due."""
     story = LogStory(*usual(36.0), often("user {n} changed the language", 0.05, (0, 30)))
@@ -168,6 +177,13 @@ def test_a_slow_request_is_seen_in_the_number_within_its_line():
     assert told.labels["slot"] == "1"
     assert told.value > 200.0
     assert told.expected == pytest.approx(50.0, rel=0.1)
+
+
+def test_a_key_that_happens_to_be_all_digits_is_no_number_and_moves_none():
+    rng = np.random.default_rng(3)
+    keys = [f"{int(rng.integers(10**8)):08d}" if rng.random() < 0.05 else f"{int(rng.integers(2**32)):08x}" for _ in range(8000)]
+    lines = [Line(k / 600, f"loaded basket mark={key} in {rng.gamma(4.0, 12.0):.0f} ms") for k, key in enumerate(keys)]
+    assert LogStory(lines).says(kind=AnomalyKind.LINE_VALUE) == []
 
 
 def test_numbers_that_scatter_are_nothing():
