@@ -78,6 +78,7 @@ class Policy:
     floor: float | None = None
     ignore: bool = False
     counts: Counts = Counts.NONE
+    expected_min: float = 1.0  # of counts
 
 
 _SHARES: Final = {AnomalyKind.TREND: 0.5, AnomalyKind.VARIANCE: 0.5, AnomalyKind.SHAPE: 0.5}
@@ -90,8 +91,10 @@ _SETTLE_MOST: Final = 900.0
 """Seconds."""
 _COUNT_MIN: Final = 5.0
 _COUNT_SPREADS: Final = 3.0
+_COUNT_EXPECTED: Final = {"log_odd_sessions": 0.4}
+"""Of anything counted at least one is expected; of sessions each of which is one in a thousand fewer are."""
 _UP_ONLY: Final = frozenset({"log_errors", "log_severe_ratio", "log_odd_sessions", "span_error_ratio"})
-_LEAST: Final = {"log_odd_sessions": 3.0, "log_severe_ratio": 0.1}
+_LEAST: Final = {"log_odd_sessions": 2.0, "log_severe_ratio": 0.1}
 _RATIO: Final = re.compile(r"(?:^|[._])(?:ratio|share|fraction|utili[sz]ation)(?:$|[._])")
 _RATIO_MIN: Final = 0.01
 _PERCENT: Final = re.compile(r"(?:^|[._])(?:percent|pct|percentage|usage_\w+)(?:$|[._])")
@@ -118,10 +121,11 @@ class Policies:
     def _made(self, series: Series) -> Policy:
         counts = _COUNTS.get(series.kind, Counts.SHARES if series.signal is Signal.LOG else Counts.NONE)
         suggested = _LEAST.get(series.name, _COUNT_MIN if counts is Counts.BUCKETS else _least(series.name))
+        expected_min = _COUNT_EXPECTED.get(series.name, 1.0)
         rule = self.rule_of(series)
         if rule is None:
             direction = "up" if series.name in _UP_ONLY else "both"
-            return Policy(direction, suggested, self._relative_min, counts=counts)
+            return Policy(direction, suggested, self._relative_min, counts=counts, expected_min=expected_min)
         return Policy(
             rule.direction,
             rule.deviation_min if "deviation_min" in rule.model_fields_set else suggested,
@@ -129,6 +133,7 @@ class Policies:
             rule.floor,
             rule.ignore,
             counts,
+            expected_min,
         )
 
 
@@ -168,7 +173,7 @@ def _immaterial(policy: Policy, judged: Judged, distance: float) -> bool:
     if policy.counts in (Counts.NONE, Counts.SHARES):
         return False
     scale = 1.0 if policy.counts is Counts.BUCKETS else max(judged.step_seconds, 1.0)
-    return (distance * scale) ** 2 < _COUNT_SPREADS * _COUNT_SPREADS * max(judged.expected * scale, 1.0)
+    return (distance * scale) ** 2 < _COUNT_SPREADS * _COUNT_SPREADS * max(judged.expected * scale, policy.expected_min)
 
 
 def is_off(policy: Policy, value: float, expected: float, size_of: float) -> bool:

@@ -224,6 +224,11 @@ def test_orders_that_are_never_completed_are_told_with_what_is_missing():
     assert story.told[-1].state is RESOLVED
 
 
+def test_two_broken_orders_a_minute_are_told():
+    story = LogStory(orders(0, END, 6), orders(10, 11, 1.5, (10, 11), (0, 1, 1, 1, 1, 2, 3)))
+    assert len(story.says(10.0, 11.1, state=FIRING, kind=AnomalyKind.BROKEN_SEQUENCE)) >= 1, story.summary()
+
+
 def test_steps_in_an_order_that_never_was():
     """Nothing is new, nothing is missing: the card is charged before there is an order."""
     story = LogStory(orders(0, END, 12), orders(10, 10.2, 4, (10, 11), (2, 0, 1, 3)))
