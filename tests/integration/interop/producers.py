@@ -37,6 +37,16 @@ def version(command: Sequence[str]) -> str:
     return found[0] if found else "of unknown version"
 
 
+def check(command: Sequence[str], package: str) -> None:
+    """Let a program look at its configuration: a module that it cannot load is a reason to skip, all else to fail."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = done.stdout + done.stderr
+    missing = re.search(r"[^\n:]*: cannot open shared object file", said)
+    if missing is not None:
+        pytest.skip(f"{missing[0].strip()}: apt-get install {package}")
+    assert done.returncode == 0, said
+
+
 def filled(name: str, folder: Path, values: Mapping[str, object]) -> Path:
     """A file of `configs/producers` with its words between @ signs filled in, each of which must be known."""
     text = re.sub(r"@(\w+)@", lambda word: str(values[word[1]]), (CONFIGS / name).read_text())

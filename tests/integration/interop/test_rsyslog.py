@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from kafka_server import KafkaServer, free_port
 from listening import Heard, Topics, block, hear
-from producers import Running, filled, program, version
+from producers import Running, check, filled, program, version
 
 from engine.metrics import Metric
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(1800)]
 
+PACKAGES = "rsyslog rsyslog-kafka"
 ZONE = "Europe/Berlin"
 SEVERITIES = {0: 21, 1: 19, 2: 18, 3: 17, 4: 13, 5: 10, 6: 9, 7: 5}
 PREFIX = "rsyslog-"
@@ -87,12 +88,14 @@ class World(NamedTuple):
 @pytest.fixture(scope="module")
 def world(kafka_server: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Everything was sent, and is on the three topics."""
-    daemon = program("rsyslogd", "rsyslog rsyslog-kafka")
+    daemon = program("rsyslogd", PACKAGES)
     folder = tmp_path_factory.mktemp("rsyslog")
     topics = Topics(kafka_server, *(f"{PREFIX}{form}" for form in ("json", "5424", "3164")), partitions=3)
     port, log = free_port(), folder / "log"
     values = {"folder": folder, "socket": log, "port": port, "broker": kafka_server.bootstrap, "prefix": PREFIX}
-    command = [daemon, "-n", "-f", str(filled("rsyslog.conf", folder, values)), "-i", str(folder / "pid")]
+    file = str(filled("rsyslog.conf", folder, values))
+    check([daemon, "-N1", "-f", file], PACKAGES)
+    command = [daemon, "-n", "-f", file, "-i", str(folder / "pid")]
     start = datetime.now(ZoneInfo(ZONE)).replace(microsecond=123456) - timedelta(minutes=5)
     with Running(command, folder, {"TZ": ZONE}) as running:
         running.until(lambda: log.exists() and listens(port))
@@ -129,7 +132,7 @@ def test_every_message_is_a_line_and_every_line_is_mined(
 ) -> None:
     assert heard.rejected == []
     assert len(heard.records) == len(heard.lines) == heard.count(Metric.LINES) == len(world.sent)
-    tell(f"rsyslog {version([program('rsyslogd', 'rsyslog'), '-v'])}, {form}: {len(world.sent)} messages sent, as many mined")
+    tell(f"rsyslog {version([program('rsyslogd', PACKAGES), '-v'])}, {form}: {len(world.sent)} messages sent, as many mined")
 
 
 def test_lines_say_what_was_logged_by_whom_and_how_bad_it_is(world: World, heard: Heard) -> None:
