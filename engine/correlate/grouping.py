@@ -42,6 +42,8 @@ _MORE_MEMBERS = 30
 _OVERLAP = 0.5
 SERIES_MAX = 256
 """Series that a cluster remembers; of those beyond it nobody knows whether they came before."""
+ENTITIES_KEPT = 500
+"""Entities that a cluster keeps; alerts on others are counted, and it is not looked up by them."""
 RECENT_MAX = 16
 """Entities with the latest onsets, that stand for all that are not near an alert."""
 _NS = 1_000_000_000
@@ -95,6 +97,8 @@ class Cluster(msgspec.Struct):
         self.last_ns = max(self.last_ns, ts_ns)
         touch = self.entities.get(entity)
         if touch is None:
+            if len(self.entities) >= ENTITIES_KEPT:
+                return
             touch = self.entities[entity] = Touch(ts_ns, step_seconds)
         touch.last_ns = max(touch.last_ns, ts_ns)
         touch.step_seconds = max(touch.step_seconds, step_seconds)

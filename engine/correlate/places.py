@@ -31,14 +31,16 @@ class Places:
             self.join(incident, member.entity, member.id)
 
     def join(self, incident: LiveIncident, entity: str, member: str = "") -> None:
-        """An incident has this entity and, unless "", this member on it."""
+        """An incident has this entity, if it keeps it, and, unless "", this member on it."""
+        if not member and entity not in incident.cluster.entities:
+            return
         self._incidents.setdefault(entity, {})[incident.id] = None
         if member:
             self._members.setdefault((incident.id, entity), {})[member] = None
 
     def drop(self, incident: LiveIncident) -> None:
         """Forget an incident."""
-        for entity in incident.cluster.entities:
+        for entity in dict.fromkeys((*incident.cluster.entities, *(m.entity for m in incident.members.values()))):
             self._members.pop((incident.id, entity), None)
             there = self._incidents.get(entity, {})
             there.pop(incident.id, None)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.correlate.evidence import Evidence
-from engine.correlate.grouping import Cluster, Onset
+from engine.correlate.grouping import ENTITIES_KEPT, Cluster, Onset
 from engine.correlate.places import Places
 from engine.errors import StateError
 from engine.metrics import Metric
@@ -240,3 +240,17 @@ def test_a_storm_of_alerts_is_bounded_and_counted_whole():
     assert sum(i.alerts_total for i in last.values()) == 20_000
     assert all(len(i.members) <= 100 for i in last.values())
     assert len(told) < 100
+
+
+def test_a_storm_on_ever_new_entities_is_one_message_of_bounded_size():
+    story = Timeline()
+    for n in range(3_000):
+        story.fires(1 + n / 3_000, f"pod-{n}:restarts")
+    for second in range(0, 300, 10):
+        story.passes(1 + second / 60)
+    stage = machine()
+    told = stage.step(records(story.messages)).outputs
+    last = incidents(told)[-1]
+    assert (last.alerts_total, len(last.entities)) == (3_000, ENTITIES_KEPT)
+    assert max(len(o.value) for o in told) < 500_000
+    assert len(stage._book._places._incidents) <= ENTITIES_KEPT + len(last.members)

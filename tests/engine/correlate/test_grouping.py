@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.correlate.grouping import RECENT_MAX, SERIES_MAX, Cluster, Grouper, Onset, affinity
+from engine.correlate.grouping import ENTITIES_KEPT, RECENT_MAX, SERIES_MAX, Cluster, Grouper, Onset, affinity
 from engine.correlate.topology import Topology
 
 NS = 1_000_000_000
@@ -68,3 +68,7 @@ def test_a_cluster_keeps_no_more_than_its_limits() -> None:
     for k in range(2 * SERIES_MAX):
         cluster.add(onset(k, f"e{k % 100}", f"s{k}"))
     assert (len(cluster.series), len(cluster.recent), cluster.onsets) == (SERIES_MAX, RECENT_MAX, 2 * SERIES_MAX)
+    for k in range(2 * ENTITIES_KEPT):
+        cluster.add(onset(k, f"f{k}"))
+    assert len(cluster.entities) == ENTITIES_KEPT
+    assert cluster.last_ns == (2 * ENTITIES_KEPT - 1) * NS
