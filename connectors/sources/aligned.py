@@ -8,31 +8,25 @@ every shard that has more to give has come as far.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 
-from engine.errors import Unreachable
-from engine.ports import Assigned, Clock, HandsOver, Place, Polled, SearchesTime, Source
+from connectors.sources.holding import HELD_MAX, Holding
+from engine.ports import Clock, Polled, Source
 from engine.records import Record, Shard
 
-HELD_MAX = 2_000
-"""Records of one shard that may wait; beyond, its reading pauses."""
 TURN_NS = 60_000_000_000
 """The most log time that is let go at once: a shard that gives hours in one piece runs ahead although all of them are here."""
 PATIENCE_SECONDS = 2.0
 """How long a shard that has more, but does not give it, is waited for before the others take another turn: its broker may be slow."""
 
 
-class Aligned:
+class Aligned(Holding):
     """Implements `ports.Source`, `ports.HandsOver` and `ports.SearchesTime` over another source."""
 
     def __init__(self, source: Source, clock: Clock) -> None:
-        self._source = source
+        super().__init__(source, resume_at=HELD_MAX // 2 - 1)
         self._clock = clock
-        self._held: dict[Shard, deque[Record]] = {}
         self._reached: dict[Shard, int] = {}  # log time of the newest record let go
-        self._paused: set[Shard] = set()  # by us, because too much is held
-        self._asked: set[Shard] = set()  # by the reader: nothing of these may go
         self._stuck_since: float | None = None
 
     # ------------------------------------------------------------------------------------------- reading
@@ -40,10 +34,7 @@ class Aligned:
         """See `ports.Source`. Does not wait while records that may go are held."""
         waiting = any(held for shard, held in self._held.items() if shard not in self._asked)
         polled = self._source.poll(0.0 if waiting else timeout_seconds)
-        for event in polled.events:
-            self._forget(event.shard)
-            if isinstance(event, Assigned):
-                self._held[event.shard] = deque()
+        self._turn_over(polled.events)
         for shard, records in polled.records.items():
             self._held.setdefault(shard, deque()).extend(records)
         released = self._release()
@@ -91,57 +82,6 @@ class Aligned:
             self._stuck_since = now
         return now - self._stuck_since >= PATIENCE_SECONDS
 
-    def _throttle(self) -> None:
-        for shard, held in self._held.items():
-            if len(held) > HELD_MAX and shard not in self._paused:
-                self._source.pause(shard)
-                self._paused.add(shard)
-            elif len(held) < HELD_MAX // 2 and shard in self._paused:
-                self._paused.discard(shard)
-                if shard not in self._asked:
-                    self._source.resume(shard)
-
     def _forget(self, shard: Shard) -> None:
-        """Nothing of a shard survives into its next assignment."""
-        self._held.pop(shard, None)
+        super()._forget(shard)
         self._reached.pop(shard, None)
-        self._paused.discard(shard)
-        self._asked.discard(shard)
-
-    # ------------------------------------------------------------------------------------------- handed on
-    def before_revoke(self, hook: Callable[[Sequence[Shard]], None]) -> None:
-        """See `ports.HandsOver`."""
-        if isinstance(self._source, HandsOver):
-            self._source.before_revoke(hook)
-
-    def offset_at(self, shard: Shard, ts_ns: int) -> int | None:
-        """See `ports.SearchesTime`."""
-        return self._source.offset_at(shard, ts_ns) if isinstance(self._source, SearchesTime) else None
-
-    def seek(self, shard: Shard, offset: int) -> None:
-        """See `ports.Source`."""
-        self._held.setdefault(shard, deque()).clear()
-        self._source.seek(shard, offset)
-
-    def commit(self, places: Mapping[Shard, Place]) -> Mapping[Shard, Unreachable]:
-        """See `ports.Source`."""
-        return self._source.commit(places)
-
-    def pause(self, shard: Shard) -> None:
-        """See `ports.Source`."""
-        self._asked.add(shard)
-        self._source.pause(shard)
-
-    def resume(self, shard: Shard) -> None:
-        """See `ports.Source`. A shard that we hold back ourselves stays so."""
-        self._asked.discard(shard)
-        if shard not in self._paused:
-            self._source.resume(shard)
-
-    def lag(self, shard: Shard) -> int:
-        """See `ports.Source`; what is held has not been taken."""
-        return self._source.lag(shard) + len(self._held.get(shard, ()))
-
-    def close(self) -> None:
-        """See `ports.Source`."""
-        self._source.close()

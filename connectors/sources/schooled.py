@@ -7,15 +7,12 @@ does not answer nothing is lost and nothing is skipped: the shard is read no fur
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from engine.errors import Unreachable
-from engine.ports import Assigned, HandsOver, Place, Polled, SearchesTime, Source
+from connectors.sources.holding import Holding
+from engine.ports import Polled, Source
 from engine.records import Record, Shard
-
-HELD_MAX: Final = 2_000
-"""Records of one shard that may wait; beyond, its reading pauses."""
 
 
 class Learns(Protocol):
@@ -32,26 +29,20 @@ NeedOf = Callable[[Record], tuple[Learns, int | str] | None]
 """The schema that a record of a topic needs, and whom to ask for it; None for a record that needs none."""
 
 
-class Schooled:
+class Schooled(Holding):
     """Implements `ports.Source`, `ports.HandsOver` and `ports.SearchesTime` over another source."""
 
     def __init__(self, source: Source, need_of: NeedOf, tell: Callable[[str], None] = lambda _: None) -> None:
-        self._source = source
+        super().__init__(source, resume_at=0)
         self._need_of = need_of
         self._tell = tell
-        self._held: dict[Shard, deque[Record]] = {}
-        self._paused: set[Shard] = set()  # by us, because too much is held
-        self._asked: set[Shard] = set()  # by the reader: nothing of these may go
         self._told = ""
 
     # ------------------------------------------------------------------------------------------- reading
     def poll(self, timeout_seconds: float) -> Polled:
         """See `ports.Source`."""
         polled = self._source.poll(timeout_seconds)
-        for event in polled.events:
-            self._forget(event.shard)
-            if isinstance(event, Assigned):
-                self._held[event.shard] = deque()
+        self._turn_over(polled.events)
         released = {shard: self._through(shard, records) for shard, records in polled.records.items()}
         for shard, held in self._held.items():
             if held and shard not in polled.records and shard not in self._asked:
@@ -91,58 +82,3 @@ class Schooled:
         if failure and failure != self._told:
             self._tell(failure)
         self._told = failure
-
-    def _throttle(self) -> None:
-        for shard, held in self._held.items():
-            if len(held) > HELD_MAX and shard not in self._paused:
-                self._paused.add(shard)
-                self._source.pause(shard)
-            elif not held and shard in self._paused:
-                self._paused.discard(shard)
-                if shard not in self._asked:
-                    self._source.resume(shard)
-
-    def _forget(self, shard: Shard) -> None:
-        """Nothing of a shard survives into its next assignment."""
-        self._held.pop(shard, None)
-        self._paused.discard(shard)
-        self._asked.discard(shard)
-
-    # ------------------------------------------------------------------------------------------- handed on
-    def before_revoke(self, hook: Callable[[Sequence[Shard]], None]) -> None:
-        """See `ports.HandsOver`."""
-        if isinstance(self._source, HandsOver):
-            self._source.before_revoke(hook)
-
-    def offset_at(self, shard: Shard, ts_ns: int) -> int | None:
-        """See `ports.SearchesTime`."""
-        return self._source.offset_at(shard, ts_ns) if isinstance(self._source, SearchesTime) else None
-
-    def seek(self, shard: Shard, offset: int) -> None:
-        """See `ports.Source`."""
-        self._held.setdefault(shard, deque()).clear()
-        self._paused.discard(shard)
-        self._source.seek(shard, offset)
-
-    def commit(self, places: Mapping[Shard, Place]) -> Mapping[Shard, Unreachable]:
-        """See `ports.Source`."""
-        return self._source.commit(places)
-
-    def pause(self, shard: Shard) -> None:
-        """See `ports.Source`."""
-        self._asked.add(shard)
-        self._source.pause(shard)
-
-    def resume(self, shard: Shard) -> None:
-        """See `ports.Source`. A shard that we hold back ourselves stays so."""
-        self._asked.discard(shard)
-        if shard not in self._paused:
-            self._source.resume(shard)
-
-    def lag(self, shard: Shard) -> int:
-        """See `ports.Source`; what is held has not been taken."""
-        return self._source.lag(shard) + len(self._held.get(shard, ()))
-
-    def close(self) -> None:
-        """See `ports.Source`."""
-        self._source.close()

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.sources.aligned import HELD_MAX, PATIENCE_SECONDS, TURN_NS, Aligned
+from connectors.sources.aligned import PATIENCE_SECONDS, TURN_NS, Aligned
+from connectors.sources.holding import HELD_MAX
 from engine.errors import Unreachable
 from engine.ports import Assigned, Place, Polled, Revoked
 from engine.records import Record, Shard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.sources import schooled
+from connectors.sources import holding
 from connectors.sources.schooled import Schooled
 from engine.ports import Assigned, Place, Polled, Revoked
 from engine.records import Record, Run, Shard
@@ -114,7 +114,7 @@ def test_several_unknown_schemas_are_waited_for_one_after_the_other(world):
 
 
 def test_what_waits_is_bounded_and_reading_goes_on_when_it_is_through(world, monkeypatch):
-    monkeypatch.setattr(schooled, "HELD_MAX", 2)
+    monkeypatch.setattr(holding, "HELD_MAX", 2)
     log, registry, source, _ = world
     log.rounds.append({A: records(A, [b"x", b"-", b"-"])})
     source.poll(0)
@@ -138,7 +138,7 @@ def test_while_the_reader_has_paused_a_shard_nothing_of_it_passes(world):
 
 
 def test_a_resume_does_not_undo_our_own_pause(world, monkeypatch):
-    monkeypatch.setattr(schooled, "HELD_MAX", 1)
+    monkeypatch.setattr(holding, "HELD_MAX", 1)
     log, _, source, _ = world
     log.rounds.append({A: records(A, [b"x", b"-"])})
     source.poll(0)
