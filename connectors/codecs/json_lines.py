@@ -34,7 +34,8 @@ NAMES_MAX: Final = 1_024
 LEARNED_MAX: Final = 256
 """Documents of one portion that are learned: where each says something new there is nothing to learn."""
 _PORTION_FIRST: Final = 64
-_PORTION_MAX: Final = 8_192
+_PORTION_MAX: Final = 1_024
+"""Records that are read at once: their bytes stay in the processor's cache from one step to the next."""
 _PADDING: Final = bytes(parts.PADDING)
 
 
@@ -101,9 +102,10 @@ class LineReader:
         self._known = KnownParts()
         self._words: Words | None = None
         self._beside: list[Beside] = []
+        self._streams: list[bytes] = []
         self._levels = np.zeros(0, np.int8)
         texts, time = np.zeros(3 * TEXTS_MAX, np.int64), np.zeros(2, np.int64)
-        self._span = line_scan.Span(texts, time, np.zeros(1, np.int64))
+        self._span = line_scan.Span(texts, time, np.zeros(1, np.int64), np.zeros(1, np.int64))
 
     def decode(self, records: Sequence[Record], out: ColumnsBuilder) -> None:
         """Put all records of a batch."""
@@ -139,6 +141,7 @@ class LineReader:
     ) -> Lines:
         """The lines of the documents at these places."""
         if len(self._levels) != len(self._beside):
+            self._streams = [part.stream for part in self._beside]
             self._levels = np.array([part.level for part in self._beside], np.int8)
             self._carries = np.array([part.fields is not NO_FIELDS for part in self._beside], np.bool_)
         start, end = lines.start[place], lines.end[place]
@@ -146,14 +149,14 @@ class LineReader:
         level = self._levels[code]
         unsaid = np.flatnonzero(level == 0)
         level[unsaid] = _levels_of(joined, start[unsaid], end[unsaid])
-        beside = [self._beside[n] for n in code.tolist()]
-        fields = [part.fields for part in beside] if self._carries[code].any() else None
+        codes = code.tolist()
+        fields = [self._beside[n].fields for n in codes] if self._carries[code].any() else None
         texts = [joined[first:last] for first, last in zip(start.tolist(), end.tolist(), strict=True)]
         for n in np.flatnonzero(lines.flags[place] & BY_HAND).tolist() if by_hand else ():
             texts[n] = by_hand[int(place[n])]
             level[n] = self._levels[code[n]] or severity.in_text(texts[n])
         row = (place + first_row).astype(np.int32)
-        return Lines(row, [part.stream for part in beside], lines.ts_ns[place], level, texts, None, fields)
+        return Lines(row, [self._streams[n] for n in codes], lines.ts_ns[place], level, texts, None, fields)
 
     def _by_hand(self, joined: bytes, lines: line_scan.Lines, verdict: NDArray[np.int8]) -> dict[int, bytes]:
         """By place the texts that are not what stands there. ODD for one that is no text, and for one that may be a document itself."""
@@ -171,7 +174,8 @@ class LineReader:
     def _scan(self, joined: bytes, sizes: NDArray[np.int64], *, learn: bool) -> tuple[line_scan.Lines, NDArray[np.int8]]:
         n = len(sizes)
         spans = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-        lines = line_scan.Lines(np.empty(n, np.int64), *spans, np.empty(n, np.int64), np.empty(n, np.int8))
+        nodes = np.empty(n, np.int64), np.empty(n, np.int64)
+        lines = line_scan.Lines(*nodes, *spans, np.empty(n, np.int64), np.empty(n, np.int8))
         verdict = np.empty(n, np.int8)
         tables = self._roles.table, self._known.table
         buffer = np.frombuffer(joined, np.uint8)
@@ -202,7 +206,7 @@ class LineReader:
         for name, value in document.items():
             if not isinstance(value, (dict, list)) and len(self._roles.words) < NAMES_MAX and not self._names.asks(name):
                 self._name(name, IDLE)
-        if not self._known.make_room(line_scan.MEMBERS_MAX + 1, len(payload)):
+        if not self._known.make_room(line_scan.MEMBERS_MAX + 2, 2 * len(payload)):
             return
         if self._known.words is not self._words:
             self._words, self._beside, self._levels = self._known.words, [], np.zeros(0, np.int8)
@@ -214,6 +218,8 @@ class LineReader:
         if code == len(self._beside):
             self._beside.append(beside)
         self._known.table.code[lines.node[0]] = code
+        if lines.rest[0] >= 0:
+            self._known.table.code[lines.rest[0]] = code
 
     def _name(self, name: str, role: int) -> None:
         """Say what a name stands for, if nothing is said of it yet."""

@@ -49,6 +49,7 @@ class Lines(NamedTuple):
     """What is read of each document. Arrays of one length."""
 
     node: NDArray[np.int64]  # of all that is looked up
+    rest: NDArray[np.int64]  # in learning: of all behind text and time, as one part
     start: NDArray[np.int64]  # of the text, as it stands there
     end: NDArray[np.int64]
     time_start: NDArray[np.int64]  # of the time; MISSED where it has been read already, or is not asked for
@@ -61,8 +62,9 @@ class Span(NamedTuple):
     """Of one document: the texts that were found, each start, end and flags, then the time, and the flags of all strings. One array each."""
 
     texts: NDArray[np.int64]  # 3 * TEXTS_MAX
-    time: NDArray[np.int64]  # start, end, whether its string has an escape
+    time: NDArray[np.int64]  # start, end
     flags: NDArray[np.int64]  # 1
+    read: NDArray[np.int64]  # 1: texts and times that were found
 
 
 @device
@@ -168,6 +170,7 @@ def _text(buffer: NDArray[np.uint8], at: int, end: int, which: int, span: Span) 
     stop, flags = _string(buffer, at + 1, end)
     if stop < 0:
         return MISSED
+    span.read[0] += 1
     span.texts[3 * which], span.texts[3 * which + 1], span.texts[3 * which + 2] = at + 1, stop, flags
     span.flags[0] |= flags
     return stop + 1
@@ -187,6 +190,7 @@ def _time(buffer: NDArray[np.uint8], at: int, end: int, span: Span) -> int:
         stop += stop >= 0
     else:
         stop = _number(buffer, at, end)
+    span.read[0] += 1
     span.time[0], span.time[1] = at, stop
     return stop
 
@@ -240,29 +244,40 @@ def _member(
 
 @device
 def _document(
-    buffer: NDArray[np.uint8], at: int, end: int, tables: tuple[Parts, Parts], span: Span, learn: int
-) -> tuple[bool, int]:
-    """(whether a document is plain, the node of all that was looked up; MISSED where something is new)."""
+    buffer: NDArray[np.uint8], at: int, end: int, tables: tuple[Parts, Parts], span: Span, options: tuple[int, int]
+) -> tuple[bool, int, int]:
+    """(whether a document is plain, the node of all that was looked up, that of the rest); MISSED where something is new.
+
+    Behind text and time all is looked up at once, as it stands: where that is known, it need not be walked. `options` are whether to learn, and
+    whether there must be a time.
+    """
+    learn, has_time = options
     span.texts[:] = MISSED
     span.time[:] = MISSED
-    span.flags[0] = 0
-    node = _ROOT
+    span.flags[0] = span.read[0] = 0
+    node, rest, read = _ROOT, MISSED, MISSED
     at = _past_blanks(buffer, at, end)
     if at >= end or buffer[at] != 123:
-        return False, MISSED
+        return False, MISSED, MISSED
     for _ in range(MEMBERS_MAX):
-        at, node = _member(buffer, _past_blanks(buffer, at + 1, end), end, tables, node, span, learn)
+        at = _past_blanks(buffer, at + 1, end)
+        if read < 0 and span.read[0] > has_time and (span.time[0] >= 0 or not has_time):
+            read = span.read[0]
+            rest = find(tables[1], buffer, at, end, node, learn)
+            if rest >= 0 and not learn and tables[1].code[rest] >= 0:
+                return True, rest, rest
+        at, node = _member(buffer, at, end, tables, node, span, learn)
         if at < 0:
-            return False, MISSED
+            return False, MISSED, MISSED
         at = _past_blanks(buffer, at, end)
         if at >= end:
-            return False, MISSED
+            return False, MISSED, MISSED
         if buffer[at] == 125:
-            whole_of = find(tables[1], buffer, at, at, node, learn) if node >= _ROOT else MISSED
-            return _past_blanks(buffer, at + 1, end) == end, whole_of
+            all_of = find(tables[1], buffer, at, at, node, learn) if node >= _ROOT else MISSED
+            return _past_blanks(buffer, at + 1, end) == end, all_of, rest if span.read[0] == read else MISSED
         if buffer[at] != 44:
-            return False, MISSED
-    return False, MISSED
+            return False, MISSED, MISSED
+    return False, MISSED, MISSED
 
 
 @device
@@ -340,9 +355,9 @@ def scan(
     learn, has_time, scale, embedded = options
     start = 0
     for i in range(ends.shape[0]):
-        plain, node = _document(buffer, start, ends[i], tables, span, learn)
+        plain, node, rest = _document(buffer, start, ends[i], tables, span, (learn, has_time))
         start = ends[i]
-        lines.node[i] = node
+        lines.node[i], lines.rest[i] = node, rest
         if not plain or (has_time and span.time[0] < 0) or not _put(buffer, i, span, scale, embedded, lines):
             verdict[i] = ODD
         elif node < 0 or tables[1].code[node] < 0:

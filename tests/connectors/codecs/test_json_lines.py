@@ -299,3 +299,20 @@ def test_levels_are_those_that_the_pattern_finds(texts, before):
 def test_the_words_in_capitals_are_those_of_the_pattern():
     found = {word.upper() for word in severity.WORDS if severity.in_text(f". {word.upper()} .".encode())}
     assert found == set(severity.CAPITALS)
+
+
+def test_what_follows_on_text_and_time_is_known_at_once_wherever_they_stand():
+    """Also where a second text follows, which counts for more than the first."""
+    usual = document()
+    kubernetes = usual.pop("kubernetes")
+    orders = [
+        {"kubernetes": kubernetes, **usual},
+        {**usual, "kubernetes": kubernetes},
+        {"log": "first", "@timestamp": 5, "time": "1970-01-01T00:00:05Z", "kubernetes": kubernetes},
+        {"log": "first", "@timestamp": 5, "time": "1970-01-01T00:00:05Z", "kubernetes": kubernetes, "msg": "counts"},
+        {"log": "first", "@timestamp": 5, "time": "1970-01-01T00:00:05Z", "msg": "counts too", "kubernetes": kubernetes},
+        {"log": "first", "@timestamp": 5, "level": "warn", "time": "1970-01-01T00:00:05Z", "kubernetes": kubernetes},
+    ]
+    again = [{**found, "log": "another", "@timestamp": 6, "time": "1970-01-01T00:00:06Z"} for found in orders]
+    agrees([*orders, *again])
+    assert [left(found, taught=before) for before, found in zip(orders, again, strict=True)] == [[]] * len(orders)
