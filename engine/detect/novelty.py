@@ -20,7 +20,8 @@ FRESH_SECONDS: Final = 600.0
 """For so long after its birth a template may still turn out to matter."""
 LINES_MIN: Final = 3
 FREQUENT_LINES: Final = 20
-FREQUENT_SHARE: Final = 0.05
+FREQUENT_SHARE: Final = 0.2
+"""Of its stream's lines: a deploy brings new lines of information, and they matter when they flood it."""
 _SECOND_NS: Final = 1_000_000_000
 
 
