@@ -58,13 +58,13 @@ class FlatReader:
         begin, portion = 0, _PORTION_FIRST
         while begin < len(run):
             end = min(begin + portion, len(run))
-            unusual = self._decode_portion(
+            learned = self._decode_portion(
                 begin, joined[ends[begin] : ends[end] + len(_PADDING)], ends[begin : end + 1], run, out
             )
-            begin, portion = end, 2 * portion if unusual else len(run)
+            begin, portion = end, 2 * portion if learned else len(run)
 
     def _decode_portion(self, first: int, joined: bytes, ends: NDArray[np.int64], run: Run, out: ColumnsBuilder) -> int:
-        """Put the records from `first` on; how many of them had to be read the general way. What they teach is known in the next portion."""
+        """Put the records from `first` on; how many taught a head, which is known in the next portion."""
         points = self._scan(joined, ends[1:] - ends[0])
         usable = points.code >= 0
         for place in np.flatnonzero(usable & np.isnan(points.value)).tolist():
@@ -75,9 +75,7 @@ class FlatReader:
         keys = Coded(self._heads.words, points.code[known])
         out.bulk((known + first).astype(np.int32), keys, points.time[known] * self._scale, points.value[known])
         unusual: list[int] = (np.flatnonzero(~usable) + first).tolist() if len(known) < len(usable) else []
-        for place in unusual:
-            self._put_unusual(place, run[place], out)
-        return len(unusual)
+        return sum([self._put_unusual(place, run[place], out) for place in unusual])
 
     def _scan(self, joined: bytes, end: NDArray[np.int64]) -> flat_scan.Points:
         n = len(end)
@@ -86,14 +84,14 @@ class FlatReader:
         flat_scan.scan(np.frombuffer(joined, np.uint8), end, self._names, self._heads.table, self._form, self._latest, points)
         return points
 
-    def _put_unusual(self, row: int, record: Record, out: ColumnsBuilder) -> None:
-        """Put a record the general way; learn its head if it was only new."""
+    def _put_unusual(self, row: int, record: Record, out: ColumnsBuilder) -> bool:
+        """Put a record the general way; learn its head if it was only new. Whether it was."""
         marks, samples = out.marks(), len(out.sample_keys)
         self._general(row, record, out)
         if len(out.sample_keys) == samples + 1 and out.marks() == marks + 1:
             head = self._head(record.value or b"")
-            if head is not None:
-                self._heads.add(*head, out.sample_keys[-1])
+            return head is not None and self._heads.add(*head, out.sample_keys[-1])
+        return False
 
     def _head(self, payload: bytes) -> tuple[bytes, bytes] | None:
         """The bytes of name and labels as they stand in the document; None when it is not one of the four members."""
@@ -123,11 +121,11 @@ class Heads:
         if len(self.words) > _WORDS_MAX:
             self._begin()
 
-    def add(self, name: bytes, labels: bytes, key: bytes) -> None:
-        """Remember which series a head is of."""
+    def add(self, name: bytes, labels: bytes, key: bytes) -> bool:
+        """Remember which series a head is of. False when it was known, or cannot be."""
         size = len(name) + len(labels)
         if size > flat_scan.HEAD_BYTES_MAX or flat_scan.find(self.table, _bytes(name + labels + _PADDING), len(name), size) >= 0:
-            return
+            return False
         if self._count >= flat_scan.HEADS_MAX or self._used + size > flat_scan.ARENA_MAX:
             self._begin()
         arena = self.table.arena
@@ -138,9 +136,11 @@ class Heads:
         arena[self._used : self._used + size] = _bytes(name + labels)
         if 2 * self._count >= len(self.table.code):
             self._grow()
-        if flat_scan.put(self.table, len(name), size, self._used, self.words.code(key)):
-            self._count += 1
-            self._used += size
+        if not flat_scan.put(self.table, len(name), size, self._used, self.words.code(key)):
+            return False
+        self._count += 1
+        self._used += size
+        return True
 
     def _grow(self) -> None:
         old = self.table
