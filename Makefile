@@ -52,7 +52,8 @@ rivals: $(STAMP)  ## the rivals' own environments, so that the benchmarks of pip
 kafka: $(STAMP)  ## start a real Apache Kafka on this machine to play with (Java and Maven needed)
 	@$(BIN)/python tests/integration/kafka_server.py
 
-interop: $(STAMP)  ## real rsyslog, Prometheus and others feed a real Apache Kafka: what they sent is what is scored
+interop: $(STAMP)  ## real rsyslog, collectd, Prometheus and Collector feed a real Apache Kafka: what they sent is what is scored
+	@$(BIN)/python tests/integration/interop/collector.py
 	@$(BIN)/pytest -n 0 -m interop tests/integration/interop
 
 docs: $(STAMP)  ## write docs/reference and configs/full.yaml from the code
