@@ -20,7 +20,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, MetricsData
 
 from benchmarks import bodies
-from connectors.codecs import build_codec, otlp_json
+from connectors.codecs import otlp_json
+from connectors.codecs.influx import InfluxCodec
 from connectors.codecs.json_mapping import JsonCodec
 from connectors.codecs.otlp_common import json_parser, protobuf_parser
 from connectors.codecs.otlp_metrics import OtlpMetricsCodec
@@ -30,7 +31,7 @@ from engine.config.mapping import Mapping
 from engine.config.tree import Format, Source
 from engine.detect.catalog import SourceCatalog
 from engine.ports import Codec
-from engine.records import Decoded, Record
+from engine.records import Decoded, Record, Run
 
 RUNS: Final = 5
 TS_NS: Final = 1_795_218_875_509_000_000
@@ -143,7 +144,11 @@ def _remote_write(make: Callable[[int], list[bytes]], quick: bool) -> Sample:
 
 
 def _influx(quick: bool) -> Sample:
-    return Sample(bodies.influx(1 if quick else 20), {"codec": build_codec}, Format.INFLUX)
+    ways: dict[str, Callable[[Source], Codec]] = {
+        "general": lambda source: InfluxCodec(source, short=False),
+        "short": InfluxCodec,
+    }
+    return Sample(bodies.influx(1 if quick else 20), ways, Format.INFLUX)
 
 
 def _fluent_bit(quick: bool) -> Sample:
@@ -197,8 +202,9 @@ def measure(sample: Sample, build: Callable[[Source], Codec]) -> tuple[int, floa
     mined.take(codec.decode(records, catalog))
     seconds = []
     for _ in range(RUNS):
+        run = Run.of(records)
         before = time.process_time()
-        decoded = codec.decode(records, catalog)
+        decoded = codec.decode(run, catalog)
         mined.take(decoded)
         seconds.append(time.process_time() - before)
     points = len(decoded.samples.row) + len(decoded.lines.row)

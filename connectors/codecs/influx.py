@@ -3,9 +3,10 @@
 A metric is called `measurement.field`, or just `field` under the measurement `prometheus`; tags are its labels. Strings
 are no metrics. Lines without a time take the record's. Comments are passed over, a bad line costs only itself.
 
-Two ways to read a line, of equal result (a property test holds them to it). Plain lines, with no backslash and no quote,
-are cut at their spaces, and everything before the first space is looked up as it stands: it names the series. All other
-lines go through line-protocol-parser, which knows every escape: correct, and four times slower.
+Three ways to read a line, of equal result (property tests hold them to it). Records of plain lines of known series, with no backslash and no quote, are
+read where they lie by one compiled pass over the bytes of a batch (`influx_points`). Plain lines in other records are cut at their spaces, and everything
+before the first space is looked up as it stands: it names the series. All other lines go through line-protocol-parser, which knows every escape: correct,
+and four times slower than the second way.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from collections.abc import Sequence
 from line_protocol_parser import LineFormatError, parse_line
 
 from connectors.codecs.columns import ColumnsBuilder
+from connectors.codecs.influx_points import LineReader
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog
-from engine.records import Decoded, Record
+from engine.records import Decoded, Record, Run
 from engine.times import EARLIEST_NS, LATEST_NS
 
 HEADS_MAX = 200_000
@@ -35,26 +37,38 @@ _Keys = dict[bytes, bytes]
 class InfluxCodec:
     """Stateless but for a cache: head of a line (measurement and tags as written) → field → series key."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, short: bool = True) -> None:
         self._line_bytes_max = source.line_bytes_max
         self._scale = _SCALES[source.mapping.time_unit]
         self._heads: dict[bytes, _Keys] = {}
+        self._short = short
+        self._points = LineReader(self._scale)
         self._catalog: Catalog | None = None
 
     def decode(self, records: Sequence[Record], catalog: Catalog) -> Decoded:
         """As `ports.Codec`."""
         if catalog is not self._catalog:
             self._heads.clear()
+            self._points = LineReader(self._scale)
             self._catalog = catalog
         out = ColumnsBuilder(self._line_bytes_max, beyond=Reject.UNLIMITED)
-        for row, record in enumerate(records):
-            before = out.marks()
-            for line in _lines(record.value or b""):
-                if not self._plain(line, row, record.ts_ns, out):
-                    self._escaped(line, row, record.ts_ns, out, catalog)
-            if out.marks() == before:
-                out.reject(row, Reject.EMPTY, "no line with a number in it")
+        everything = ((row, False) for row in range(len(records)))
+        left = list(self._points.take(Run.of(records), out)) if self._short and records else everything
+        for row, is_plain in left:
+            marks, samples = out.marks(), len(out.sample_keys)
+            self._decode_one(row, records[row], catalog, out)
+            keys = out.sample_keys[samples:]
+            if is_plain and out.marks() == marks + len(keys):
+                self._points.learn(records[row].value or b"", keys)
         return out.build()
+
+    def _decode_one(self, row: int, record: Record, catalog: Catalog, out: ColumnsBuilder) -> None:
+        before = out.marks()
+        for line in _lines(record.value or b""):
+            if not self._plain(line, row, record.ts_ns, out):
+                self._escaped(line, row, record.ts_ns, out, catalog)
+        if out.marks() == before:
+            out.reject(row, Reject.EMPTY, "no line with a number in it")
 
     def _plain(self, line: bytes, row: int, record_ts_ns: int, out: ColumnsBuilder) -> bool:
         """Read a line of a known series with numbers only; False, and nothing read, when it is not as simple as that."""
