@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench rivals kafka interop docs proto dashboards lock clean
+.PHONY: help setup demo test check fuzz format bench rivals kafka interop docs proto dashboards lock clean
 
 help:  ## print these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ check: $(STAMP)  ## what continuous integration runs: format, lint, types, archi
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
+
+fuzz: $(STAMP)  ## fuzz every codec, half an hour in all; make fuzz SECONDS=120 for a shorter one
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),1800)
 
 format: $(STAMP)  ## format the code and fix what can be fixed
 	@$(BIN)/ruff format .

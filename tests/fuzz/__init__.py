@@ -1,0 +1,1 @@
+"""Codecs under bytes that no test thought of: `make fuzz`."""
