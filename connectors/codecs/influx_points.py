@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from connectors.codecs import influx_scan
 from connectors.codecs.columns import VALUE_MAX, ColumnsBuilder
-from connectors.codecs.influx_scan import FIELD_BYTES_MIN, KNOWN, ODD, UNKNOWN, Points
-from connectors.codecs.known_parts import KnownParts
+from connectors.codecs.influx_scan import FIELD_BYTES_MIN, Points
+from connectors.codecs.known_parts import KNOWN, ODD, KnownParts, left
 from detectors.parts import PADDING
 from engine.records import Coded, Run
 
@@ -44,8 +44,7 @@ class LineReader:
             keep = verdict[points.row] == KNOWN
             keys = Coded(self._known.words, points.code[keep])
             out.bulk((points.row[keep] + begin).astype(np.int32), keys, points.ts_ns[keep], points.value[keep])
-            for place in np.flatnonzero(verdict != KNOWN).tolist():
-                yield begin + place, bool(verdict[place] == UNKNOWN)
+            yield from left(verdict, begin)
 
     def learn(self, value: bytes, keys: Sequence[bytes]) -> None:
         """Remember which series the fields of a plain record are of; nothing when they are not as many as the keys."""

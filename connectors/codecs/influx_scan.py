@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.codecs.known_parts import KNOWN, ODD, UNKNOWN
 from detectors.decimals import number, whole
 from detectors.kernel import device, kernel
 from detectors.parts import MISSED, Parts, find
@@ -22,9 +23,6 @@ FIELD_BYTES_MIN: Final = 4
 """A name, a sign, a digit, and what is between two of them."""
 FIELDS_MAX: Final = 64
 """Of one line."""
-KNOWN: Final = 0
-UNKNOWN: Final = 1
-ODD: Final = 2
 _ROOT: Final = -1
 _VALUE_BELOW: Final = 1e15
 _TIME_DIGITS_MAX: Final = 19

@@ -7,7 +7,7 @@ table is full it begins anew. This way changes what decoding costs and nothing o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,8 +18,8 @@ from connectors.codecs import level_scan, line_scan
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_logs import LogReader, tidy
 from connectors.codecs.json_paths import alternatives
-from connectors.codecs.known_parts import KnownParts
-from connectors.codecs.line_scan import BY_HAND, IDLE, KNOWN, NOT_ASCII, ODD, TEXT, TEXTS_MAX, TIME, UNKNOWN
+from connectors.codecs.known_parts import KNOWN, ODD, KnownParts, left
+from connectors.codecs.line_scan import BY_HAND, IDLE, NOT_ASCII, TEXT, TEXTS_MAX, TIME
 from detectors import parts
 from engine import severity
 from engine.config.expressions import expression_of
@@ -115,14 +115,14 @@ class LineReader:
         begin, size = 0, _PORTION_FIRST
         while begin < len(run):
             rows = range(begin, min(begin + size, len(run)))
-            left = list(self._take(run, rows, out))
-            for row, is_new in left[:LEARNED_MAX]:
+            unusual = self._take(run, rows, out)
+            for row, is_new in unusual[:LEARNED_MAX]:
                 self._put_unusual(row, run[row], out, is_new=is_new)
-            for row, _ in left[LEARNED_MAX:]:
+            for row, _ in unusual[LEARNED_MAX:]:
                 self._general(row, run[row], out)
-            begin, size = rows.stop, min(2 * size, _PORTION_MAX) if left else _PORTION_MAX
+            begin, size = rows.stop, min(2 * size, _PORTION_MAX) if any(is_new for _, is_new in unusual) else _PORTION_MAX
 
-    def _take(self, run: Run, rows: range, out: ColumnsBuilder) -> Iterator[tuple[int, bool]]:
+    def _take(self, run: Run, rows: range, out: ColumnsBuilder) -> list[tuple[int, bool]]:
         """Put the lines of the documents of these rows that are known; the rows of the others, and whether each was only new."""
         payloads = run.payloads[rows.start : rows.stop]
         joined = b"".join([*payloads, _PADDING])
@@ -133,8 +133,7 @@ class LineReader:
         by_hand = self._by_hand(joined, lines, verdict)
         place = np.flatnonzero(verdict == KNOWN)
         out.bulk_lines(self._lines(place, joined, lines, by_hand, rows.start))
-        for at in np.flatnonzero(verdict != KNOWN).tolist():
-            yield rows.start + at, bool(verdict[at] == UNKNOWN)
+        return left(verdict, rows.start)
 
     def _lines(
         self, place: NDArray[np.intp], joined: bytes, lines: line_scan.Lines, by_hand: dict[int, bytes], first_row: int

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detectors import parts
 from engine.records import Words
 
+KNOWN: Final = 0
+UNKNOWN: Final = 1
+ODD: Final = 2
+"""Verdicts of a scan on a record: all of it is known; it is plain, but has parts that are new; it is for the general reader."""
 NODES_MAX: Final = 400_000
 ARENA_MAX: Final = 64 << 20
 WORDS_MAX: Final = NODES_MAX
@@ -58,3 +65,9 @@ class KnownParts:
         for node, key in zip(nodes, keys, strict=True):
             if node >= 0:
                 self.table.code[node] = self.words.code(key)
+
+
+def left(verdict: NDArray[np.int8], first: int = 0) -> list[tuple[int, bool]]:
+    """The records that are not known, by their places after `first`, and whether each is only new."""
+    places = np.flatnonzero(verdict != KNOWN)
+    return list(zip((places + first).tolist(), (verdict[places] == UNKNOWN).tolist(), strict=True))

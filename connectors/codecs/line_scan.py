@@ -17,15 +17,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.codecs.known_parts import KNOWN, ODD, UNKNOWN
 from detectors.decimals import number, whole
 from detectors.kernel import device, kernel
 from detectors.octets import ALL_BYTES, HIGH, ONE, eight, first_mark
 from detectors.parts import MISSED, Parts, find
 
 MEMBERS_MAX: Final = 64
-KNOWN: Final = 0
-UNKNOWN: Final = 1
-ODD: Final = 2
 TIME: Final = 0
 IDLE: Final = 1
 TEXT: Final = 2

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from connectors.codecs import otlp_scan
 from connectors.codecs.columns import VALUE_MAX, ColumnsBuilder
-from connectors.codecs.known_parts import KnownParts
-from connectors.codecs.otlp_scan import KNOWN, POINT_BYTES_MIN, UNKNOWN, Points
+from connectors.codecs.known_parts import KNOWN, ODD, KnownParts, left
+from connectors.codecs.otlp_scan import POINT_BYTES_MIN, Points
 from detectors.parts import PADDING
 from engine.records import Coded, Record, Run
 
@@ -40,19 +40,18 @@ class PointReader:
         number = np.where(points.is_int, points.bits.view(np.int64).astype(np.float64), points.bits.view(np.float64))
         good = np.abs(number) < VALUE_MAX  # False for NaN too
         if not good.all():
-            verdict[points.row[~good]] = otlp_scan.ODD
+            verdict[points.row[~good]] = ODD
             keep = verdict[points.row] == KNOWN
             points, number = _only(points, keep), number[keep]
         out.bulk(points.row, Coded(self._known.words, points.code), points.ts_ns, number)
-        left = np.flatnonzero(verdict != KNOWN)
-        return list(zip(left.tolist(), (verdict[left] == UNKNOWN).tolist(), strict=True))
+        return left(verdict)
 
     def learn(self, value: bytes, keys: Sequence[bytes]) -> None:
         """Remember which series the points of a plain record are of; nothing when they are not as many as the keys."""
         if not self._known.make_room(_PARTS_MAX * len(keys) + 1, len(value)):
             return
         points, verdict = self._scan([value], learn=True)
-        if verdict[0] != otlp_scan.ODD and len(points.row) == len(keys):
+        if verdict[0] != ODD and len(points.row) == len(keys):
             self._known.name(points.node.tolist(), list(keys))
 
     def _scan(self, values: Sequence[bytes], *, learn: bool) -> tuple[Points, NDArray[np.int8]]:

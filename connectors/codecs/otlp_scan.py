@@ -16,15 +16,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.codecs.known_parts import KNOWN, ODD, UNKNOWN
 from detectors.kernel import device, kernel
 from detectors.octets import eight
 from detectors.parts import MISSED, Parts, find, varint, within
 
 POINT_BYTES_MIN: Final = 20
 """A tag and a length, a time, a number."""
-KNOWN: Final = 0
-UNKNOWN: Final = 1
-ODD: Final = 2
 _PART, _SECOND, _THIRD, _GAUGE, _SUM = 0x0A, 0x12, 0x1A, 0x2A, 0x3A
 """Tags of fields 1, 2, 3, 5 and 7 that have a length; the number says what it is within each message."""
 _START, _TIME, _DOUBLE, _INT, _ATTRIBUTE, _FLAGS = 0x11, 0x19, 0x21, 0x31, 0x3A, 0x40

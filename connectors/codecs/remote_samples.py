@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from connectors.codecs import remote_scan
 from connectors.codecs.columns import NOT_FINITE, VALUE_MAX, ColumnsBuilder
-from connectors.codecs.known_parts import KnownParts
-from connectors.codecs.remote_scan import KNOWN, ODD, REFERENCES_MAX, UNKNOWN
+from connectors.codecs.known_parts import KNOWN, ODD, KnownParts, left
+from connectors.codecs.remote_scan import REFERENCES_MAX
 from detectors.parts import PADDING
 from engine.errors import Reject
 from engine.records import Coded
@@ -55,8 +55,7 @@ class SampleReader:
         keep &= ~is_stale & ~is_beyond
         keys = Coded(self._known.words, samples.code[keep])
         out.bulk(rows[samples.row[keep]], keys, samples.ms[keep] * _MILLISECOND_NS, number[keep])
-        left = np.flatnonzero(verdict != KNOWN)
-        return list(zip(left.tolist(), (verdict[left] == UNKNOWN).tolist(), strict=True))
+        return left(verdict)
 
     def learn(self, body: bytes, keys: Sequence[bytes], symbols: int) -> None:
         """Remember the keys of all series of a plain body with so many texts; nothing when they are not as many as the keys."""

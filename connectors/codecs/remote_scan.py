@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.codecs.known_parts import KNOWN, ODD, UNKNOWN
 from detectors.kernel import device, kernel
 from detectors.octets import eight
 from detectors.parts import MISSED, Parts, find, varint, within
@@ -27,9 +28,6 @@ SYMBOLS_MAX: Final = 65_536
 """Texts of one request that are looked up."""
 REFERENCES_MAX: Final = 128
 """Of one series: names and values of its labels."""
-KNOWN: Final = 0
-UNKNOWN: Final = 1
-ODD: Final = 2
 _MS_MAX: Final = 9_223_372_036_854
 _LONG_BYTES: Final = 9
 """Of a number up to 2^63: negative ones take ten."""
