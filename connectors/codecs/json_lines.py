@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from connectors.codecs import level_scan, line_scan
+from connectors.codecs import iso_scan, level_scan, line_scan
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_logs import LogReader, tidy
 from connectors.codecs.json_paths import alternatives
@@ -186,7 +186,10 @@ class LineReader:
         for at in np.flatnonzero((lines.flags & NOT_ASCII != 0) & (verdict == KNOWN)).tolist():
             if not _is_utf8(payloads[at]):
                 verdict[at] = ODD
-        for at in np.flatnonzero((lines.time_start >= 0) & (verdict == KNOWN)).tolist():
+        place = np.flatnonzero((lines.time_start >= 0) & (verdict == KNOWN))
+        if self._options[1] == 0:
+            place = _read_times(joined, lines, place)
+        for at in place.tolist():
             try:
                 lines.ts_ns[at] = self._time_of(orjson.loads(joined[lines.time_start[at] : lines.time_end[at]]))
             except (DecodeError, ValueError):
@@ -229,6 +232,19 @@ class LineReader:
         if node >= 0 and self._roles.table.code[node] < 0:
             self._roles.table.code[node] = role
             self._roles.words.code(raw)
+
+
+def _read_times(joined: bytes, lines: line_scan.Lines, place: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Read the times that are texts at these places; those that are left."""
+    found = np.empty(len(place), np.int64)
+    start, end = (
+        lines.time_start[place] + 1,
+        lines.time_end[place] - 1,
+    )  # without the quotes; of a number nothing is left that is a time
+    iso_scan.times(np.frombuffer(joined, np.uint8), start, end, found)
+    lines.ts_ns[place] = found
+    left_over: NDArray[np.intp] = place[found == iso_scan.BY_HAND]
+    return left_over
 
 
 def _levels_of(joined: bytes, start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int8]:
