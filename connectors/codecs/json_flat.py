@@ -86,9 +86,9 @@ class FlatReader:
 
     def _put_unusual(self, row: int, record: Record, out: ColumnsBuilder) -> bool:
         """Put a record the general way; learn its head if it was only new. Whether it was."""
-        marks, samples = out.marks(), len(out.sample_keys)
+        rejected, samples = len(out.rejected), len(out.sample_keys)
         self._general(row, record, out)
-        if len(out.sample_keys) == samples + 1 and out.marks() == marks + 1:
+        if len(out.sample_keys) == samples + 1 and len(out.rejected) == rejected:  # of this mapping there is nothing else
             head = self._head(record.value or b"")
             return head is not None and self._heads.add(*head, out.sample_keys[-1])
         return False

@@ -6,6 +6,7 @@ on purpose without a value, such as that a series has ended, is counted only.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import compress
 from typing import Final, NamedTuple, TypeVar
@@ -45,6 +46,10 @@ NO_TIME: Final = -(2**62)
 DEAD_BYTES_MAX: Final = 65_536
 VALUE_MAX: Final = 1e15
 _SECOND_NS: Final = 1_000_000_000
+_SAME_FOR_ALL: Final = (
+    ("__connect.errors.stage", b"VALUE_CONVERTER"),
+    ("__connect.errors.exception.class.name", DecodeError.__name__.encode()),
+)
 Rare = TypeVar("Rare", Event, Distribution, Span, Dependency)
 
 
@@ -136,15 +141,19 @@ class Intake:
         """The newest event time of late; NO_TIME when there was none."""
         return int(self._event["newest_ns"][0]) if self._event["filled"][0] else NO_TIME
 
-    def _refuse(self, records: Sequence[Record], rejected: list[Rejected], drafts: Drafts, stats: StepStats) -> None:
+    def _refuse(self, records: Run, rejected: list[Rejected], drafts: Drafts, stats: StepStats) -> None:
         last = -1
+        topic = records.shard.topic
+        told: Counter[str] = Counter()
         for part in rejected:
-            record = records[part.row]
-            stats.count(Metric.RECORDS_REJECTED, 1, record.topic, part.reason)
             if part.row != last and part.reason not in QUIET:
                 last = part.row
-                stats.count(Metric.DEAD_LETTERS, 1, record.topic, part.reason)
-                drafts.add_output(part.row, dead_letter(record, part))
+                told[part.reason] += 1
+                drafts.add_output(last, dead_letter(records[last], part))
+        for reason, times in Counter([part.reason for part in rejected]).items():
+            stats.count(Metric.RECORDS_REJECTED, times, topic, reason)
+        for reason, times in told.items():
+            stats.count(Metric.DEAD_LETTERS, times, topic, reason)
 
     def snapshot(self) -> Columns:
         clocks = {"log": self._log, "event": self._event, "pace": self._pace}
@@ -234,18 +243,17 @@ def _timely(
 
 def dead_letter(record: Record, part: Rejected) -> Output:
     """The record as it came, with headers that say what was wrong, named as Kafka Connect names them."""
-    value = record.value
-    headers = [
-        *record.headers,
-        ("__connect.errors.topic", record.topic.encode()),
-        ("__connect.errors.partition", str(record.partition).encode()),
-        ("__connect.errors.offset", str(record.offset).encode()),
-        ("__connect.errors.stage", b"VALUE_CONVERTER"),
-        ("__connect.errors.exception.class.name", DecodeError.__name__.encode()),
+    topic, partition, offset, ts_ns, key, value, came_with = record
+    headers = (
+        *came_with,
+        ("__connect.errors.topic", topic.encode()),
+        ("__connect.errors.partition", b"%d" % partition),
+        ("__connect.errors.offset", b"%d" % offset),
+        *_SAME_FOR_ALL,
         ("__connect.errors.exception.message", part.detail.encode()),
-        ("foreshock.error.code", str(part.reason).encode()),
-    ]
+        ("foreshock.error.code", part.reason.encode()),
+    )
     if value is not None and len(value) > DEAD_BYTES_MAX:
-        headers.append(("foreshock.value.truncated", str(len(value)).encode()))
+        headers = (*headers, ("foreshock.value.truncated", b"%d" % len(value)))
         value = value[:DEAD_BYTES_MAX]
-    return Output(Topic.DEAD_LETTERS, record.key or b"", value, record.ts_ns, tuple(headers))
+    return Output(Topic.DEAD_LETTERS, key or b"", value, ts_ns, headers)
