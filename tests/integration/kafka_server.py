@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
+TOPIC_SECONDS = 30.0
 FETCH_SECONDS = 600.0
 JAVA = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
 
@@ -166,13 +167,19 @@ class KafkaServer:
         self._process = None
 
     def create_topic(self, name: str, partitions: int, settings: Mapping[str, str] | None = None) -> None:
-        """Make a topic and wait until it is there."""
+        """Make a topic and wait until it is there, each partition with its leader: the answer to the request comes before that."""
         from confluent_kafka.admin import AdminClient
         from confluent_kafka.cimpl import NewTopic
 
         client = AdminClient({"bootstrap.servers": self.bootstrap})
         topic = NewTopic(name, partitions, replication_factor=1, config=dict(settings or {}))
         client.create_topics([topic], operation_timeout=20)[name].result(timeout=30)
+        end = time.monotonic() + TOPIC_SECONDS
+        while time.monotonic() < end:
+            there = client.list_topics(name, timeout=10).topics[name].partitions
+            if len(there) == partitions and all(partition.leader >= 0 for partition in there.values()):
+                return
+        raise NotHere(f"the topic {name} did not come up")
 
     def close(self) -> None:
         """End it and remove its data."""

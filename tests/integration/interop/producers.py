@@ -65,9 +65,12 @@ class Running:
             command, stdout=self._output, stderr=subprocess.STDOUT, cwd=folder, env={**os.environ, **(environment or {})}
         )
 
-    def until(self, done: Callable[[], bool]) -> None:
-        """Wait until it is done; fails when the program ends before."""
-        until(done, self._look)
+    def until(self, done: Callable[[], bool], about: Callable[[], object] = str) -> None:
+        """Wait until it is done; fails, with what is known `about` it, when the program ends before or takes too long."""
+        try:
+            until(done, self._look)
+        except AssertionError:
+            pytest.fail(f"not done in time: {about()}; the program said: {self.said()[-2000:]}")
 
     def _look(self) -> None:
         try:

@@ -62,7 +62,7 @@ def world(kafka_server: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -
         running.until(path.exists)
         give(path, start)
         there = max(topics.sizes().values())
-        running.until(lambda: topics.hold(max(there, STEPS * len(given(0))) + ROUNDS))
+        running.until(lambda: topics.hold(max(there, STEPS * len(given(0))) + ROUNDS), topics.sizes)
     topics.close()
     return World(start)
 

@@ -100,7 +100,7 @@ def world(kafka_server: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -
     with Running(command, folder, {"TZ": ZONE}) as running:
         running.until(lambda: log.exists() and listens(port))
         sent = [*over_tcp(start, port), *over_the_socket(log, socket.gethostname())]
-        running.until(lambda: topics.hold(len(sent)))
+        running.until(lambda: topics.hold(len(sent)), topics.sizes)
     topics.close()
     return World(start, sent)
 
