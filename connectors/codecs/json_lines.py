@@ -1,7 +1,7 @@
 """The short way for log lines in JSON: documents that say nothing new beside text and time by `line_scan`, all else by the general reader.
 
 What the general reader reads teaches the short way: the stream, the level and the fields of a document are those of every other whose members
-are the same, but for text, time and what nobody asks for. It is taken where text and time stand at the root of a document under plain names. When a
+are the same, but for text, time, what nobody asks for, and sessions and measurements, which are read of each. It is taken where text and time stand at the root of a document under plain names. When a
 table is full it begins anew. This way changes what decoding costs and nothing of what comes out.
 """
 
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from connectors.codecs import iso_scan, level_scan, line_scan
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.json_logs import LogReader, tidy
-from connectors.codecs.json_paths import alternatives
+from connectors.codecs.json_paths import Document, alternatives
 from connectors.codecs.known_parts import KNOWN, ODD, KnownParts, left
-from connectors.codecs.line_scan import BY_HAND, IDLE, NOT_ASCII, TEXT, TEXTS_MAX, TIME
+from connectors.codecs.line_scan import BY_HAND, CARRIED, CARRIED_MAX, IDLE, NOT_ASCII, TEXT, TEXTS_MAX, TIME
 from detectors import parts
 from engine import severity
 from engine.config.expressions import expression_of
@@ -51,7 +51,7 @@ class Names:
     """Which names of a document's root are those of the time and the texts, and which are asked for by a mapping at all."""
 
     def __init__(self, mapping: Mapping, keep: Sequence[str]) -> None:
-        self._fields = FieldReader(mapping)
+        self.fields = FieldReader(mapping)
         self.time = mapping.time
         self.texts = alternatives(mapping.message)
         self._own = [*self.texts, *([self.time] if self.time else [])]
@@ -67,7 +67,11 @@ class Names:
 
     def asks(self, name: str) -> bool:
         """Whether a text or a number with this name may tell anything."""
-        return any(path == name or path.startswith(f"{name}.") for path in self._paths) or self._fields.reads(name)
+        return self.names_path(name) or self.fields.reads(name)
+
+    def names_path(self, name: str) -> bool:
+        """Whether a path of the mapping leads to this name, or through it."""
+        return any(path == name or path.startswith(f"{name}.") for path in self._paths)
 
 
 def is_plain(mapping: Mapping, keep: Sequence[str]) -> bool:
@@ -105,7 +109,8 @@ class LineReader:
         self._streams: list[bytes] = []
         self._levels = np.zeros(0, np.int8)
         texts, time = np.zeros(3 * TEXTS_MAX, np.int64), np.zeros(2, np.int64)
-        self._span = line_scan.Span(texts, time, np.zeros(1, np.int64), np.zeros(1, np.int64))
+        carried = np.zeros(1 + 2 * CARRIED_MAX, np.int64)
+        self._span = line_scan.Span(texts, time, np.zeros(1, np.int64), np.zeros(1, np.int64), carried)
 
     def decode(self, records: Sequence[Record], out: ColumnsBuilder) -> None:
         """Put all records of a batch."""
@@ -131,31 +136,53 @@ class LineReader:
             lines.ts_ns[:] = run.ts_ns[rows.start : rows.stop]
         self._check(payloads, joined, lines, verdict)
         by_hand = self._by_hand(joined, lines, verdict)
+        carried = self._carried(joined, lines, verdict)
         place = np.flatnonzero(verdict == KNOWN)
-        out.bulk_lines(self._lines(place, joined, lines, by_hand, rows.start))
+        out.bulk_lines(self._lines(place, joined, lines, (by_hand, carried), rows.start))
         return left(verdict, rows.start)
 
     def _lines(
-        self, place: NDArray[np.intp], joined: bytes, lines: line_scan.Lines, by_hand: dict[int, bytes], first_row: int
+        self,
+        place: NDArray[np.intp],
+        joined: bytes,
+        lines: line_scan.Lines,
+        others: tuple[dict[int, bytes], dict[int, Fields]],
+        first_row: int,
     ) -> Lines:
-        """The lines of the documents at these places."""
-        if len(self._levels) != len(self._beside):
-            self._streams = [part.stream for part in self._beside]
-            self._levels = np.array([part.level for part in self._beside], np.int8)
-            self._carries = np.array([part.fields is not NO_FIELDS for part in self._beside], np.bool_)
+        """The lines of the documents at these places; `others` are by place texts that are not what stands there, and fields."""
+        by_hand, carried = others
         start, end = lines.start[place], lines.end[place]
         code = self._known.table.code[lines.node[place]]
         level = self._levels[code]
         unsaid = np.flatnonzero(level == 0)
         level[unsaid] = _levels_of(joined, start[unsaid], end[unsaid])
         codes = code.tolist()
-        fields = [self._beside[n].fields for n in codes] if self._carries[code].any() else None
+        fields = [self._beside[n].fields for n in codes] if carried or self._carries[code].any() else None
+        if fields is not None and carried:
+            fields = [carried.get(at, part) for at, part in zip(place.tolist(), fields, strict=True)]
         texts = [joined[first:last] for first, last in zip(start.tolist(), end.tolist(), strict=True)]
         for n in np.flatnonzero(lines.flags[place] & BY_HAND).tolist() if by_hand else ():
             texts[n] = by_hand[int(place[n])]
             level[n] = self._levels[code[n]] or severity.in_text(texts[n])
         row = (place + first_row).astype(np.int32)
         return Lines(row, [self._streams[n] for n in codes], lines.ts_ns[place], level, texts, None, fields)
+
+    def _carried(self, joined: bytes, lines: line_scan.Lines, verdict: NDArray[np.int8]) -> dict[int, Fields]:
+        """By place the fields that lines say anew. ODD where there are others, that are said again and again, too."""
+        if len(self._levels) != len(self._beside):
+            self._streams = [part.stream for part in self._beside]
+            self._levels = np.array([part.level for part in self._beside], np.int8)
+            self._carries = np.array([part.fields is not NO_FIELDS for part in self._beside], np.bool_)
+        found: dict[int, Fields] = {}
+        place = np.flatnonzero(verdict == KNOWN)
+        place = place[lines.carried[place, 0] > 0]
+        code = self._known.table.code[lines.node[place]]
+        verdict[place[self._carries[code]]] = ODD
+        for at, spans in zip(place.tolist(), lines.carried[place].tolist(), strict=True):
+            ends = range(1, 1 + 2 * spans[0], 2)
+            members = b",".join([joined[spans[k] : spans[k + 1]] for k in ends])
+            found[at] = self._names.fields.read(orjson.loads(b"{%s}" % members))
+        return found
 
     def _by_hand(self, joined: bytes, lines: line_scan.Lines, verdict: NDArray[np.int8]) -> dict[int, bytes]:
         """By place the texts that are not what stands there. ODD for one that is no text, and for one that may be a document itself."""
@@ -174,7 +201,8 @@ class LineReader:
         n = len(sizes)
         spans = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
         nodes = np.empty(n, np.int64), np.empty(n, np.int64)
-        lines = line_scan.Lines(*nodes, *spans, np.empty(n, np.int64), np.empty(n, np.int8))
+        carried = np.empty((n, 1 + 2 * CARRIED_MAX), np.int64)
+        lines = line_scan.Lines(*nodes, *spans, np.empty(n, np.int64), np.empty(n, np.int8), carried)
         verdict = np.empty(n, np.int8)
         tables = self._roles.table, self._known.table
         buffer = np.frombuffer(joined, np.uint8)
@@ -205,9 +233,7 @@ class LineReader:
     def _learn(self, payload: bytes) -> None:
         """Remember what a document says beside text and time, and which of its members nobody asks for."""
         document = orjson.loads(payload)
-        for name, value in document.items():
-            if not isinstance(value, (dict, list)) and len(self._roles.words) < NAMES_MAX and not self._names.asks(name):
-                self._name(name, IDLE)
+        self._learn_names(document)
         if not self._known.make_room(line_scan.MEMBERS_MAX + 2, 2 * len(payload)):
             return
         if self._known.words is not self._words:
@@ -215,6 +241,10 @@ class LineReader:
         lines, verdict = self._scan(payload + _PADDING, np.array([len(payload)]), learn=True)
         if verdict[0] == ODD or lines.node[0] < 0:
             return
+        spans = lines.carried[0].tolist()
+        for k in range(1, 1 + 2 * spans[0], 2):
+            for name in orjson.loads(b"{%s}" % payload[spans[k] : spans[k + 1]]):
+                document.pop(name, None)
         beside = Beside(*self._reader.beside(document))
         code = self._known.words.code(repr(beside).encode())
         if code == len(self._beside):
@@ -222,6 +252,16 @@ class LineReader:
         self._known.table.code[lines.node[0]] = code
         if lines.rest[0] >= 0:
             self._known.table.code[lines.rest[0]] = code
+
+    def _learn_names(self, document: Document) -> None:
+        """What the names of members stand for that no path leads to. What was learned before any of them is learned anew: it may be among it."""
+        named = len(self._roles.words)
+        for name, value in document.items():
+            is_plain = value is not None and not isinstance(value, (dict, list))
+            if is_plain and len(self._roles.words) < NAMES_MAX and not self._names.names_path(name):
+                self._name(name, CARRIED if self._names.fields.reads(name) else IDLE)
+        if len(self._roles.words) > named and self._known.table.used[0]:
+            self._known = KnownParts()
 
     def _name(self, name: str, role: int) -> None:
         """Say what a name stands for, if nothing is said of it yet."""
@@ -240,7 +280,7 @@ def _read_times(joined: bytes, lines: line_scan.Lines, place: NDArray[np.intp]) 
     start, end = (
         lines.time_start[place] + 1,
         lines.time_end[place] - 1,
-    )  # without the quotes; of a number nothing is left that is a time
+    )  # without quotes; of a number nothing is left that is a time
     iso_scan.times(np.frombuffer(joined, np.uint8), start, end, found)
     lines.ts_ns[place] = found
     left_over: NDArray[np.intp] = place[found == iso_scan.BY_HAND]

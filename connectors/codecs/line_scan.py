@@ -26,8 +26,12 @@ from detectors.parts import MISSED, Parts, find
 MEMBERS_MAX: Final = 64
 TIME: Final = 0
 IDLE: Final = 1
-TEXT: Final = 2
-"""What a name stands for: the time, nothing that is asked for, the text; further texts, which count where the ones before are not there, follow."""
+CARRIED: Final = 2
+TEXT: Final = 3
+"""What a name stands for: the time, nothing that is asked for, what each line says anew beside its text, the text; further texts, which count where the
+ones before are not there, follow."""
+CARRIED_MAX: Final = 8
+"""Members of one document that each line says anew."""
 TEXTS_MAX: Final = 8
 ESCAPED: Final = 1
 NOT_ASCII: Final = 2
@@ -54,6 +58,7 @@ class Lines(NamedTuple):
     time_end: NDArray[np.int64]
     ts_ns: NDArray[np.int64]
     flags: NDArray[np.int8]
+    carried: NDArray[np.int64]  # (n, 1 + 2 * CARRIED_MAX), how many members, and where each begins and ends, its name included
 
 
 class Span(NamedTuple):
@@ -62,7 +67,8 @@ class Span(NamedTuple):
     texts: NDArray[np.int64]  # 3 * TEXTS_MAX
     time: NDArray[np.int64]  # start, end
     flags: NDArray[np.int64]  # 1
-    read: NDArray[np.int64]  # 1: texts and times that were found
+    read: NDArray[np.int64]  # 1: texts, times and carried members that were found
+    carried: NDArray[np.int64]  # 1 + 2 * CARRIED_MAX, as in `Lines`
 
 
 @device
@@ -212,6 +218,18 @@ def _other(buffer: NDArray[np.uint8], begin: int, at: int, end: int, known: tupl
 
 
 @device
+def _carried(begin: int, stop: int, span: Span) -> int:
+    """Keep where a member stands that was checked already; where it ends, MISSED when it is not plain, or one too many."""
+    n = span.carried[0]
+    if stop < 0 or n >= CARRIED_MAX:
+        return MISSED
+    span.carried[1 + 2 * n], span.carried[2 + 2 * n] = begin, stop
+    span.carried[0] = n + 1
+    span.read[0] += 1
+    return stop
+
+
+@device
 def _member(
     buffer: NDArray[np.uint8], at: int, end: int, tables: tuple[Parts, Parts], node: int, span: Span, learn: int
 ) -> tuple[int, int]:
@@ -234,8 +252,9 @@ def _member(
         return _time(buffer, at, end, span), node
     if code >= TEXT:
         return _text(buffer, at, end, code - TEXT, span), node
-    if code == IDLE and buffer[at] != 123 and buffer[at] != 91:
-        return _idle(buffer, at, end, span), node
+    if code >= IDLE:  # an object or an array is not plain: where a name comes twice, as both, it would not be known which counts
+        stop = _idle(buffer, at, end, span)
+        return stop if code == IDLE else _carried(begin, stop, span), node
     stop, node = _other(buffer, begin, at, end, (tables[1], node), learn)
     return stop, node if node >= 0 else MISSED - 1
 
@@ -252,14 +271,14 @@ def _document(
     learn, has_time = options
     span.texts[:] = MISSED
     span.time[:] = MISSED
-    span.flags[0] = span.read[0] = 0
+    span.flags[0] = span.read[0] = span.carried[0] = 0
     node, rest, read = _ROOT, MISSED, MISSED
     at = _past_blanks(buffer, at, end)
     if at >= end or buffer[at] != 123:
         return False, MISSED, MISSED
     for _ in range(MEMBERS_MAX):
         at = _past_blanks(buffer, at + 1, end)
-        if read < 0 and span.read[0] > has_time and (span.time[0] >= 0 or not has_time):
+        if read < 0 and span.read[0] - span.carried[0] > has_time and (span.time[0] >= 0 or not has_time):
             read = span.read[0]
             rest = find(tables[1], buffer, at, end, node, learn)
             if rest >= 0 and not learn and tables[1].code[rest] >= 0:
@@ -325,6 +344,8 @@ def _put(buffer: NDArray[np.uint8], i: int, span: Span, scale: int, embedded: in
     if embedded and start < end and buffer[start] == 123:
         return False
     lines.start[i], lines.end[i], lines.flags[i] = start, end, flags
+    for k in range(1 + 2 * span.carried[0]):
+        lines.carried[i, k] = span.carried[k]
     lines.time_start[i], lines.time_end[i], lines.ts_ns[i] = span.time[0], span.time[1], 0
     if scale > 0 and span.time[0] >= 0 and buffer[span.time[0]] != 34:
         done, ts_ns = _ns(buffer, span.time[0], span.time[1], scale)

@@ -164,15 +164,39 @@ def test_what_is_not_plain_is_left_to_the_general_reader(found):
 
 
 def test_members_that_are_asked_for_are_never_passed_over():
-    """Levels, traces, measurements and labels that a source keeps: each value is a new document to the short way."""
-    for name, values in {
-        "level": ["info", "error"],
-        "trace_id": ["4bf92f35", "77aa8812"],
-        "duration_ms": [3, 4.5],
-        "http.status": [200, 500],
-    }.items():
+    """Levels, and labels that a source keeps: each value is a new document to the short way."""
+    for name, values in {"level": ["info", "error"], "http.status": [200, 500]}.items():
         assert len(left(document(**{name: values[0]}), taught=document(**{name: values[1]}))) == 1
         agrees([document(**{name: value}) for value in values * 2])
+
+
+def test_sessions_and_measurements_are_read_of_each_line():
+    usual = [document(trace_id=f"4bf92f{n:04d}", took_ms=n / 4, bytes_sent=n, nobody="x") for n in range(5)]
+    assert left(usual[1], taught=usual[0]) == []
+    first = {"trace_id": "77aa8812", "took_ms": 3, **document()}
+    agrees([*usual, document(), first, document(request_id="a-77", trace_id=None), document(trace_id=[1], took_ms="5")])
+    agrees(
+        [
+            document(**{f"m{n}_ms": n for n in range(12)}),
+            document(took_ms=1, http={"took_ms": 2}),
+            *usual,
+            document(http={"took_ms": 2}),
+        ]
+    )
+
+
+def test_a_name_that_comes_twice_counts_as_it_does_for_the_general_reader():
+    raw = orjson.dumps(document())[:-1]
+    twice = [
+        b',"http":{"took_ms":3},"http":1}',
+        b',"http":1,"http":{"took_ms":3}}',
+        b',"took_ms":1,"took_ms":2}',
+        b',"took_ms":1,"took_ms":{"a_ms":2}}',
+    ]
+    once = [b',"http":{"took_ms":3}}', b',"http":1}', b',"took_ms":{"a_ms":2}}', b',"took_ms":7}']
+    agrees([raw + end for end in (*twice, *once, *twice)])
+    before = b'{"took_ms":5,"http":1,' + raw[1:]
+    agrees([raw + end for end in once] + [before + end for end in (*once, *twice)])
 
 
 @pytest.mark.parametrize(
