@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.codecs import otlp_scan
-from connectors.codecs.columns import VALUE_MAX, ColumnsBuilder
+from connectors.codecs.columns import NOT_FINITE, VALUE_MAX, ColumnsBuilder
 from connectors.codecs.known_parts import KNOWN, ODD, KnownParts, left
 from connectors.codecs.otlp_scan import POINT_BYTES_MIN, Points
 from detectors.parts import PADDING
+from engine.errors import Reject
 from engine.records import Coded, Record, Run
 
 _PADDING: Final = bytes(PADDING)
@@ -40,8 +41,12 @@ class PointReader:
         number = np.where(points.is_int, points.bits.view(np.int64).astype(np.float64), points.bits.view(np.float64))
         good = np.abs(number) < VALUE_MAX  # False for NaN too
         if not good.all():
-            verdict[points.row[~good]] = ODD
+            verdict[points.row[np.isnan(number)]] = ODD
             keep = verdict[points.row] == KNOWN
+            for at in np.flatnonzero(keep & ~good).tolist():
+                name = self._known.words.all[points.code[at]].decode()
+                out.reject(int(points.row[at]), Reject.UNLIMITED, f"{name}: {NOT_FINITE}")
+            keep &= good
             points, number = _only(points, keep), number[keep]
         out.bulk(points.row, Coded(self._known.words, points.code), points.ts_ns, number)
         return left(verdict)
