@@ -32,7 +32,9 @@ from engine.times import NANOSECONDS, Unit
 NAMES_MAX: Final = 1_024
 """Names of members that nobody asks for; further ones are looked up with what they say."""
 LEARNED_MAX: Final = 256
-"""Documents of one portion that are learned: where each says something new there is nothing to learn."""
+"""Documents that are learned without any that was known: where each says something new there is nothing to learn, and learning costs."""
+KNOWN_PER_LEARNED: Final = 8
+"""So many that were known allow one more to be learned."""
 _PORTION_FIRST: Final = 64
 _PORTION_MAX: Final = 1_024
 """Records that are read at once: their bytes stay in the processor's cache from one step to the next."""
@@ -103,6 +105,7 @@ class LineReader:
             self._name(name, TEXT + place)
         if mapping.time:
             self._name(mapping.time, TIME)
+        self._credit = float(LEARNED_MAX)
         self._known = KnownParts()
         self._words: Words | None = None
         self._beside: list[Beside] = []
@@ -121,11 +124,11 @@ class LineReader:
         while begin < len(run):
             rows = range(begin, min(begin + size, len(run)))
             unusual = self._take(run, rows, out)
-            for row, is_new in unusual[:LEARNED_MAX]:
-                self._put_unusual(row, run[row], out, is_new=is_new)
-            for row, _ in unusual[LEARNED_MAX:]:
-                self._general(row, run[row], out)
-            begin, size = rows.stop, min(2 * size, _PORTION_MAX) if any(is_new for _, is_new in unusual) else _PORTION_MAX
+            self._credit = min(self._credit + 1 + (len(rows) - len(unusual)) / KNOWN_PER_LEARNED, LEARNED_MAX)
+            for row, is_new in unusual:
+                self._put_unusual(row, run[row], out, is_new=is_new and self._credit >= 1)
+            teaches = self._credit >= 1 and any(is_new for _, is_new in unusual)
+            begin, size = rows.stop, min(2 * size, _PORTION_MAX) if teaches else _PORTION_MAX
 
     def _take(self, run: Run, rows: range, out: ColumnsBuilder) -> list[tuple[int, bool]]:
         """Put the lines of the documents of these rows that are known; the rows of the others, and whether each was only new."""
@@ -228,6 +231,7 @@ class LineReader:
         marks, lines = out.marks(), len(out.line_rows)
         self._general(row, record, out)
         if is_new and len(out.line_rows) == lines + 1 and out.marks() == marks + 1:
+            self._credit -= 1
             self._learn(record.value or b"")
 
     def _learn(self, payload: bytes) -> None:

@@ -278,6 +278,18 @@ def test_only_so_many_documents_of_a_batch_are_learned(monkeypatch):
     agrees([document(pod=n) for n in range(20)])
 
 
+def test_documents_that_each_say_something_new_are_soon_learned_no_more():
+    """What then is new once more is learned when others are known again."""
+    source = source_of(FLUENT)
+    codec, catalog = JsonCodec(source), SourceCatalog(source)
+    for first in range(0, 2_000, 500):
+        codec.decode(records([document(pod=n) for n in range(first, first + 500)]), catalog)
+    assert codec._flat._known.table.used[0] < 4 * (json_lines.LEARNED_MAX + 50)
+    for _ in range(8):
+        codec.decode(records([document(pod=5000 + n % 2) for n in range(50)]), catalog)
+    assert list(codec._flat._take(json_lines.Run.of(records([document(pod=5001)])), range(1), ColumnsBuilder(100))) == []
+
+
 PIECES = st.sampled_from(
     [
         "INFO",
