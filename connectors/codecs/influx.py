@@ -26,6 +26,8 @@ from engine.times import EARLIEST_NS, LATEST_NS
 
 HEADS_MAX = 200_000
 """Series heads remembered; when full, all are forgotten (a working set larger than this is read the slow way)."""
+TAUGHT_MAX = 64
+"""Records that the short way learns from at once."""
 _FIELD = re.compile(
     rb"([^,=]+)=(-?\d{1,18}(?=i)|\d{1,18}(?=u)|-?\d{1,18}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?(?=,|$))[iu]?(?=,|$)"
 )
@@ -54,12 +56,17 @@ class InfluxCodec:
         out = ColumnsBuilder(self._line_bytes_max, beyond=Reject.UNLIMITED)
         everything = ((row, False) for row in range(len(records)))
         left = list(self._points.take(Run.of(records), out)) if self._short and records else everything
+        taught: list[tuple[bytes, list[bytes]]] = []
         for row, is_plain in left:
             marks, samples = out.marks(), len(out.sample_keys)
             self._decode_one(row, records[row], catalog, out)
             keys = out.sample_keys[samples:]
             if is_plain and out.marks() == marks + len(keys):
-                self._points.learn(records[row].value or b"", keys)
+                taught.append((records[row].value or b"", keys))
+            if len(taught) >= TAUGHT_MAX:
+                self._points.learn(taught)
+                taught = []
+        self._points.learn(taught)
         return out.build()
 
     def _decode_one(self, row: int, record: Record, catalog: Catalog, out: ColumnsBuilder) -> None:

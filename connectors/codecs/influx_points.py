@@ -46,13 +46,16 @@ class LineReader:
             out.bulk((points.row[keep] + begin).astype(np.int32), keys, points.ts_ns[keep], points.value[keep])
             yield from left(verdict, begin)
 
-    def learn(self, value: bytes, keys: Sequence[bytes]) -> None:
-        """Remember which series the fields of a plain record are of; nothing when they are not as many as the keys."""
-        if not self._known.make_room(2 * len(keys) + 1, len(value)):
+    def learn(self, taught: Sequence[tuple[bytes, Sequence[bytes]]]) -> None:
+        """Remember which series the fields of plain records are of, given with the keys of each; nothing of one that has not as many."""
+        values = [value for value, _ in taught]
+        counts = np.array([len(keys) for _, keys in taught], np.int64)
+        if not taught or not self._known.make_room(2 * int(counts.sum()) + len(taught), sum(map(len, values))):
             return
-        _, points, verdict = self._scan([value], np.zeros(1, np.int64), learn=True)
-        if verdict[0] != ODD and len(points.row) == len(keys):
-            self._known.name(points.node.tolist(), list(keys))
+        _, points, verdict = self._scan(values, np.zeros(len(values), np.int64), learn=True)
+        fits = (verdict != ODD) & (np.bincount(points.row, minlength=len(taught)) == counts)
+        keys = [key for fit, (_, keys) in zip(fits.tolist(), taught, strict=True) if fit for key in keys]
+        self._known.name(points.node[fits[points.row]].tolist(), keys)
 
     def _scan(self, values: Sequence[bytes], ts_ns: NDArray[np.int64], *, learn: bool) -> tuple[bytes, Points, NDArray[np.int8]]:
         joined = b"".join([*values, _PADDING])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torn_bytes import told, torn
 
-from connectors.codecs import influx_points, known_parts
+from connectors.codecs import influx, influx_points, known_parts
 from connectors.codecs.columns import ColumnsBuilder
 from connectors.codecs.influx import InfluxCodec
 from detectors.kernel import JIT
@@ -134,6 +134,15 @@ def test_both_ways_agree_on_records_of_any_shape(values):
 def test_a_table_that_is_full_begins_anew(monkeypatch):
     monkeypatch.setattr(known_parts, "NODES_MAX", 30)
     agrees([b"mem,host=h%d used=1,free=2" % (n % 40) for n in range(100)])
+
+
+def test_records_are_learned_some_at_a_time(monkeypatch):
+    monkeypatch.setattr(influx, "TAUGHT_MAX", 3)
+    values = [b"mem,host=h%d used=1,free=2" % n for n in range(20)]
+    agrees(values)
+    codec = InfluxCodec(SOURCE)
+    codec.decode(records(values), SourceCatalog(SOURCE))
+    assert list(codec._points.take(Run.of(records(values)), ColumnsBuilder(100))) == []
 
 
 def test_long_batches_are_read_some_records_at_a_time(monkeypatch):
