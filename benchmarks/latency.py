@@ -115,8 +115,8 @@ class _Timing:
             now = time.perf_counter()
             said: Any = orjson.loads(message.value() or b"{}")
             self._heard.set()
-            stamp = said.get("stamp") or {}
-            began = self._sent.get((stamp.get("partition", -1), stamp.get("offset", -1)))
+            _, partition, offset, _ = said["stamp"]
+            began = self._sent.get((partition, offset))
             if began is not None and self._counting:
                 self._found.append(now - began)
         self._consumer.close()
