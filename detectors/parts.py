@@ -22,7 +22,9 @@ PROBES_MAX: Final = 32
 PADDING: Final = 8
 """Bytes that must follow a buffer, so that eight may be read at any place of it."""
 MISSED: Final = -1
-_LENGTH_BYTES: Final = 5
+LENGTH_BYTES: Final = 5
+LONG_BYTES: Final = 9
+"""Bytes of a length, and of a number below 2^63, at most: negative ones take ten."""
 _SEED: Final = 0x9E3779B97F4A7C15
 _MIX: Final = 0xD6E8FEB86659FD93
 
@@ -126,10 +128,10 @@ def _put(parts: Parts, place: int, hashed: Any, buffer: NDArray[np.uint8], start
 
 
 @device
-def varint(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
-    """A number of at most five bytes and where it ends; the place is MISSED when it is torn or longer."""
+def varint(buffer: NDArray[np.uint8], at: int, end: int, longest: int) -> tuple[int, int]:
+    """A number of at most `longest` bytes and where it ends; the place is MISSED when it is torn or longer."""
     value: Any = 0
-    for k in range(_LENGTH_BYTES):
+    for k in range(longest):
         if at >= end:
             return 0, MISSED
         byte: Any = np.int64(buffer[at])
@@ -143,7 +145,7 @@ def varint(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
 @device
 def within(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """Where the part whose length stands at `at` begins and ends; MISSED twice when it would end beyond `end`."""
-    size, start = varint(buffer, at, end)
+    size, start = varint(buffer, at, end, LENGTH_BYTES)
     if start < 0 or size > end - start:
         return MISSED, MISSED
     return start, start + size

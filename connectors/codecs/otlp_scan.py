@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from connectors.codecs.known_parts import KNOWN, ODD, UNKNOWN
 from detectors.kernel import device, kernel
 from detectors.octets import eight
-from detectors.parts import MISSED, Parts, find, varint, within
+from detectors.parts import LENGTH_BYTES, MISSED, Parts, find, varint, within
 
 POINT_BYTES_MIN: Final = 20
 """A tag and a length, a time, a number."""
@@ -82,7 +82,7 @@ def _point(
                 bits, number = eight(buffer, np.uint64(at)), tag
             at += 8
         elif tag == _FLAGS:
-            flags, at = varint(buffer, at, end)
+            flags, at = varint(buffer, at, end, LENGTH_BYTES)
             if flags & 1:
                 return False
         else:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from connectors.codecs.known_parts import KNOWN, ODD, UNKNOWN
 from detectors.kernel import device, kernel
 from detectors.octets import eight
-from detectors.parts import MISSED, Parts, find, varint, within
+from detectors.parts import LENGTH_BYTES, LONG_BYTES, MISSED, Parts, find, varint, within
 
 SAMPLE_BYTES_MIN: Final = 4
 """A tag and a length, a time; a number that is zero is not written."""
@@ -29,8 +29,6 @@ SYMBOLS_MAX: Final = 65_536
 REFERENCES_MAX: Final = 128
 """Of one series: names and values of its labels."""
 _MS_MAX: Final = 9_223_372_036_854
-_LONG_BYTES: Final = 9
-"""Of a number up to 2^63: negative ones take ten."""
 _SYMBOL_ROOT, _SERIES_ROOT_1, _SERIES_ROOT_2 = 1 << 40, 1 << 41, 1 << 42
 """What texts and series are parts of: none is a node."""
 _SERIES_1, _LABEL, _SAMPLE, _EXEMPLAR_1 = 0x0A, 0x0A, 0x12, 0x1A
@@ -63,21 +61,6 @@ _Tables = tuple[Parts, Samples, Symbols]
 
 
 @device
-def _long(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
-    """A number below 2^63 and where it ends; the place is MISSED when it is torn or larger."""
-    value: Any = 0
-    for k in range(_LONG_BYTES):
-        if at >= end:
-            return 0, MISSED
-        byte: Any = np.int64(buffer[at])
-        at += 1
-        value |= (byte & 127) << (7 * k)
-        if byte < 128:
-            return value, at
-    return 0, MISSED
-
-
-@device
 def _sample(buffer: NDArray[np.uint8], at: int, end: int, code: int, samples: Samples, state: NDArray[np.int64]) -> bool:
     """Read one sample into the columns. False for one that is not plain."""
     bits = np.uint64(0)
@@ -91,9 +74,9 @@ def _sample(buffer: NDArray[np.uint8], at: int, end: int, code: int, samples: Sa
             bits = eight(buffer, np.uint64(at))
             at += 8
         elif tag == _TIMESTAMP:
-            ms, at = _long(buffer, at, end)
+            ms, at = varint(buffer, at, end, LONG_BYTES)
         elif tag == _START:
-            _, at = _long(buffer, at, end)
+            _, at = varint(buffer, at, end, LONG_BYTES)
         else:
             return False
         if at < 0:
@@ -153,7 +136,7 @@ def _references(buffer: NDArray[np.uint8], at: int, end: int, count: int, symbol
     """Put the nodes of the texts that a series refers to; how many. MISSED for one that is out of range, and too many."""
     n = 0
     while at < end:
-        reference, at = varint(buffer, at, end)
+        reference, at = varint(buffer, at, end, LENGTH_BYTES)
         if at < 0 or reference >= count or n >= REFERENCES_MAX:
             return MISSED
         symbols.series[2 + n] = symbols.node[reference]
@@ -172,7 +155,7 @@ def _metadata(buffer: NDArray[np.uint8], at: int, end: int, count: int, symbols:
         return False
     while at < end:
         tag: Any = np.int64(buffer[at])
-        number, at = varint(buffer, at + 1, end)
+        number, at = varint(buffer, at + 1, end, LENGTH_BYTES)
         if at < 0 or number >= SYMBOLS_MAX:
             return False
         if tag == _TYPE:
@@ -199,7 +182,7 @@ def _all_found(symbols: Symbols, n: int) -> bool:
 def _created(buffer: NDArray[np.uint8], at: int, end: int) -> bool:
     """Whether only the time at which counting began stands there, or nothing."""
     if at < end and buffer[at] == _CREATED:
-        _, at = _long(buffer, at + 1, end)
+        _, at = varint(buffer, at + 1, end, LONG_BYTES)
     return at == end
 
 
