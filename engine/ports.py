@@ -122,6 +122,9 @@ class Resettles(Protocol):
 class Catalog(Protocol):
     """Where codecs turn names and labels into series. Bounded; applies the source's identity and entity rules."""
 
+    series_max: int
+    """Series of one shard that may be live: what a codec remembers of each is bounded by it."""
+
     def metric(self, name: str, labels: Mapping[str, str], *, kind: str = "", unit: str = "") -> bytes:
         """The canonical key of a metric series; registers it when it is new. `kind` as in ValueKind, "" to let the rules decide.
 

@@ -21,8 +21,8 @@ from engine.records import (
     Rejected,
     Samples,
     Span,
-    Words,
 )
+from engine.words import Words
 
 VALUE_MAX = 1e15
 """Larger values are no measurements; beyond 2^53 a float64 cannot count by ones any more."""
@@ -203,7 +203,7 @@ def _in(words: Words, keys: Sequence[bytes]) -> Coded:
     """The keys as numbers of these words."""
     if isinstance(keys, Coded) and keys.words is words:
         return keys
-    return Coded(words, np.array([words.code(key) for key in keys], np.int64))
+    return Coded(words, words.codes(keys))
 
 
 def _row(rejected: Rejected) -> int:

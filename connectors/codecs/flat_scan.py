@@ -20,33 +20,21 @@ from numpy.typing import NDArray
 
 from detectors.decimals import MISSED, number, whole
 from detectors.kernel import device, kernel
-from detectors.octets import eight, equal, last
+from detectors.octets import equal
+from detectors.pairs import Pairs, find
 
-HEADS_MAX: Final = 200_000
 HEAD_BYTES_MAX: Final = 4_096
-ARENA_MAX: Final = 64 << 20
-PROBES_MAX: Final = 32
-"""Places looked at for one head: made to collide, heads are read the general way."""
 FORM_MAX: Final = 512
 """Bytes of a form, beyond which none is kept."""
-PADDING: Final = 8
-"""Bytes that must follow a buffer, so that eight may be read at any place of it."""
-_SEED: Final = 0x9E3779B97F4A7C15
-_MIX: Final = 0xD6E8FEB86659FD93
 _VALUE_MAX: Final = 1e15
 
 
 class Heads(NamedTuple):
-    """Known heads, by open addressing. Arrays of one length, a power of two; `code` is MISSED where the place is free."""
+    """Known heads: their name and labels as the two pieces of a text, and by its number what follows from it."""
 
-    hashed: NDArray[np.uint64]
-    code: NDArray[np.int64]
-    start: NDArray[np.int64]  # of its bytes in the arena
-    name_size: NDArray[np.int64]
-    size: NDArray[np.int64]  # of name and labels together
-    arena: NDArray[np.uint8]
-    place: NDArray[np.int64]  # of the head that a code has here, by code
-    next: NDArray[np.int64]  # the code that followed a code last time, by code
+    known: Pairs
+    code: NDArray[np.int32]  # of the series that it is of
+    next: NDArray[np.int32]  # the head that followed it last time; MISSED: none
 
 
 class Names(NamedTuple):
@@ -74,21 +62,6 @@ class Points(NamedTuple):
     value: NDArray[np.float64]
     digits: NDArray[np.int64]  # where the number begins when it takes more than one operation to be exact: `value` is NaN; else 0
     digits_end: NDArray[np.int64]
-
-
-@device
-def hash_bytes(buffer: NDArray[np.uint8], start: int, end: int, seed: Any) -> Any:
-    """A number of 64 bits for the bytes from `start` to `end`. Not secret: whoever finds an equal one compares the bytes."""
-    hashed = seed ^ np.uint64(end - start)
-    at = start
-    while at + 8 <= end:
-        hashed = (hashed ^ eight(buffer, np.uint64(at))) * np.uint64(_MIX)
-        hashed ^= hashed >> np.uint64(32)
-        at += 8
-    if at < end:
-        hashed = (hashed ^ last(buffer, at, end - at)) * np.uint64(_MIX)
-        hashed ^= hashed >> np.uint64(32)
-    return hashed
 
 
 @device
@@ -135,27 +108,6 @@ def _object(buffer: NDArray[np.uint8], at: int, end: int) -> int:
 
 
 @device
-def _find(heads: Heads, buffer: NDArray[np.uint8], name: int, name_size: int, labels: int, labels_size: int) -> int:
-    """The code of a head; MISSED for one that is not known."""
-    size = name_size + labels_size
-    if size > HEAD_BYTES_MAX:
-        return MISSED
-    hashed = hash_bytes(buffer, labels, labels + labels_size, hash_bytes(buffer, name, name + name_size, np.uint64(_SEED)))
-    mask = np.uint64(heads.hashed.shape[0] - 1)
-    for probe in range(PROBES_MAX):
-        at = np.int64((hashed + np.uint64(probe)) & mask)
-        if heads.code[at] == MISSED:
-            return MISSED
-        if heads.hashed[at] == hashed and heads.size[at] == size and heads.name_size[at] == name_size:
-            start = heads.start[at]
-            same = equal(buffer, name, heads.arena, start, name_size)
-            if same and equal(buffer, labels, heads.arena, start + name_size, labels_size):
-                code: int = heads.code[at]
-                return code
-    return MISSED
-
-
-@device
 def _member(buffer: NDArray[np.uint8], at: int, size: int, names: Names) -> int:
     """Which of the four members has this name; MISSED for another."""
     begin = 0
@@ -198,7 +150,7 @@ def _opening(buffer: NDArray[np.uint8], at: int, end: int, names: Names) -> tupl
 def _document(
     buffer: NDArray[np.uint8], at: int, end: int, names: Names, heads: Heads, form: Form
 ) -> tuple[int, int, float, int, int]:
-    """(code, time, value, where the value begins and ends) of the document from `at` to `end`; the code is MISSED for an unusual one."""
+    """(head, time, value, where the value begins and ends) of the document from `at` to `end`; the head is MISSED for an unusual one."""
     missed = (MISSED, 0, 0.0, 0, 0)
     at = _blank(buffer, at, end)
     begins, ends = form.begins, form.ends
@@ -226,8 +178,10 @@ def _document(
     value_stop, value = number(buffer, begins[3], ends[3])
     if time_stop != ends[2] or value_stop != ends[3] or abs(value) >= _VALUE_MAX:
         return missed
-    code = _find(heads, buffer, begins[0], ends[0] - begins[0], begins[1], ends[1] - begins[1])
-    return code, time, value, begins[3], ends[3]
+    if ends[0] - begins[0] + ends[1] - begins[1] > HEAD_BYTES_MAX:
+        return missed
+    head = find(heads.known, buffer, (begins[0], ends[0]), (begins[1], ends[1]), 0)
+    return head, time, value, begins[3], ends[3]
 
 
 @device
@@ -254,12 +208,11 @@ def _keep(buffer: NDArray[np.uint8], begin: int, end: int, form: Form) -> None:
 
 @device
 def _guessed(
-    buffer: NDArray[np.uint8], at: int, end: int, heads: Heads, form: Form, code: int
+    buffer: NDArray[np.uint8], at: int, end: int, heads: Heads, form: Form, head: int
 ) -> tuple[int, int, float, int, int]:
-    """As `_document`, for one that is written as `form` says and has the head of this code; MISSED for any other."""
+    """As `_document`, for one that is written as `form` says and has this head; MISSED for any other."""
     missed = (MISSED, 0, 0.0, 0, 0)
-    head = heads.place[code]
-    name_size, size, start = heads.name_size[head], heads.size[head], heads.start[head]
+    known = heads.known
     time: Any = 0
     value = 0.0
     from_, begin, value_at, value_end = 0, at, 0, 0
@@ -279,13 +232,14 @@ def _guessed(
             begin, value = number(buffer, begin, end)
             value_end = begin
         else:
-            part, length = (start, name_size) if member == 0 else (start + name_size, size - name_size)
-            if end - begin < length or not equal(buffer, begin, heads.arena, part, length):
+            part = known.first[head] if member == 0 else known.second[head]
+            length = known.start[part + 1] - known.start[part]
+            if end - begin < length or not equal(buffer, begin, known.arena, known.start[part], length):
                 return missed
             begin += length
         if begin < 0:
             return missed
-    return missed if begin != end or abs(value) >= _VALUE_MAX else (code, time, value, value_at, value_end)
+    return missed if begin != end or abs(value) >= _VALUE_MAX else (head, time, value, value_at, value_end)
 
 
 @kernel
@@ -297,48 +251,22 @@ def scan(
     Times beyond `latest` in either direction are left to the general reader.
     """
     begin, before = 0, MISSED
-    codes = heads.place.shape[0]
+    heads_known = heads.known.used[1]
     for i in range(end.shape[0]):
-        guess = heads.next[before] if form.end[4] > 0 and 0 <= before < codes else MISSED
-        code, time, value, digits, digits_end = MISSED, 0, 0.0, 0, 0
-        if guess >= 0:
-            code, time, value, digits, digits_end = _guessed(buffer, begin, end[i], heads, form, guess)
-        if code < 0:
-            code, time, value, digits, digits_end = _document(buffer, begin, end[i], names, heads, form)
-            if code >= 0:
+        guess: Any = np.int64(heads.next[before]) if form.end[4] > 0 and before >= 0 else MISSED
+        head, time, value, digits, digits_end = MISSED, 0, 0.0, 0, 0
+        if 0 <= guess < heads_known:
+            head, time, value, digits, digits_end = _guessed(buffer, begin, end[i], heads, form, guess)
+        if head < 0:
+            head, time, value, digits, digits_end = _document(buffer, begin, end[i], names, heads, form)
+            if head >= 0:
                 _keep(buffer, begin, end[i], form)
-            if 0 <= before < codes and code < codes:
-                heads.next[before] = code
-        before = code
-        points.code[i] = code if -latest <= time <= latest else MISSED
+                if before >= 0:
+                    heads.next[before] = head
+        before = head
+        points.code[i] = np.int64(heads.code[head]) if head >= 0 and -latest <= time <= latest else MISSED
         points.time[i] = time
         points.value[i] = value
         points.digits[i] = digits
         points.digits_end[i] = digits_end
         begin = end[i]
-
-
-@kernel
-def find(heads: Heads, head: NDArray[np.uint8], name_size: int, size: int) -> int:
-    """The code of the head that is the first `size` bytes, of which the first `name_size` are the name; MISSED when it is not known."""
-    return _find(heads, head, 0, name_size, name_size, size - name_size)
-
-
-@kernel
-def put(heads: Heads, name_size: int, size: int, start: int, code: int) -> bool:
-    """Add the head whose bytes were written into the arena at `start`. False: too many others have places like its own."""
-    middle, end = start + name_size, start + size
-    hashed = hash_bytes(heads.arena, middle, end, hash_bytes(heads.arena, start, middle, np.uint64(_SEED)))
-    mask = np.uint64(heads.hashed.shape[0] - 1)
-    for probe in range(PROBES_MAX):
-        at = np.int64((hashed + np.uint64(probe)) & mask)
-        if heads.code[at] == MISSED:
-            heads.hashed[at] = hashed
-            heads.start[at] = start
-            heads.name_size[at] = name_size
-            heads.size[at] = size
-            heads.code[at] = code
-            if code < heads.place.shape[0]:
-                heads.place[code] = at
-            return True
-    return False

@@ -21,22 +21,29 @@ from numpy.typing import NDArray
 from connectors.codecs import flat_scan
 from connectors.codecs.columns import VALUE_MAX, ColumnsBuilder
 from detectors.decimals import MISSED
+from detectors.pairs import PADDING
 from engine.config.tree import Mapping
-from engine.records import Coded, Record, Run, Words
+from engine.records import Coded, Record, Run
 from engine.times import LATEST_NS, NANOSECONDS, Unit
+from engine.words import Words
 
-_PLACES_FIRST: Final = 4_096
-_ARENA_FIRST: Final = 1 << 18
-_PADDING: Final = bytes(flat_scan.PADDING)
+HEADS_EACH: Final = 2
+"""Heads that are kept for each series that a shard may have: some are of series that are refused."""
+WORDS_EACH: Final = 2
+"""Words for each head."""
+HEAD_BYTES_EACH: Final = 128
+"""Bytes for each head: all of them may have labels of their own."""
+_HEADS_FIRST: Final = 4_096
+_PADDING: Final = bytes(PADDING)
 _PORTION_FIRST: Final = 64
 """Records of a batch that are read before the first of its new series are known; with each further portion twice as many."""
-_WORDS_MAX: Final = 4 * flat_scan.HEADS_MAX
 
 
 class FlatReader:
-    """Decodes batches for one mapping and one catalog; `general` puts one record into the columns the general way."""
+    """Decodes batches for one mapping and one catalog."""
 
-    def __init__(self, mapping: Mapping, general: Callable[[int, Record, ColumnsBuilder], None]) -> None:
+    def __init__(self, mapping: Mapping, general: Callable[[int, Record, ColumnsBuilder], None], series_max: int) -> None:
+        """`general` puts one record into the columns the general way; `series_max` series may be live."""
         self._general = general
         self._scale = NANOSECONDS[Unit(mapping.time_unit)]
         self._latest = LATEST_NS // self._scale
@@ -45,7 +52,7 @@ class FlatReader:
         encoded = [path.encode() for path in _paths(mapping)]
         text = np.frombuffer(b"".join(encoded) + _PADDING, np.uint8)
         self._names = flat_scan.Names(text, np.cumsum([len(name) for name in encoded]).astype(np.int64))
-        self._heads = Heads()
+        self._heads = Heads(HEADS_EACH * series_max)
         four = [np.zeros(4, np.int64) for _ in range(3)]
         self._form = flat_scan.Form(np.zeros(flat_scan.FORM_MAX + len(_PADDING), np.uint8), np.zeros(5, np.int64), *four)
 
@@ -75,7 +82,8 @@ class FlatReader:
         keys = Coded(self._heads.words, points.code[known])
         out.bulk((known + first).astype(np.int32), keys, points.time[known] * self._scale, points.value[known])
         unusual: list[int] = (np.flatnonzero(~usable) + first).tolist() if len(known) < len(usable) else []
-        return sum([self._put_unusual(place, run[place], out) for place in unusual])
+        taught = [head for place in unusual if (head := self._put_unusual(place, run[place], out)) is not None]
+        return self._heads.add(taught) if taught else 0
 
     def _scan(self, joined: bytes, end: NDArray[np.int64]) -> flat_scan.Points:
         n = len(end)
@@ -84,16 +92,16 @@ class FlatReader:
         flat_scan.scan(np.frombuffer(joined, np.uint8), end, self._names, self._heads.table, self._form, self._latest, points)
         return points
 
-    def _put_unusual(self, row: int, record: Record, out: ColumnsBuilder) -> bool:
-        """Put a record the general way; learn its head if it was only new. Whether it was."""
+    def _put_unusual(self, row: int, record: Record, out: ColumnsBuilder) -> tuple[bytes, bytes] | None:
+        """Put a record the general way; if only its head was new: that head, and the key of its series."""
         rejected, samples = len(out.rejected), len(out.sample_keys)
         self._general(row, record, out)
         if len(out.sample_keys) == samples + 1 and len(out.rejected) == rejected:  # of this mapping there is nothing else
             head = self._head(record.value or b"")
-            return head is not None and self._heads.add(*head, out.sample_keys[-1])
-        return False
+            return None if head is None else (head, out.sample_keys[-1])
+        return None
 
-    def _head(self, payload: bytes) -> tuple[bytes, bytes] | None:
+    def _head(self, payload: bytes) -> bytes | None:
         """The bytes of name and labels as they stand in the document; None when it is not one of the four members."""
         if b"\\" in payload or payload.count(self._labels_member) != 1:  # of two, the first would go unchecked
             return None
@@ -101,64 +109,51 @@ class FlatReader:
             point = self._read(payload)
         except (ValueError, TypeError, RecursionError):  # msgspec's own errors are of the first kind
             return None
-        return point.name.encode(), bytes(point.labels)
+        head: bytes = point.name.encode() + bytes(point.labels)
+        return head if len(head) <= flat_scan.HEAD_BYTES_MAX else None
 
 
 class Heads:
-    """The table of known heads, in arrays that grow by doubling and begin anew when they are full."""
+    """The known heads of one catalog and the series that they are of; begins anew when it is full."""
 
-    def __init__(self) -> None:
+    def __init__(self, heads_max: int) -> None:
+        self._heads_max = heads_max
         self._begin()
 
     def _begin(self) -> None:
         self.words = Words()
-        self._count = 0
-        self._used = 0
-        self.table = _table(_PLACES_FIRST, np.zeros(_ARENA_FIRST, np.uint8))
+        self._known = Words()
+        self._code, self._next = np.zeros(0, np.int32), np.zeros(0, np.int32)
+
+    @property
+    def table(self) -> flat_scan.Heads:
+        """For `flat_scan.scan`; good until the next head is added."""
+        return flat_scan.Heads(self._known.table, self._code, self._next)
 
     def renew(self) -> None:
         """Begin anew when there are too many words: those of documents that are never read the short way are among them."""
-        if len(self.words) > _WORDS_MAX:
+        if len(self.words) > WORDS_EACH * self._heads_max:
             self._begin()
 
-    def add(self, name: bytes, labels: bytes, key: bytes) -> bool:
-        """Remember which series a head is of. False when it was known, or cannot be."""
-        size = len(name) + len(labels)
-        if size > flat_scan.HEAD_BYTES_MAX or flat_scan.find(self.table, _bytes(name + labels + _PADDING), len(name), size) >= 0:
-            return False
-        if self._count >= flat_scan.HEADS_MAX or self._used + size > flat_scan.ARENA_MAX:
+    def add(self, taught: Sequence[tuple[bytes, bytes]]) -> int:
+        """Remember heads (name and labels as they stand in a document) and the keys of their series; how many were new."""
+        taught = taught[: self._heads_max]
+        size = sum(len(head) for head, _ in taught)
+        if len(self._known) + len(taught) > self._heads_max or self._known.bytes_used + size > HEAD_BYTES_EACH * self._heads_max:
             self._begin()
-        arena = self.table.arena
-        if self._used + size + len(_PADDING) > len(arena):
-            arena = np.zeros(2 * len(arena) + flat_scan.HEAD_BYTES_MAX, np.uint8)
-            arena[: self._used] = self.table.arena[: self._used]
-            self.table = self.table._replace(arena=arena)
-        arena[self._used : self._used + size] = _bytes(name + labels)
-        if 2 * self._count >= len(self.table.code):
-            self._grow()
-        if not flat_scan.put(self.table, len(name), size, self._used, self.words.code(key)):
-            return False
-        self._count += 1
-        self._used += size
-        return True
-
-    def _grow(self) -> None:
-        old = self.table
-        self.table = _table(2 * len(old.code), old.arena)
-        self.table.next[: len(old.next)] = old.next
-        for place in np.flatnonzero(old.code >= 0).tolist():
-            flat_scan.put(self.table, old.name_size[place], old.size[place], old.start[place], old.code[place])
+        before = len(self._known)
+        head = self._known.codes([head for head, _ in taught])
+        if len(self._known) > len(self._code):
+            room = max(2 * len(self._code), len(self._known), _HEADS_FIRST)
+            self._code, self._next = _longer(self._code, room), _longer(self._next, room)
+        self._code[head] = self.words.codes([key for _, key in taught])
+        return len(self._known) - before
 
 
-def _table(places: int, arena: Any) -> flat_scan.Heads:
-    start, name_size, size = (np.zeros(places, np.int64) for _ in range(3))
-    code = np.full(places, MISSED, np.int64)
-    by_code = np.zeros(places, np.int64), np.full(places, MISSED, np.int64)
-    return flat_scan.Heads(np.zeros(places, np.uint64), code, start, name_size, size, arena, *by_code)
-
-
-def _bytes(text: bytes) -> Any:
-    return np.frombuffer(text, np.uint8)
+def _longer(column: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+    longer = np.full(size, MISSED, np.int32)
+    longer[: len(column)] = column
+    return longer
 
 
 def is_flat(mapping: Mapping) -> bool:

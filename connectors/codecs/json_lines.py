@@ -26,8 +26,9 @@ from engine.config.expressions import expression_of
 from engine.config.tree import Mapping
 from engine.errors import DecodeError
 from engine.line_fields import FieldReader
-from engine.records import NO_FIELDS, Fields, Lines, Record, Run, Words
+from engine.records import NO_FIELDS, Fields, Lines, Record, Run
 from engine.times import NANOSECONDS, Unit
+from engine.words import Words
 
 NAMES_MAX: Final = 1_024
 """Names of members that nobody asks for; further ones are looked up with what they say."""

@@ -59,7 +59,7 @@ class JsonCodec:
         reader = self._reader
         if reader is None or catalog is not self._catalog:
             reader = self._reader = self._build_reader(self._mapping, catalog)
-            self._flat = self._build_short(reader)
+            self._flat = self._build_short(reader, catalog)
             self._catalog = catalog
         out = ColumnsBuilder(self._line_bytes_max)
         if self._flat is not None:
@@ -69,14 +69,14 @@ class JsonCodec:
             self._decode_one(row, record, reader, out)
         return out.build()
 
-    def _build_short(self, reader: DocumentReader) -> FlatReader | LineReader | None:
+    def _build_short(self, reader: DocumentReader, catalog: Catalog) -> FlatReader | LineReader | None:
         """What reads the commonest documents of this mapping in one pass over a batch; None where there are none."""
 
         def general(row: int, record: Record, out: ColumnsBuilder) -> None:
             self._decode_one(row, record, reader, out)
 
         if self._is_flat:
-            return FlatReader(self._mapping, general)
+            return FlatReader(self._mapping, general, catalog.series_max)
         if self._is_plain and isinstance(reader, LogReader):
             return LineReader(self._mapping, self._keep, reader, self._time.of_value, general)
         return None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import parts
-from engine.records import Words
+from engine.words import Words
 
 KNOWN: Final = 0
 UNKNOWN: Final = 1
@@ -62,9 +62,8 @@ class KnownParts:
 
     def name(self, nodes: list[int], keys: list[bytes]) -> None:
         """Say what nodes stand for; those that were MISSED for nothing."""
-        for node, key in zip(nodes, keys, strict=True):
-            if node >= 0:
-                self.table.code[node] = self.words.code(key)
+        named = [(node, key) for node, key in zip(nodes, keys, strict=True) if node >= 0]
+        self.table.code[[node for node, _ in named]] = self.words.codes([key for _, key in named])
 
 
 def left(verdict: NDArray[np.int8], first: int = 0) -> list[tuple[int, bool]]:

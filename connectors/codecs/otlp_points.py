@@ -44,7 +44,7 @@ class PointReader:
             verdict[points.row[np.isnan(number)]] = ODD
             keep = verdict[points.row] == KNOWN
             for at in np.flatnonzero(keep & ~good).tolist():
-                name = self._known.words.all[points.code[at]].decode()
+                name = self._known.words.word(int(points.code[at])).decode()
                 out.reject(int(points.row[at]), Reject.UNLIMITED, f"{name}: {NOT_FINITE}")
             keep &= good
             points, number = _only(points, keep), number[keep]

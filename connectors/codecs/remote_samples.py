@@ -50,7 +50,7 @@ class SampleReader:
         for row in rows[samples.row[keep & is_stale]].tolist():
             out.reject(row, Reject.STALE, STALE)
         for at in np.flatnonzero(keep & is_beyond).tolist():
-            name = self._known.words.all[samples.code[at]].decode()
+            name = self._known.words.word(int(samples.code[at])).decode()
             out.reject(int(rows[samples.row[at]]), Reject.UNLIMITED, f"{name}: {NOT_FINITE}")
         keep &= ~is_stale & ~is_beyond
         keys = Coded(self._known.words, samples.code[keep])

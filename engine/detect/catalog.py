@@ -1,8 +1,7 @@
 """From names and labels to series: the identity, entity and counter rules of one source.
 
 A canonical key says nearly everything about its series, so the catalog may forget: what it no longer holds is read back
-from the key itself. Only `unit` is lost then, and a kind that the producer declared for that series against the kind it
-declared last for the same name.
+from the key itself, with the kind and the unit that the producer declared last for the same name.
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ from engine.records import Labels, Series, Signal, ValueKind, series_key
 LABELS_MAX: Final = 30
 NAME_BYTES_MAX: Final = 1024
 VALUE_BYTES_MAX: Final = 2048
-SERIES_KEPT_MAX: Final = 200_000
-"""Series that a catalog holds; when full, all are forgotten and read back from their keys as they come again."""
+SERIES_KEPT_MAX: Final = 20_000
+"""Series that a catalog holds; when full, all are forgotten and read back from their keys when somebody asks."""
+SERIES_MAX: Final = 100_000
 NAMES_KEPT_MAX: Final = 100_000
 
 LOG: Final = "log"
@@ -44,7 +44,9 @@ _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 class SourceCatalog:
     """Implements ports.Catalog for one source. Not shared between shards."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, series_max: int = SERIES_MAX) -> None:
+        """`series_max`: how many series of one shard may be live."""
+        self.series_max = series_max
         self._entity_labels = tuple(source.entity_labels)
         self._dropped = frozenset(source.drop_labels)
         self._log_labels = frozenset(source.keep_log_labels)
@@ -53,15 +55,16 @@ class SourceCatalog:
         self._domain = source.domain
         self._tenant = source.tenant
         self._series: dict[bytes, Series] = {}
-        self._declared: dict[str, ValueKind] = {}
+        self._declared: dict[str, tuple[ValueKind, str]] = {}
 
     def metric(self, name: str, labels: Mapping[str, str], *, kind: str = "", unit: str = "") -> bytes:
         """The key of a metric series. The first declaration of a series decides its kind and unit."""
         entity_label = self._entity_label(labels)
         kept = _checked(name, ((k, v) for k, v in labels.items() if k == entity_label or k not in self._dropped))
-        if kind:
-            self._declare(name, ValueKind(kind))
-        return self._intern(self._metric_series(name, kept, ValueKind(kind) if kind else self._kind(name), unit))
+        means = ValueKind(kind) if kind else self._kind(name)
+        if kind or unit:
+            self._declare(name, means, unit)
+        return self._intern(self._metric_series(name, kept, means, unit))
 
     def stream(self, labels: Mapping[str, str]) -> bytes:
         """The key of a log stream: `log` with the label that names the entity and those the source keeps."""
@@ -91,10 +94,10 @@ class SourceCatalog:
             return ValueKind.COUNTER
         return ValueKind.GAUGE
 
-    def _declare(self, name: str, kind: ValueKind) -> None:
+    def _declare(self, name: str, kind: ValueKind, unit: str) -> None:
         if len(self._declared) >= NAMES_KEPT_MAX:
             self._declared.clear()
-        self._declared[name] = kind
+        self._declared[name] = kind, unit
 
     def _intern(self, series: Series) -> bytes:
         known = self._series.get(series.key)
@@ -112,7 +115,8 @@ class SourceCatalog:
             return self._event_series(labels)
         if name == LOG and names <= self._log_labels | {self._entity_label(dict(labels))}:
             return self._log_series(labels)
-        return self._metric_series(name, labels, self._declared.get(name) or self._kind(name), "")
+        kind, unit = self._declared.get(name) or (self._kind(name), "")
+        return self._metric_series(name, labels, kind, unit)
 
     def _metric_series(self, name: str, labels: Labels, kind: ValueKind, unit: str) -> Series:
         values = dict(labels)

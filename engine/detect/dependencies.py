@@ -14,7 +14,7 @@ Each edge is told once, and again every few minutes while it is seen, so that a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -99,7 +99,7 @@ class Dependencies:
         for place in edges_of(series):
             self.see(place, 0, stats, series.key.decode())
 
-    def tick(self, at: Moment, watched: Iterable[bytes], drafts: Drafts) -> None:
+    def tick(self, at: Moment, watched: Container[bytes], drafts: Drafts) -> None:
         """Tell the new edges, and again those that are still seen. `watched` holds the keys of series that are there."""
         now_ns = at.told_ns
         gone = []

@@ -37,7 +37,8 @@ from engine.detect.histograms import (
     thinned,
 )
 from engine.detect.lineage import lineage_hash
-from engine.detect.series import ASIDE, REFUSED, SeriesTable
+from engine.detect.series import ASIDE, SeriesTable
+from engine.detect.titles import REFUSED
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns, StepStats
@@ -313,8 +314,8 @@ class Distributions:
                 self._attach(group, place, slot)
             if group.keys and not self._derives(structs.replace(group.series, name=f"{group.series.name}{_BUCKET}")):
                 self._forget(group)
-        for slot, series in enumerate(self._table.series):
-            if series is not None and not (slot < len(self._member) and self._member[slot]):
+        for slot, series in self._table.all():
+            if not (slot < len(self._member) and self._member[slot]):
                 self.join(slot, series, StepStats())
         self._joined = []
 

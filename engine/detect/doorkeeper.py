@@ -36,7 +36,7 @@ class Doorkeeper:
     def __init__(self, series_max: int, per_name_max: int) -> None:
         self._series_max, self._per_name_max = series_max, per_name_max
         self._crowded = max(series_max // 2, CALM_MAX)
-        self._places: Counter[str] = Counter()  # taken, by name
+        self._places: Counter[bytes] = Counter()  # taken, by name
         self._met: set[int] = set()
         self._met_before: set[int] = set()
 
@@ -44,11 +44,15 @@ class Doorkeeper:
         """Why a series without a place gets none now, when `taken` places are; it may next time."""
         if taken >= self._series_max:
             return Refusal.FULL
-        if self._places[series.name] >= self._per_name_max:
+        if self.is_full(series.key):
             return Refusal.NAME_FULL
         if taken >= self._crowded and series.signal is Signal.METRIC and not self._is_known(series.key):
             return Refusal.MET_ONCE
         return None
+
+    def is_full(self, key: bytes) -> bool:
+        """Whether the name of a series has its share of places: then none of its series gets any, whatever else is known of it."""
+        return self._places.get(_name(key), 0) >= self._per_name_max
 
     def _is_known(self, key: bytes) -> bool:
         """Whether the series came before; from now on it has."""
@@ -62,13 +66,14 @@ class Doorkeeper:
 
     def seated(self, series: Series) -> None:
         """A series has got a place."""
-        self._places[series.name] += 1
+        self._places[_name(series.key)] += 1
 
     def left(self, series: Series) -> None:
         """A series has given its place back."""
-        self._places[series.name] -= 1
-        if not self._places[series.name]:
-            del self._places[series.name]
+        name = _name(series.key)
+        self._places[name] -= 1
+        if not self._places[name]:
+            del self._places[name]
 
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
@@ -77,6 +82,10 @@ class Doorkeeper:
     def restore(self, columns: Columns) -> None:
         """Become what was saved, but for who has a place: that is told again."""
         self._met, self._met_before = set(columns["met"].tolist()), set(columns["met_before"].tolist())
+
+
+def _name(key: bytes) -> bytes:
+    return key.partition(b"{")[0]
 
 
 def _sorted(marks: set[int]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:

@@ -7,8 +7,8 @@ is told twice: it says better what is wrong. What was told once, and lasts, is n
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
+from hashlib import blake2b
 from math import inf
 from typing import Any, Final, NamedTuple
 
@@ -44,6 +44,9 @@ their load it is 0.5, and 0.8 where that has heavy tails."""
 SILENT_ROUNDS: Final = 5
 ON_TIME: Final = 0.9
 """The share of its usual step after which an entity is looked at again: samples come a little early, too."""
+VOICES: Final = np.dtype([("metric", np.int64), ("number", np.uint8)])
+"""By slot: a hash of what is measured, and its number within the entity. Series of one voice measure the same, as quantiles of a latency do, and
+count as one metric."""
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -56,13 +59,6 @@ class Part(NamedTuple):
     direction: int
     onset_ns: int
     matters: bool  # off by so much, and on such a side, that it may count as one of several
-
-
-class Seats(NamedTuple):
-    """The members of one entity. Series of one voice measure the same, as quantiles of a latency do, and count as one metric."""
-
-    slot: NDArray[np.int64]
-    voice: NDArray[np.int64]
 
 
 class Round(NamedTuple):
@@ -90,10 +86,9 @@ class Entities:
         whole, number = np.zeros(0, np.int64), np.zeros(0)
         inputs = whole, whole, number, number, number, number, whole
         self._gather = bound(joint.gather, as_state(self._members), as_state(self._rows), *inputs)
-        self._voices: dict[int, Counter[str]] = {}  # of an entity: series by what they measure
-        self._sizes = np.zeros(0, np.int64)  # and how many different ones there are
+        self._voices = np.zeros(0, VOICES)
+        self._sizes = np.zeros(0, np.int64)  # of an entity: how many different voices there are
         self._judged = 0  # entities of enough members
-        self._seats: dict[int, Seats] = {}  # while the members of an entity stay the same
         self._open: set[int] = set()  # numbers of entities with an episode
 
     # ------------------------------------------------------------------------------------------ members
@@ -106,21 +101,28 @@ class Entities:
             if entity_name(series):
                 stats.count(Metric.LIMITS_REACHED, 1, "entity_metrics_max")
             return
-        self._members = grown(self._members, slot + 1)
+        self._members, self._voices = grown(self._members, slot + 1), grown(self._voices, slot + 1)
         self._states, self._rows = grown(self._states, number + 1), grown(self._rows, number + 1)
         self._sizes = grown(self._sizes, number + 1)
         self._seat(slot, series, number)
 
     def _seat(self, slot: int, series: Series, number: int) -> None:
-        self._seats.pop(number, None)
-        voices = self._voices.setdefault(number, Counter())
-        voices[metric_of(series)] += 1
-        before, self._sizes[number] = int(self._sizes[number]), len(voices)
-        if before < self._least <= len(voices):
+        self._voices["metric"][slot] = _metric_hash(series)
+        before, size = int(self._sizes[number]), self._number_voices(number)
+        if before < self._least <= size:
             self._judged += 1
             self._members["entity"][self._groups.members(number)] = number + 1
         elif before >= self._least:
             self._members["entity"][slot] = number + 1
+
+    def _number_voices(self, number: int) -> int:
+        """Number the voices of an entity in the order of its members; how many there are."""
+        members = np.array(self._groups.members(number), np.int64)
+        metrics = self._voices["metric"][members].tolist()
+        numbers = {metric: voice for voice, metric in enumerate(dict.fromkeys(metrics))}
+        self._voices["number"][members] = [numbers[metric] for metric in metrics]
+        self._sizes[number] = len(numbers)
+        return len(numbers)
 
     def retire(self, slot: int, moment: Moment) -> Alert | None:
         """Ends what was told of an entity that may have too few metrics once this one has left."""
@@ -136,29 +138,14 @@ class Entities:
         if number < 0:
             return
         self._groups.remove(slot)
-        self._seats.pop(number, None)
         self._members[slot] = np.zeros((), joint.MEMBER)
-        voices, voice = self._voices[number], metric_of(self._table.at(slot))
-        voices[voice] -= 1
-        if not voices[voice]:
-            del voices[voice]
-        before, self._sizes[number] = int(self._sizes[number]), len(voices)
-        if len(voices) < self._least <= before:
+        before, size = int(self._sizes[number]), self._number_voices(number)
+        if size < self._least <= before:
             self._judged -= 1
             self._members["entity"][self._groups.members(number)] = 0
-        if not voices:
-            del self._voices[number]
+        if not size:
             self._states[number] = np.zeros((), joint.STATE)
             self._rows[number] = np.zeros((), joint.ENTITY)
-
-    def _seats_of(self, number: int) -> Seats:
-        seats = self._seats.get(number)
-        if seats is None:
-            slots = np.array(self._groups.members(number), np.int64)
-            metrics = [metric_of(self._table.at(slot)) for slot in slots.tolist()]
-            numbers = {metric: voice for voice, metric in enumerate(dict.fromkeys(metrics))}
-            seats = self._seats[number] = Seats(slots, np.array([numbers[metric] for metric in metrics], np.int64))
-        return seats
 
     def _told_as(self, number: int, text: str = "") -> Series:
         """The series under which an entity is told."""
@@ -215,9 +202,8 @@ class Entities:
         said = np.zeros(len(due), joint.OPINION)
         if not len(due):
             return Round(due, due, due, said)
-        seats = [self._seats_of(number) for number in due.tolist()]
-        begins = np.concatenate(([0], np.cumsum([len(part.slot) for part in seats]))).astype(np.int64)
-        slot, voice = np.concatenate([part.slot for part in seats]), np.concatenate([part.voice for part in seats])
+        begins, slot = self._groups.seats(due.tolist())
+        voice: NDArray[np.int64] = self._voices["number"][slot].astype(np.int64)
         steps: NDArray[np.float64] = self._table.rows["values"]["step"][slot]
         loudest, spare = np.empty(MEMBERS_MAX, np.int64), np.empty(MEMBERS_MAX)
         arrays = as_state(self._members), as_state(self._states), as_state(self._rows)
@@ -277,7 +263,7 @@ class Entities:
         row, series = self._members[slot], self._table.at(slot)
         value, expected = float(row["value"]), float(row["expected"])
         size_of = float(self._table.rows["values"]["size_of"][slot])
-        matters = decades >= joint.OFF and is_off(self._table.policy[slot], value, expected, size_of)
+        matters = decades >= joint.OFF and is_off(self._table.policy(slot), value, expected, size_of)
         direction = (value > expected) - (value < expected)
         return Part(slot, series.name, decades, direction, int(row["onset_ns"]), matters)
 
@@ -346,12 +332,20 @@ class Entities:
         self._states, self._rows = _rows_of(columns["states"], joint.STATE), _rows_of(columns["rows"], joint.ENTITY)
         self._open = set(columns["open"].tolist())
         self._sizes = np.zeros(len(self._rows), np.int64)
-        for slot in self._groups.slots():
-            self._seat(slot, self._table.at(slot), self._groups.of(slot))
+        self._voices = grown(self._voices, len(self._members))
+        for slot in self._groups.slots().tolist():
+            self._voices["metric"][slot] = _metric_hash(self._table.at(slot))
+        for number in range(len(self._groups)):
+            if self._number_voices(number) >= self._least:
+                self._judged += 1
+                self._members["entity"][self._groups.members(number)] = number + 1
         if not len(self._groups):
-            for slot, series in enumerate(self._table.series):
-                if series is not None:
-                    self.join(slot, series, StepStats())
+            for slot, series in self._table.all():
+                self.join(slot, series, StepStats())
+
+
+def _metric_hash(series: Series) -> int:
+    return int.from_bytes(blake2b(metric_of(series).encode(), digest_size=8).digest(), "little", signed=True)
 
 
 def _in_words(said: np.void, parts: list[Part]) -> str:

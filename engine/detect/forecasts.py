@@ -72,7 +72,7 @@ class Forecasts:
         self._params = forecast.Params()
         self.episodes = Foresight(config, *ids, lambda _: 0)
         self._own = own
-        self._place = np.full(0, -1, np.int64)  # by slot
+        self._place = np.full(0, -1, np.int32)  # by slot
         self._resource: list[Resource | None] = []  # by place
         self._free: list[int] = []
         self._rows = np.zeros(0, ROWS)
@@ -86,7 +86,7 @@ class Forecasts:
     def admit(self, slot: int, series: Series, stats: StepStats) -> None:
         """A series was admitted to the table; if it is a resource it gets a place, as long as there are any."""
         if slot >= len(self._place):
-            grown = np.full(max(slot + 1, 2 * len(self._place), _ROWS_FIRST), -1, np.int64)
+            grown = np.full(max(slot + 1, 2 * len(self._place), _ROWS_FIRST), -1, np.int32)
             grown[: len(self._place)] = self._place
             self._place = grown
         if series.name in self._resources.limit_names:
@@ -149,7 +149,7 @@ class Forecasts:
         """Samples of any series, in order; those without a place are left out."""
         if not len(self._rows):
             return
-        place = self._place[slot]
+        place = self._place[slot].astype(np.int64)
         mine = place >= 0
         if not mine.any():
             return
@@ -295,12 +295,10 @@ class Forecasts:
         self._resource = [None] * len(saved)
         stats = StepStats()
         known = {int(slot): place for place, slot in enumerate(saved["slot"].tolist()) if saved["used"][place]}
-        self._place = np.full(max(len(self._table.series), _ROWS_FIRST), -1, np.int64)
+        self._place = np.full(max(self._table.slots_used, _ROWS_FIRST), -1, np.int32)
         self._free = sorted(set(range(len(saved))) - set(known.values()))
         heapify(self._free)
-        for slot, series in enumerate(self._table.series):
-            if series is None:
-                continue
+        for slot, series in self._table.all():
             place = known.get(slot)
             if place is None:
                 self.admit(slot, series, stats)

@@ -81,6 +81,8 @@ class Policy:
     expected_min: float = 1.0  # of counts
 
 
+_LATEST_MAX: Final = 1_000
+"""Names of which the policy is at hand."""
 _SHARES: Final = {AnomalyKind.TREND: 0.5, AnomalyKind.VARIANCE: 0.5, AnomalyKind.SHAPE: 0.5}
 """A trend or a change of shape matters before it has gone as far as a jump must."""
 _PART: Final = 0.25
@@ -107,6 +109,7 @@ class Policies:
     def __init__(self, config: Detect) -> None:
         self._relative_min = config.relative_min
         self._known: dict[Policy, Policy] = {}  # each stands once, however many series have it
+        self._latest: dict[tuple[str, Signal, ValueKind], Policy] = {}
         self._rules: list[tuple[Any, Rule]] = [(_glob(rule.match), rule) for rule in config.rules]
 
     def rule_of(self, series: Series) -> Rule | None:
@@ -115,8 +118,15 @@ class Policies:
 
     def of(self, series: Series) -> Policy:
         """The policy of one series."""
-        policy = self._made(series)
-        return self._known.setdefault(policy, policy)
+        place = series.name, series.signal, series.kind
+        policy = self._latest.get(place)
+        if policy is None:
+            made = self._made(series)
+            policy = self._known.setdefault(made, made)
+            if len(self._latest) >= _LATEST_MAX:
+                self._latest.clear()
+            self._latest[place] = policy
+        return policy
 
     def _made(self, series: Series) -> Policy:
         counts = _COUNTS.get(series.kind, Counts.SHARES if series.signal is Signal.LOG else Counts.NONE)

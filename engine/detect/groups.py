@@ -7,6 +7,7 @@ instance, host, …). It is what peers are compared in, and the class that a new
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Sequence
 from heapq import heapify, heappop, heappush
@@ -36,8 +37,8 @@ class Groups:
         self._groups_max, self._members_max = groups_max, members_max
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []  # "" where a number is free
-        self._members: list[list[int]] = []
-        self._of: dict[int, int] = {}
+        self._members: list[array[int]] = []
+        self._of = np.zeros(0, np.int32)  # by slot: its group + 1; 0 none
         self._free: list[int] = []
 
     def __len__(self) -> int:
@@ -58,14 +59,16 @@ class Groups:
         if len(members) >= self._members_max:
             return -1
         insort(members, slot)
-        self._of[slot] = number
+        self._of = grown(self._of, slot + 1)
+        self._of[slot] = number + 1
         return number
 
     def remove(self, slot: int) -> int:
         """The series is forgotten; returns the group that has ended with it, -1 when none has."""
-        number = self._of.pop(slot, -1)
+        number = self.of(slot)
         if number < 0:
             return -1
+        self._of[slot] = 0
         members = self._members[number]
         del members[bisect_left(members, slot)]
         if members:
@@ -77,15 +80,27 @@ class Groups:
 
     def of(self, slot: int) -> int:
         """The number of a series' group; -1: none."""
-        return self._of.get(slot, -1)
+        return int(self._of[slot]) - 1 if slot < len(self._of) else -1
 
-    def slots(self) -> list[int]:
+    def of_all(self, slots: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The numbers of the groups of some members."""
+        numbers: NDArray[np.int32] = self._of[slots] - 1
+        return numbers
+
+    def slots(self) -> NDArray[np.int64]:
         """All members of all groups, ascending."""
-        return sorted(self._of)
+        return np.flatnonzero(self._of).astype(np.int64)
 
     def members(self, number: int) -> Sequence[int]:
         """Slots, ascending. A view that the next `add` or `remove` changes."""
         return self._members[number]
+
+    def seats(self, numbers: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the members of each of g groups begin (g + 1), and all of their slots."""
+        parts = [self._members[number] for number in numbers]
+        begins = np.zeros(len(parts) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)), out=begins[1:])
+        return begins, np.frombuffer(b"".join(parts), np.int32).astype(np.int64)
 
     def _new(self, name: str) -> int:
         if self._free:
@@ -94,17 +109,17 @@ class Groups:
         else:
             number = len(self._names)
             self._names.append(name)
-            self._members.append([])
+            self._members.append(_nobody())
         self._numbers[name] = number
         return number
 
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
-        slots = sorted(self._of)
+        slots = self.slots()
         return {
             "names": np.frombuffer(msgspec.json.encode(self._names), np.uint8).copy(),
-            "slot": np.array(slots, np.int64),
-            "group": np.array([self._of[slot] for slot in slots], np.int64),
+            "slot": slots,
+            "group": self.of_all(slots).astype(np.int64),
         }
 
     def restore(self, columns: Columns) -> None:
@@ -113,16 +128,21 @@ class Groups:
             names = msgspec.json.decode(columns["names"].tobytes(), type=list[str])
         except msgspec.DecodeError as error:
             raise StateError("the groups of series are torn") from error
-        of = dict(zip(columns["slot"].tolist(), columns["group"].tolist(), strict=True))
-        if any(not 0 <= number < len(names) or not names[number] for number in of.values()):
+        slots, groups = columns["slot"].astype(np.int64), columns["group"].astype(np.int64)
+        if len(slots) != len(groups) or any(not 0 <= number < len(names) or not names[number] for number in set(groups.tolist())):
             raise StateError("the groups of series are torn")
-        self._names, self._of = names, of
+        self._names, self._of = names, np.zeros(int(slots.max(initial=-1)) + 1, np.int32)
+        self._of[slots] = groups + 1
         self._numbers = {name: number for number, name in enumerate(names) if name}
-        self._members = [[] for _ in names]
-        for slot in sorted(of):
-            self._members[of[slot]].append(slot)
+        self._members = [_nobody() for _ in names]
+        for slot, number in sorted(zip(slots.tolist(), groups.tolist(), strict=True)):
+            self._members[number].append(slot)
         self._free = [number for number, name in enumerate(names) if not name]
         heapify(self._free)
+
+
+def _nobody() -> array[int]:
+    return array("i")
 
 
 def fleets(labels: Collection[str]) -> Callable[[Series], str]:

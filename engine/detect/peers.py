@@ -36,7 +36,6 @@ FACTOR_MIN: Final = 1.5
 SILENT_ROUNDS: Final = 5
 _SECOND_NS: Final = 1_000_000_000
 _NEVER: Final = 2**62
-_SEATS_MAX: Final = 8
 
 
 class Round(NamedTuple):
@@ -69,8 +68,6 @@ class Peers:
         self._next_ns = np.zeros(0, np.int64)  # of each group
         self._sizes = np.zeros(0, np.int64)
         self._wake_ns = 0  # no group of enough members has a round before; 0 unknown
-        self._seats: dict[bytes, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}  # of groups that had rounds together
-        self._slots: dict[int, NDArray[np.int64]] = {}  # of a group, while its members stay the same
         self._series: dict[int, Series] = {}  # what is told of a slot
         self._open: set[int] = set()  # slots with an episode of ours
 
@@ -84,12 +81,6 @@ class Peers:
         self._next_ns, self._sizes = grown(self._next_ns, number + 1), grown(self._sizes, number + 1)
         self._members["group"][slot] = number + 1
         self._sizes[number] += 1
-        self._changed(number)
-
-    def _changed(self, number: int) -> None:
-        """The members of a group are others."""
-        self._slots.pop(number, None)
-        self._seats.clear()
         self._wake_ns = 0
 
     def retire(self, slot: int, moment: Moment) -> Alert | None:
@@ -110,7 +101,7 @@ class Peers:
         self._members[slot] = np.zeros((), peer_state.MEMBER)
         if number >= 0:
             self._sizes[number] -= 1
-            self._changed(number)
+            self._wake_ns = 0
             if not self._sizes[number]:
                 self._rows[number] = np.zeros((), peer_state.GROUP)
                 self._next_ns[number] = 0
@@ -175,7 +166,7 @@ class Peers:
         return able[next_ns <= now_ns]
 
     def _play(self, due: NDArray[np.int64], now_ns: int) -> Round:
-        begins, slot = self._seats_of(due)
+        begins, slot = self._groups.seats(due.tolist())
         opinion = np.zeros(len(slot), peer_state.OPINION)
         sizes = begins[1:] - begins[:-1]
         spare = np.empty(int(sizes.max()))
@@ -187,24 +178,6 @@ class Peers:
         self._wake_ns = 0
         return Round(due, begins, slot, opinion)
 
-    def _seats_of(self, due: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the members of each of these groups begin (g + 1), and all of their slots."""
-        place = due.tobytes()
-        seats = self._seats.get(place)
-        if seats is None:
-            parts = [self._slots_of(number) for number in due.tolist()]
-            begins = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
-            if len(self._seats) >= _SEATS_MAX:
-                self._seats.clear()
-            seats = self._seats[place] = begins, np.concatenate(parts)
-        return seats
-
-    def _slots_of(self, number: int) -> NDArray[np.int64]:
-        slots = self._slots.get(number)
-        if slots is None:
-            slots = self._slots[number] = np.array(self._groups.members(number), np.int64)
-        return slots
-
     def _judge(self, slot: int, said: np.void, now_ns: int, moment: Moment, stats: StepStats) -> Alert | None:
         series = self.told_as(slot)
         if np.isnan(said["value"]):
@@ -215,7 +188,7 @@ class Peers:
         gate = Gate.PASSED
         surprising = judged.score >= 1.0
         if surprising:
-            gate = Gate.SHARED if said["shared"] else weigh(self._table.policy[slot], judged)
+            gate = Gate.SHARED if said["shared"] else weigh(self._table.policy(slot), judged)
         gate, alert = self._episodes.observe(series, -1, judged, gate, moment)
         if surprising:
             stats.count(Metric.ANOMALIES, 1, series.signal, judged.kind)
@@ -296,7 +269,7 @@ class Peers:
         self._open = set(columns["open"].tolist())
         self._sizes = np.bincount(self._members["group"], minlength=len(self._rows) + 1)[1:].astype(np.int64)
         if not len(self._members):
-            for slot in range(len(self._table.series)):
+            for slot in range(self._table.slots_used):
                 self.join(slot, self._groups.of(slot))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.config.tree import Detect
 from engine.detect.bank import Bank
-from engine.detect.groups import Groups
+from engine.detect.groups import Groups, grown
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns, StepStats
@@ -48,7 +48,8 @@ class Priors:
         self._warm_up_ns = int(config.warm_up * _SECOND_NS)
         self._donor_ns = int(max(DONOR_SECONDS, config.warm_up) * _SECOND_NS)
         self._bank, self._groups = bank, groups
-        self._new: set[int] = set()
+        self._new = np.zeros(0, np.bool_)  # by slot
+        self._waits = 0  # how many of them
         self._slots: NDArray[np.int64] | None = None  # the same, ascending, while it stays so
         self._next_ns = 0
         self._candidates: dict[int, Candidate] = {}
@@ -56,23 +57,26 @@ class Priors:
     def join(self, slot: int, number: int) -> None:
         """A series was admitted; `number` is its group, -1 when it has none."""
         if self._on and number >= 0:
-            self._new.add(slot)
+            self._new = grown(self._new, slot + 1)
+            self._waits += not self._new[slot]
+            self._new[slot] = True
             self._slots = None
 
     def leave(self, slot: int) -> None:
         """The series is forgotten."""
-        if slot in self._new:
-            self._new.discard(slot)
+        if slot < len(self._new) and self._new[slot]:
+            self._new[slot] = False
+            self._waits -= 1
             self._slots = None
         self._candidates.pop(slot, None)
 
     def tick(self, now_ns: int, stats: StepStats) -> None:
         """Each minute: let those inherit that have been watched for long enough, and those go that have warmed up by themselves."""
-        if not self._new or now_ns < self._next_ns:
+        if not self._waits or now_ns < self._next_ns:
             return
         self._next_ns = now_ns + LOOKS_NS
         if self._slots is None:
-            self._slots = np.array(sorted(self._new), np.int64)
+            self._slots = np.flatnonzero(self._new).astype(np.int64)
         slots = self._slots
         time = self._bank.clocks(slots)
         lived = time["last_ns"] - time["first_ns"]
@@ -81,7 +85,7 @@ class Priors:
         waiting = (lived >= self._settle_ns // 2) & (lived < self._warm_up_ns)
         if not waiting.any():
             return
-        donors = self._donors()
+        donors = self._donors(self._groups.of_all(slots[waiting]))
         for slot, ns, old in zip(
             slots[waiting].tolist(), time["last_ns"][waiting].tolist(), lived[waiting].tolist(), strict=True
         ):
@@ -89,14 +93,14 @@ class Priors:
             if number in donors:
                 self._look(slot, ns, donors[number], stats, ripe=old >= self._settle_ns)
 
-    def _donors(self) -> dict[int, list[int]]:
-        """Members that may give, by group, ascending."""
-        slots = np.array(self._groups.slots(), np.int64)
+    def _donors(self, wanted: NDArray[np.int32]) -> dict[int, list[int]]:
+        """Members of the groups that are wanted that may give, by group, ascending."""
+        _, slots = self._groups.seats(np.unique(wanted[wanted >= 0]).tolist())
         time = self._bank.clocks(slots)
         able = (time["last_ns"] - time["first_ns"] >= self._donor_ns) & (time["seen"] >= DONOR_SAMPLES) & (time["shadow"] == 0)
         found: dict[int, list[int]] = {}
         for slot in slots[able].tolist():
-            if slot not in self._new:
+            if slot >= len(self._new) or not self._new[slot]:
                 found.setdefault(self._groups.of(slot), []).append(slot)
         return found
 
@@ -129,7 +133,7 @@ class Priors:
     def snapshot(self) -> Columns:
         candidates = msgspec.json.encode(self._candidates)
         return {
-            "new": np.array(sorted(self._new), np.int64),
+            "new": np.flatnonzero(self._new).astype(np.int64),
             "next_ns": np.array([self._next_ns], np.int64),
             "candidates": np.frombuffer(candidates, np.uint8).copy(),
         }
@@ -141,4 +145,7 @@ class Priors:
         except msgspec.DecodeError as error:
             raise StateError("what new series inherit is torn") from error
         self._next_ns = int(columns["next_ns"][0])
-        self._new = set(columns["new"].tolist()) if self._on else set()
+        new = columns["new"].astype(np.int64) if self._on else np.zeros(0, np.int64)
+        self._new = np.zeros(int(new.max(initial=-1)) + 1, np.bool_)
+        self._new[new] = True
+        self._waits = int(np.count_nonzero(self._new))

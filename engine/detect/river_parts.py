@@ -67,10 +67,10 @@ class RiverParts:
             if name and self._patterns[number].fullmatch(series.name):
                 self._watch(number, name, slot, stats)
 
-    def rejoin(self, series: Iterable[Series | None]) -> None:
+    def rejoin(self, series: Iterable[tuple[int, Series]]) -> None:
         """After a restore: begin anew over the series in these slots."""
-        for slot, one in enumerate(series):
-            if one is not None:
+        if self._patterns:
+            for slot, one in series:
                 self.join(slot, one, StepStats())
 
     def _watch(self, number: int, name: str, slot: int, stats: StepStats) -> None:

@@ -1,16 +1,16 @@
 """The series of one shard: key → slot, in a table that is bounded, forgets the silent ones, and refuses new ones when full.
 
-Slots are given lowest first and given back by log time only, so equal logs give equal tables.
+Slots are given lowest first and given back by log time only, so equal logs give equal tables. What a series is called is kept in its key
+alone, and read from it when somebody asks: a million series take columns, no objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import KeysView, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,9 +18,11 @@ from detectors import values
 from detectors.kernel import as_state
 from engine.detect.doorkeeper import Doorkeeper, Refusal
 from engine.detect.gates import Policies, Policy
+from engine.detect.titles import REFUSED, Titles, grown_column
 from engine.errors import StateError
 from engine.ports import Columns
-from engine.records import Coded, Series, Signal, ValueKind, Words
+from engine.records import Coded, Series, Signal, ValueKind
+from engine.words import Numbers, Words
 
 ROWS: Final = np.dtype(
     [
@@ -41,7 +43,6 @@ _ROWS_FIRST: Final = 64
 _IGNORED_MAX: Final = 100_000
 _HAND: Final = 1024
 """Slots looked at for silence at each tick."""
-REFUSED: Final = -1
 IGNORED: Final = -2
 ASIDE: Final = -3
 """This and what is below: no slot, but the number of a bucket, counted downwards."""
@@ -56,38 +57,44 @@ class SeriesTable:
         self._doorkeeper = doorkeeper or Doorkeeper(series_max, series_max)
         self._policies = policies
         self.rule_of = policies.rule_of
-        self._slots: dict[bytes, int] = {}
+        self._titles = Titles()
         self._coded = CodedSlots()
         self._free: list[int] = []
-        self._asides = 0
+        self._taken = 0
         self._ignored: set[bytes] = set()
         self._hand = 0
-        self.series: list[Series | None] = []
-        self.policy: list[Policy] = []
+        self.slots_used = 0
+        """One more than the highest slot ever given."""
+        self._policy = np.zeros(0, np.int32)  # by slot, in `_policy_list`
+        self._policy_list: list[Policy] = []
+        self._policy_number: dict[Policy, int] = {}
         self.rows: NDArray[np.void] = as_state(np.zeros(min(_ROWS_FIRST, series_max), ROWS))
         self._any_silent = False
 
     def __len__(self) -> int:
-        return len(self._slots) - self._asides
+        return self._taken
 
-    def lookup(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
+    def __contains__(self, key: object) -> bool:
+        """Whether the series of a key has a slot, or is set aside."""
+        return isinstance(key, bytes) and self._titles.slot_of(key) != REFUSED
+
+    def lookup(self, keys: Sequence[bytes]) -> Numbers:
         """The slot of each key, REFUSED for those that have none, ASIDE or less for what `set_aside` has put there."""
         if isinstance(keys, Coded):
-            return self._coded.slots(keys, self._slots)
-        get = self._slots.get
-        return np.array([get(key, REFUSED) for key in keys], np.int64)
+            return self._coded.slots(keys, self._titles.slots_among)
+        return self._titles.slots_of(keys)
 
     def slot_of(self, key: bytes) -> int:
         """The slot of one key, REFUSED when it has none."""
-        return self._slots.get(key, REFUSED)
-
-    def keys(self) -> KeysView[bytes]:
-        """The keys of all series that have a slot, or are set aside."""
-        return self._slots.keys()
+        return self._titles.slot_of(key)
 
     def is_ignored(self, key: bytes) -> bool:
         """Whether `admit` has found that a rule ignores the series; asked before it is described."""
         return key in self._ignored
+
+    def refuses(self, key: bytes) -> bool:
+        """Whether a new series of this key gets no slot whatever it is; asked before it is described."""
+        return self._doorkeeper.is_full(key)
 
     def admit(self, series: Series) -> int | Refusal:
         """A slot for a new series; IGNORED when a rule says so; or why it gets none."""
@@ -96,9 +103,8 @@ class SeriesTable:
         refusal = self._doorkeeper.refusal(series, len(self))
         if refusal is not None:
             return refusal
-        policy = self._policies.of(series)
-        slot = heappop(self._free) if self._free else len(self.series)
-        self._occupy(slot, series, policy)
+        slot = heappop(self._free) if self._free else self.slots_used
+        self._occupy(slot, series)
         return slot
 
     def ignores(self, series: Series) -> bool:
@@ -112,28 +118,22 @@ class SeriesTable:
 
     def set_aside(self, key: bytes, number: int) -> None:
         """The series gets no slot; `lookup` gives this number, ASIDE or less. The caller saves it."""
-        self._asides += key not in self._slots
-        self._slots[key] = number
+        self._titles.set_aside(key, number)
         self._coded.note(key, number)
 
     def take_back(self, key: bytes) -> None:
         """The series is no longer set aside."""
-        self._asides -= 1
-        del self._slots[key]
+        self._titles.forget(key)
         self._coded.note(key, REFUSED)
 
-    def _occupy(self, slot: int, series: Series, policy: Policy) -> None:
-        if slot == len(self.series):
-            self.series.append(None)
-            self.policy.append(policy)
-            if slot >= len(self.rows):
-                grown = np.zeros(min(2 * len(self.rows), self._series_max), ROWS)
-                grown[: len(self.rows)] = self.rows
-                self.rows = as_state(grown)
-        self.series[slot] = series
-        self.policy[slot] = policy
-        self._slots[series.key] = slot
-        self._doorkeeper.seated(series)
+    def _occupy(self, slot: int, series: Series) -> None:
+        self.slots_used = max(self.slots_used, slot + 1)
+        if slot >= len(self.rows):
+            grown = np.zeros(min(2 * len(self.rows), self._series_max), ROWS)
+            grown[: len(self.rows)] = self.rows
+            self.rows = as_state(grown)
+        self._titles.put(slot, series)
+        self._seat(slot, series)
         self._coded.note(series.key, slot)
         row = np.zeros(1, ROWS)
         row["family"] = _family(series)
@@ -143,12 +143,23 @@ class SeriesTable:
         row["used"] = True
         self.rows[slot] = row[0]
 
-    def heard(self, slot: NDArray[np.int64]) -> None:
+    def _seat(self, slot: int, series: Series) -> None:
+        """What is known of a series in a slot beside its row."""
+        policy = self._policies.of(series)
+        number = self._policy_number.setdefault(policy, len(self._policy_list))
+        if number == len(self._policy_list):
+            self._policy_list.append(policy)
+        self._policy = grown_column(self._policy, slot + 1)
+        self._policy[slot] = number
+        self._taken += 1
+        self._doorkeeper.seated(series)
+
+    def heard(self, slot: Numbers) -> None:
         """These series are not silent."""
         if self._any_silent:
             self.rows["silent"][slot] = 0
 
-    def unheard(self, slots: NDArray[np.int64]) -> NDArray[np.int8]:
+    def unheard(self, slots: Numbers) -> NDArray[np.int8]:
         """These series are overdue at one more tick: at how many in a row, held at SILENT_MAX."""
         self._any_silent = True
         ticks: NDArray[np.int8] = np.minimum(self.rows["silent"][slots] + 1, SILENT_MAX).astype(np.int8)
@@ -157,24 +168,32 @@ class SeriesTable:
 
     def at(self, slot: int) -> Series:
         """The series in a slot that is in use."""
-        series = self.series[slot]
-        if series is None:
+        if not 0 <= slot < self.slots_used or not self.rows["used"][slot]:
             raise ValueError(f"slot {slot} is empty")
-        return series
+        return self._titles.at(slot)
+
+    def all(self) -> Iterator[tuple[int, Series]]:
+        """Every slot in use and its series, ascending."""
+        for slot in np.flatnonzero(self.rows["used"][: self.slots_used]).tolist():
+            yield slot, self._titles.read(slot)
+
+    def policy(self, slot: int) -> Policy:
+        """What matters about the series in a slot that is in use."""
+        return self._policy_list[int(self._policy[slot])]
 
     def release(self, slot: int) -> None:
         """The series is forgotten; its slot may be given to another."""
-        key = self.at(slot).key
-        self._doorkeeper.left(self.at(slot))
-        del self._slots[key]
-        self._coded.note(key, REFUSED)
-        self.series[slot] = None
+        series = self.at(slot)
+        self._doorkeeper.left(series)
+        self._taken -= 1
+        self._titles.remove(slot)
+        self._coded.note(series.key, REFUSED)
         self.rows[slot] = np.zeros(1, ROWS)[0]
         heappush(self._free, slot)
 
     def idle(self, before_ns: int) -> list[int]:
         """The next few slots in use that were last heard before then: a clock hand goes round, a part at each tick."""
-        size = len(self.series)
+        size = self.slots_used
         if self._hand >= size:
             self._hand = 0
         part = self.rows[self._hand : min(self._hand + _HAND, size)]
@@ -185,36 +204,27 @@ class SeriesTable:
 
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> Columns:
-        used = [(slot, series) for slot, series in enumerate(self.series) if series is not None]
+        slots = np.flatnonzero(self.rows["used"][: self.slots_used]).astype(np.int64)
         columns: dict[str, NDArray[np.generic]] = {
-            "rows": np.frombuffer(self.rows[: len(self.series)].tobytes(), np.uint8).copy(),
-            "slot": np.array([slot for slot, _ in used], np.int64),
-            "series": np.frombuffer(msgspec.json.encode([series for _, series in used]), np.uint8).copy(),
+            "rows": np.frombuffer(self.rows[: self.slots_used].tobytes(), np.uint8).copy(),
             "hand": np.array([self._hand], np.int64),
         }
-        return {**columns, **self._doorkeeper.snapshot()}
+        return {**columns, **self._titles.snapshot(slots), **self._doorkeeper.snapshot()}
 
     def restore(self, columns: Columns) -> None:
         """Become the table that was saved. Raises StateError; only a table just made may be restored."""
-        try:
-            described = msgspec.json.decode(columns["series"].tobytes(), type=list[Series])
-        except msgspec.DecodeError as error:
-            raise StateError("the table of series is torn") from error
-        slots: list[int] = columns["slot"].tolist()
         size, rest = divmod(len(columns["rows"]), ROWS.itemsize)
-        if rest or size > self._series_max or len(slots) != len(described) or not all(0 <= slot < size for slot in slots):
+        if rest or size > self._series_max:
             raise StateError("the table of series is torn")
         rows = np.zeros(max(size, min(_ROWS_FIRST, self._series_max)), ROWS)
         rows[:size] = np.frombuffer(columns["rows"].tobytes(), ROWS)
-        self.rows = as_state(rows)
+        self.rows, self.slots_used = as_state(rows), size
         self._any_silent = bool(rows["silent"].any())
-        self.series, self.policy = [None] * size, [Policy()] * size
-        for slot, series in zip(slots, described, strict=True):
-            self.series[slot], self.policy[slot] = series, self._policies.of(series)
-            self._slots[series.key] = slot
-            self._doorkeeper.seated(series)
+        self._titles.restore(np.flatnonzero(rows["used"]).astype(np.int64), columns)
+        for slot, series in self.all():
+            self._seat(slot, series)
         self._doorkeeper.restore(columns)
-        self._free = sorted(set(range(size)) - set(slots))
+        self._free = np.flatnonzero(~rows["used"][:size]).tolist()
         heapify(self._free)
         self._hand = int(columns["hand"][0])
 
@@ -226,20 +236,20 @@ class CodedSlots:
         self._words = Words()
         self._slot = np.zeros(0, np.int64)  # by code
 
-    def slots(self, keys: Coded, known: dict[bytes, int]) -> NDArray[np.int64]:
-        """What is `known` of each key, REFUSED where nothing is."""
+    def slots(self, keys: Coded, known: Callable[[Words, Numbers], Numbers]) -> Numbers:
+        """What is `known` of each key: asked once of each word, by its number."""
         words = keys.words
         if words is not self._words:
             self._words, self._slot = words, np.zeros(0, np.int64)
         size = len(self._slot)
         if size < len(words):
-            grown = np.array([known.get(word, REFUSED) for word in words.all[size:]], np.int64)
-            self._slot = np.concatenate((self._slot, grown))
-        return self._slot[keys.codes]
+            self._slot = np.concatenate((self._slot, known(words, np.arange(size, len(words)))))
+        slots: Numbers = self._slot[keys.codes]
+        return slots
 
     def note(self, key: bytes, slot: int) -> None:
         """The series of a key has a slot or a number now, or (REFUSED) has none any more."""
-        code = self._words.find(key)
+        code = self._words.find(key) if len(self._slot) else REFUSED
         if 0 <= code < len(self._slot):
             self._slot[code] = slot
 

@@ -36,7 +36,7 @@ from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
 from engine.records import Lines, Record, Run, Shard, Watermark, digest
 
-VERSION: Final = 6
+VERSION: Final = 7
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -192,7 +192,7 @@ class DetectMachine:
         self._events.tick(watermark_ns, self._watch, at.row, step)
         self._spans.tick(watermark_ns, self._watch, at.row, step)
         self._watch.tally(watermark_ns, at.row, step)
-        self._watch.dependencies.tick(at, self._watch.table.keys(), step.drafts)
+        self._watch.dependencies.tick(at, self._watch.table, step.drafts)
         if silence:
             self._watch.silence(watermark_ns, at.row, step)
         self._watch.compare(watermark_ns, at.row, step)
@@ -293,7 +293,7 @@ class DetectMachine:
             watch.peers.restore(_part(columns, "peers"))
             watch.entities.restore(_part(columns, "entities"))
             watch.priors.restore(_part(columns, "priors"))
-            watch.river.rejoin(watch.table.series)
+            watch.river.rejoin(watch.table.all())
             watch.forecasts.restore(_part(columns, "forecasts"))
             watch.distributions.restore(_part(columns, "distributions"))
             intake.restore(_part(columns, "intake"))

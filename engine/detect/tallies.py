@@ -28,11 +28,13 @@ from engine.config.slo import Ratio, Slo
 from engine.detect.drafts import Drafts, Moment
 from engine.detect.groups import grown
 from engine.detect.lineage import lineage_hash
-from engine.detect.series import REFUSED, CodedSlots
+from engine.detect.series import CodedSlots
+from engine.detect.titles import REFUSED
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns, StepStats
 from engine.records import Coded, Series, Tally, ValueKind, digest, series_key
+from engine.words import Words
 
 BUCKET_NS: Final = 60_000_000_000
 SERIES_MAX: Final = 50_000
@@ -121,16 +123,19 @@ class Tallies:
         """Samples as they came, in order; those of series that nobody means are left out."""
         if not self._rules:
             return
-        if isinstance(keys, Coded):
-            place = self._coded.slots(keys, self._places)
-        else:
-            place = np.array([self._places.get(key, REFUSED) for key in keys], np.int64)
+        place = self._coded.slots(keys, self._places_among) if isinstance(keys, Coded) else self._places_of(keys)
         for i in np.flatnonzero(place == REFUSED).tolist():
             place[i] = self._place_of(keys[i], int(ts_ns[i]), describe, stats)
         chosen = np.flatnonzero((place >= 0) & np.isfinite(raw))
         if len(chosen):
             some = place[chosen], ts_ns[chosen], raw[chosen]
             self._take(self._rows, self._roles, *some, BUCKET_NS, self._first, self._sums)
+
+    def _places_among(self, words: Words, codes: Ints) -> Ints:
+        return self._places_of(words.words(codes))
+
+    def _places_of(self, keys: Sequence[bytes]) -> Ints:
+        return np.array([self._places.get(key, REFUSED) for key in keys], np.int64)
 
     def _place_of(self, key: bytes, ts_ns: int, describe: Callable[[bytes], Series], stats: StepStats) -> int:
         known = self._places.get(key)

@@ -22,33 +22,21 @@ from engine.detect.episode import Sighting
 from engine.detect.forecasts import Forecasts
 from engine.detect.gates import Gate, Judged, Policies, weigh
 from engine.detect.groups import Groups, fleets
+from engine.detect.kinds import word_for
 from engine.detect.peers import Peers
 from engine.detect.priors import Priors
 from engine.detect.river_parts import RiverParts
-from engine.detect.series import ASIDE, IGNORED, REFUSED, ROWS, SeriesTable
+from engine.detect.series import ASIDE, IGNORED, ROWS, SeriesTable
 from engine.detect.tallies import Tallies
+from engine.detect.titles import REFUSED
 from engine.metrics import Metric
 from engine.ports import StepStats
-from engine.records import Alert, AlertState, AnomalyKind, Series, Signal, ValueKind
+from engine.records import Alert, AlertState, AnomalyKind, Coded, Series, Signal
 
 _LIMITS: Final = {Refusal.FULL: "series_max", Refusal.NAME_FULL: "series_per_name_max"}
 SILENT_TICKS: Final = 2
 """Ticks in a row for which a series must be overdue before its silence is told."""
 _SECOND_NS: Final = 1_000_000_000
-_RATES: Final = {
-    AnomalyKind.SPIKE: AnomalyKind.RATE_UP,
-    AnomalyKind.LEVEL_UP: AnomalyKind.RATE_UP,
-    AnomalyKind.DIP: AnomalyKind.RATE_DOWN,
-    AnomalyKind.LEVEL_DOWN: AnomalyKind.RATE_DOWN,
-}
-_FALLS: Final = (AnomalyKind.DIP, AnomalyKind.LEVEL_DOWN, AnomalyKind.SHAPE, AnomalyKind.TREND, AnomalyKind.SEASONAL_MISS)
-"""What detectors may call a count of lines that has fallen to nothing: people are told that it stopped."""
-_NAMED: Final = {
-    "log_odd_sessions": AnomalyKind.BROKEN_SEQUENCE,
-    "log_severe_ratio": AnomalyKind.SEVERITY_MIX,
-    "log_value": AnomalyKind.LINE_VALUE,
-}
-"""Series of which any anomaly has a word of its own."""
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -150,18 +138,26 @@ class Watch:
         slots = self.table.lookup(keys)
         if slots.min(initial=0) >= 0:
             return slots
-        for i in np.flatnonzero(slots == REFUSED).tolist():
-            self.distributions.reading(i)
-            slots[i] = self._new_slot(keys[i], describe, stats)
+        new, fresh = np.flatnonzero(slots == REFUSED), dict[bytes, int]()
+        unknown = keys.words.words(keys.codes[new]) if isinstance(keys, Coded) else [keys[i] for i in new.tolist()]
+        for i, key in zip(new.tolist(), unknown, strict=True):
+            slot = fresh.get(key, REFUSED)  # admitted by an earlier sample of the same run
+            if slot == REFUSED:
+                self.distributions.reading(i)
+                slot = self._new_slot(key, describe, stats)
+                if slot >= 0 or slot <= ASIDE:
+                    fresh[key] = slot
+            slots[i] = slot
         if self.distributions.has_shifted():
             slots = self.table.lookup(keys)
         return slots
 
     def _new_slot(self, key: bytes, describe: Callable[[bytes], Series], stats: StepStats) -> int:
-        slot = self.table.slot_of(key)  # admitted by an earlier sample of the same run
-        if slot == REFUSED and self.table.is_ignored(key):
+        if self.table.is_ignored(key):
             slot = IGNORED
-        if slot == REFUSED:
+        elif self.table.refuses(key):
+            slot = self._refused(Refusal.NAME_FULL, stats)
+        else:
             series = describe(key)
             slot = self.distributions.aside(series, stats) or self.admit(series, stats)
         if ASIDE < slot < 0:
@@ -172,10 +168,7 @@ class Watch:
         """A slot and an empty model for a new series; negative when it gets none."""
         slot = self.table.admit(series)
         if isinstance(slot, Refusal):
-            stats.count(Metric.SERIES_REFUSED, 1, slot)
-            if slot in _LIMITS:
-                stats.count(Metric.LIMITS_REACHED, 1, _LIMITS[slot])
-            return REFUSED
+            return self._refused(slot, stats)
         self.dependencies.described(series, stats)
         if slot >= 0:
             self.bank.admit(slot, series)
@@ -187,6 +180,12 @@ class Watch:
             self.forecasts.admit(slot, series, stats)
             self.distributions.join(slot, series, stats)
         return slot
+
+    def _refused(self, why: Refusal, stats: StepStats) -> int:
+        stats.count(Metric.SERIES_REFUSED, 1, why)
+        if why in _LIMITS:
+            stats.count(Metric.LIMITS_REACHED, 1, _LIMITS[why])
+        return REFUSED
 
     def score(self, points: Points, step: Step) -> None:
         """Points that were counted here, of logs, events and spans: as samples are."""
@@ -227,7 +226,7 @@ class Watch:
             return
         judged = self._judged(series, points, scored, i, band)
         surprising = judged.score >= 1.0
-        gate = weigh(self.table.policy[slot], judged) if surprising else Gate.PASSED
+        gate = weigh(self.table.policy(slot), judged) if surprising else Gate.PASSED
         gate, alert = self.episodes.observe(series, slot, judged, gate, step.moment(int(points.row[i])))
         if surprising:
             step.stats.count(Metric.ANOMALIES, 1, series.signal, judged.kind)
@@ -247,7 +246,7 @@ class Watch:
             lower=band[0],
             upper=band[1],
             deviation=float(scored.deviation[i]),
-            kind=_word_for(series, kind, float(points.value[i])),
+            kind=word_for(series, kind, float(points.value[i])),
             onset_ts_ns=int(scored.onset_ts_ns[i]),
             factors={name: decades for name, decades in zip(self.bank.detectors, factors, strict=True) if decades > 0.0}
             | self._usual(scored, points, i)
@@ -289,7 +288,7 @@ class Watch:
         slots, scores = self.bank.overdue(watermark_ns)
         if not len(slots):
             return
-        watched = slots < len(self.table.series)
+        watched = slots < self.table.slots_used
         slots, scores = slots[watched], scores[watched]
         metric = rows["metric"][slots] & rows["used"][slots] & ~rows["fitful"][slots]
         slots, scores = slots[metric], scores[metric]
@@ -306,7 +305,7 @@ class Watch:
 
     def _families_heard(self, now_ns: int) -> frozenset[int]:
         """Families of which a member has been heard within two of its steps."""
-        part = self.table.rows[: len(self.table.series)]
+        part = self.table.rows[: self.table.slots_used]
         fresh = part["values"]["last_ns"] + (2.0 * _SECOND_NS * part["values"]["step"]).astype(np.int64) >= now_ns
         return frozenset(part["family"][fresh & part["used"] & part["metric"]].tolist()) - {0}
 
@@ -383,14 +382,3 @@ class Watch:
         self.forecasts.release(slot)
         self.distributions.leave(slot)
         self.table.release(slot)
-
-
-def _word_for(series: Series, kind: AnomalyKind, value: float) -> AnomalyKind:
-    """What a kind of anomaly is called on this series."""
-    if series.signal is Signal.LOG and kind is not AnomalyKind.FLAT and series.name in _NAMED:
-        return _NAMED[series.name]
-    if series.kind is not ValueKind.COUNT:
-        return kind
-    if series.signal is Signal.LOG and value == 0.0 and kind in _FALLS:
-        return AnomalyKind.STOPPED
-    return _RATES.get(kind, kind)

@@ -28,6 +28,7 @@ class Ledger:
 
     def __init__(self, source: Source) -> None:
         self._catalog = SourceCatalog(source)
+        self.series_max = self._catalog.series_max
         self.metrics: list[Entry] = []
         self.streams: list[Entry] = []
 

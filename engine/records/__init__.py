@@ -31,7 +31,7 @@ from engine.records.alerts import (
     Tally,
     Watermark,
 )
-from engine.records.coded import Coded, Words, only
+from engine.records.coded import Coded, only
 from engine.records.columns import (
     NO_FIELDS,
     Decoded,
@@ -99,7 +99,6 @@ __all__ = [
     "Topic",
     "ValueKind",
     "Watermark",
-    "Words",
     "as_jsonable",
     "at_rows",
     "decode_action",

@@ -1,41 +1,20 @@
-"""A column of keys as numbers into a list of words: what is looked up is then looked up once for each word."""
+"""A column of keys as numbers of words: what is looked up is then looked up once for each word."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import compress
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-class Words:
-    """Distinct words, numbered as they came. It only grows; who wants to forget begins another."""
-
-    __slots__ = ("_codes", "all")
-
-    def __init__(self) -> None:
-        self.all: list[bytes] = []
-        self._codes: dict[bytes, int] = {}
-
-    def __len__(self) -> int:
-        return len(self.all)
-
-    def code(self, word: bytes) -> int:
-        """The number of a word, a new one for a new word."""
-        code = self._codes.setdefault(word, len(self.all))
-        if code == len(self.all):
-            self.all.append(word)
-        return code
-
-    def find(self, word: bytes) -> int:
-        """The number of a word, -1 when it has none."""
-        return self._codes.get(word, -1)
+if TYPE_CHECKING:
+    from engine.words import Words  # its loops are compiled; whoever only reads records need not load a compiler
 
 
 class Coded(Sequence[bytes]):
-    """Keys of a batch: `words.all[codes[i]]` is the i-th."""
+    """Keys of a batch: the i-th is the word of number codes[i]."""
 
     __slots__ = ("codes", "words")
 
@@ -53,10 +32,10 @@ class Coded(Sequence[bytes]):
     def __getitem__(self, at: slice) -> Coded: ...
 
     def __getitem__(self, at: int | slice) -> bytes | Coded:
-        return Coded(self.words, self.codes[at]) if isinstance(at, slice) else self.words.all[self.codes[at]]
+        return Coded(self.words, self.codes[at]) if isinstance(at, slice) else self.words.word(int(self.codes[at]))
 
     def __iter__(self) -> Iterator[bytes]:
-        return map(self.words.all.__getitem__, self.codes.tolist())
+        return iter(self.words.words(self.codes))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

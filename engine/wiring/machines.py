@@ -46,7 +46,7 @@ def machine_factories(config: Config, library: Library | None = None) -> dict[st
         return DetectMachine(
             shard,
             codec=codec,
-            catalog=SourceCatalog(source),
+            catalog=SourceCatalog(source, config.detect.series_max),
             source=source,
             config=config.detect,
             counted=(config.slos, config.ratios),
@@ -67,7 +67,7 @@ def rekey_factory(config: Config, library: Library) -> MachineFactory:
     def rekey(shard: Shard) -> Machine:
         source = source_of(config, shard.topic)
         codec = build_codec(source, library.schemas(source))
-        return RekeyMachine(shard, codec=codec, catalog=SourceCatalog(source), source=source)
+        return RekeyMachine(shard, codec=codec, catalog=SourceCatalog(source, config.detect.series_max), source=source)
 
     return rekey
 
@@ -117,7 +117,7 @@ def warm_up(config: Config) -> None:
         machine = DetectMachine(
             shard,
             codec=build_codec(source),
-            catalog=SourceCatalog(source),
+            catalog=SourceCatalog(source, config.detect.series_max),
             source=source,
             config=config.detect,
             counted=(config.slos, config.ratios),

@@ -6,8 +6,9 @@ import numpy as np
 import orjson
 import pytest
 
-from connectors.codecs import build_codec, flat_scan
+from connectors.codecs import build_codec
 from connectors.codecs.json_flat import Heads
+from detectors import pairs, parts
 from engine.config.topic_patterns import matches
 from engine.config.tree import Detect, Format, Mapping, Source
 from engine.detect.catalog import SourceCatalog
@@ -163,27 +164,37 @@ def test_s9_patterns_of_users_take_linear_time_or_are_refused(pattern):
     assert not matches(pattern, "a" * 5_000 + "!")
 
 
-def test_s10_heads_made_to_collide_are_read_the_general_way_and_push_nobody_out():
-    heads = Heads()
-    mask = len(heads.table.code) - 1
-    seed = np.uint64(flat_scan._SEED)
-    labels = b'{"h":"1"}'
+def _collide(secret, texts, place=0, places=1 << 11):
+    """Those that begin to be looked for at one place of a table with this secret."""
+    key = np.array(secret, np.uint64)
+    buffers = [np.frombuffer(text + bytes(pairs.PADDING), np.uint8) for text in texts]
+    places_of = [
+        int(pairs.keyed_hash(buffer, 0, len(text), key)) & (places - 1) for text, buffer in zip(texts, buffers, strict=True)
+    ]
+    return [text for text, at in zip(texts, places_of, strict=True) if at == place]
+
+
+def test_s10_keys_that_collide_under_one_secret_do_not_under_another():
+    """Who does not know the secret, which each process draws anew, cannot make keys collide; known ones are compared byte by byte."""
+    texts = [b"n%d" % n for n in range(20_000)]
+    same = _collide((1, 2), texts)
+    assert len(same) > 2
+    assert len(_collide((3, 4), same)) <= 1
+    heads = Heads(1_000)
+    heads.add([(name + b'{"h":"1"}', name) for name in same])
+    assert heads.words.words(np.arange(len(same))) == same
+
+
+def test_s10_parts_made_to_collide_are_read_the_general_way_and_push_nobody_out():
+    table = parts.table(1 << 10, 1 << 16)
+    mask = len(table.node) - 1
     same = []
-    for n in range(400_000):
+    for n in range(200_000):
         name = b"n%d" % n
-        buffer = np.frombuffer(name + labels + bytes(flat_scan.PADDING), np.uint8)
-        inner = flat_scan.hash_bytes(buffer, 0, len(name), seed)
-        if int(flat_scan.hash_bytes(buffer, len(name), len(name) + len(labels), np.uint64(inner))) & mask == 0:
+        if int(parts._hash(np.frombuffer(name + bytes(parts.PADDING), np.uint8), 0, len(name), -1)) & mask == 0:
             same.append(name)
-        if len(same) > 2 * flat_scan.PROBES_MAX:
+        if len(same) > 2 * parts.PROBES_MAX:
             break
-    for name in same:
-        heads.add(name, labels, name)
-    known = [_found(heads, name, labels) for name in same]
-    assert known[: flat_scan.PROBES_MAX] == list(range(flat_scan.PROBES_MAX))
-    assert set(known[flat_scan.PROBES_MAX :]) == {-1}
-
-
-def _found(heads, name, labels):
-    text = np.frombuffer(name + labels + bytes(flat_scan.PADDING), np.uint8)
-    return flat_scan.find(heads.table, text, len(name), len(name) + len(labels))
+    known = [parts.add(table, np.frombuffer(name + bytes(parts.PADDING), np.uint8), len(name)) for name in same]
+    assert known[: parts.PROBES_MAX] == list(range(parts.PROBES_MAX))
+    assert set(known[parts.PROBES_MAX :]) == {-1}

@@ -190,6 +190,8 @@ HOSTILE = [
 class OpenCatalog:
     """Takes everything."""
 
+    series_max = 100_000
+
     def metric(self, name, labels, *, kind="", unit=""):
         return series_key(name, tuple(sorted(labels.items())))
 

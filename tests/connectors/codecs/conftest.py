@@ -9,6 +9,8 @@ from engine.records import Record, Series, Signal, ValueKind, series_key
 class PlainCatalog:
     """Every name and every label counts; remembers what it was asked, in order."""
 
+    series_max = 100_000
+
     def __init__(self):
         self.series = {}
         self.asked = []

@@ -6,9 +6,11 @@ import pytest
 from engine.config.tree import Detect
 from engine.detect.doorkeeper import Refusal
 from engine.detect.gates import Policies
-from engine.detect.series import ASIDE, REFUSED, SeriesTable
+from engine.detect.series import ASIDE, SeriesTable
+from engine.detect.titles import REFUSED
 from engine.errors import StateError
-from engine.records import Coded, Series, Words
+from engine.records import Coded, Series
+from engine.words import Words
 
 
 def table(series_max: int = 100) -> SeriesTable:

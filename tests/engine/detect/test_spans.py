@@ -28,7 +28,7 @@ def span(
 
 
 def series_of(shard):
-    return {row.key.decode(): slot for slot, row in enumerate(shard._watch.table.series) if row is not None}
+    return {series.key.decode(): slot for slot, series in shard._watch.table.all()}
 
 
 # ------------------------------------------------------------------------------------------------ durations

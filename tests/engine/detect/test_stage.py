@@ -153,7 +153,17 @@ def test_an_empty_snapshot_is_a_valid_state():
 
 @pytest.mark.parametrize(
     "name",
-    ["table.rows", "table.series", "intake.log", "episodes", "lines.saved", "events.saved", "spans.saved", "dependencies.edges"],
+    [
+        "table.rows",
+        "table.abouts",
+        "table.keys_arena",
+        "intake.log",
+        "episodes",
+        "lines.saved",
+        "events.saved",
+        "spans.saved",
+        "dependencies.edges",
+    ],
 )
 def test_a_torn_snapshot_is_refused_and_changes_nothing(name):
     log = busy_log(11)

@@ -117,7 +117,7 @@ def test_a_ratio_of_few_events_is_not_told():
     ratio = Ratio(name="http_error_ratio", part=f'{REQUESTS}{{code=~"5.."}}', whole=REQUESTS, whole_min=1000)
     shard = machine(QUICK, ratios=[ratio])
     play(shard, shop(20))
-    assert b"http_error_ratio" not in shard.snapshot().columns["table.series"].tobytes()
+    assert b"http_error_ratio" not in shard.snapshot().columns["table.keys_arena"].tobytes()
 
 
 BLOCKS = {"slos": [SLO, FAST], "ratios": [Ratio(name="ratio", part=f'{REQUESTS}{{code=~"5.."}}', whole=REQUESTS)]}
