@@ -59,23 +59,22 @@ class FlatReader:
     def decode(self, records: Sequence[Record], out: ColumnsBuilder) -> None:
         """Put all records of a batch, in order."""
         run = Run.of(records)
-        joined = b"".join((*run.payloads, _PADDING))
-        ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(run.sizes)))
+        joined, ends = run.joined()
         self._heads.renew()
         begin, portion = 0, _PORTION_FIRST
         while begin < len(run):
             end = min(begin + portion, len(run))
-            learned = self._decode_portion(
-                begin, joined[ends[begin] : ends[end] + len(_PADDING)], ends[begin : end + 1], run, out
-            )
+            learned = self._decode_portion(begin, joined[ends[begin] : ends[end] + PADDING], ends[begin : end + 1], run, out)
             begin, portion = end, 2 * portion if learned else len(run)
 
-    def _decode_portion(self, first: int, joined: bytes, ends: NDArray[np.int64], run: Run, out: ColumnsBuilder) -> int:
+    def _decode_portion(
+        self, first: int, joined: NDArray[np.uint8], ends: NDArray[np.int64], run: Run, out: ColumnsBuilder
+    ) -> int:
         """Put the records from `first` on; how many taught a head, which is known in the next portion."""
         points = self._scan(joined, ends[1:] - ends[0])
         usable = points.code >= 0
         for place in np.flatnonzero(usable & np.isnan(points.value)).tolist():
-            value = float(joined[points.digits[place] : points.digits_end[place]])
+            value = float(joined[points.digits[place] : points.digits_end[place]].tobytes())
             points.value[place] = value
             usable[place] = abs(value) < VALUE_MAX
         known = np.flatnonzero(usable)
@@ -85,11 +84,11 @@ class FlatReader:
         taught = [head for place in unusual if (head := self._put_unusual(place, run[place], out)) is not None]
         return self._heads.add(taught) if taught else 0
 
-    def _scan(self, joined: bytes, end: NDArray[np.int64]) -> flat_scan.Points:
+    def _scan(self, joined: NDArray[np.uint8], end: NDArray[np.int64]) -> flat_scan.Points:
         n = len(end)
         numbers = (np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64))
         points = flat_scan.Points(*numbers)
-        flat_scan.scan(np.frombuffer(joined, np.uint8), end, self._names, self._heads.table, self._form, self._latest, points)
+        flat_scan.scan(joined, end, self._names, self._heads.table, self._form, self._latest, points)
         return points
 
     def _put_unusual(self, row: int, record: Record, out: ColumnsBuilder) -> tuple[bytes, bytes] | None:

@@ -13,12 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
-from numpy.typing import NDArray
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from connectors.kafka_client import LOG, NOT_TAKEN_UP, OFFSET_GONE, PASSING, cause, consumer_settings, topic_name, unreachable
-from connectors.sources.messages import gathered, parted, run_of, stretches
+from connectors.sources.direct import DirectInlet
+from connectors.sources.inlet import Inlet, ObjectInlet
 from connectors.sources.stuck import Stuck
 from connectors.sources.wanted import REFRESH_SECONDS, Wanted
 from engine.config.tree import Kafka
@@ -32,7 +31,6 @@ SEEK_TRIES: Final = 200
 SEEK_PAUSE_SECONDS: Final = 0.01
 START_SECONDS: Final = 15.0
 CLOSE_SECONDS: Final = 5.0
-PORTION: Final = 500
 BATCH_BYTES_MAX: Final = 16 << 20
 """A batch that has so many bytes is not filled further."""
 
@@ -49,9 +47,7 @@ class KafkaSource:
         settings = consumer_settings(kafka, group)
         strategy = str(settings.get("partition.assignment.strategy", ""))
         self._incremental = "cooperative" in strategy or settings.get("group.protocol") == "consumer"
-        self._batch = kafka.batch_records_max
         self._epoch = 0
-        self._topics: set[str] = set()  # of all assignments so far
         self._arrived: dict[Shard, int] = {}  # assigned, not yet announced: the epoch of the assignment
         self._held: set[Shard] = set()  # announced, waiting for the first seek
         self._next: dict[Shard, int] = {}  # delivering: the next offset we expect
@@ -61,6 +57,9 @@ class KafkaSource:
         self._events: list[Assigned | Revoked] = []
         self._hook: Callable[[Sequence[Shard]], None] | None = None
         self._consumer = Consumer(settings, logger=LOG)
+        self._waiting = ObjectInlet(self._consumer, kafka.batch_records_max)
+        direct = DirectInlet.over(self._consumer, kafka.batch_records_max) if kafka.direct else None
+        self._inlet: Inlet = direct or self._waiting
         refresh_seconds = float(str(settings.get("topic.metadata.refresh.interval.ms", 1000 * REFRESH_SECONDS))) / 1000
         ours = [topic_name(kafka, role) for role in Topic]
         self._wanted = Wanted(
@@ -71,11 +70,14 @@ class KafkaSource:
     # ------------------------------------------------------------------------------------------- reading
     def poll(self, timeout_seconds: float) -> Polled:
         """Wait for the first record, then drain what is there. Raises Unreachable for what only a person can mend."""
+        inlet = self._inlet if self._next else self._waiting
         try:
-            messages = self._drain(timeout_seconds)
+            runs, strays = inlet.take(timeout_seconds, BATCH_BYTES_MAX)
         except KafkaException as error:
             raise unreachable("reading", error) from error
-        records = self._grouped(messages) if messages else {}
+        for stray in strays:
+            self._complain(stray)
+        records = self._wanted_of(runs)
         if self._arrived:
             self._announce()
         now = time.monotonic()
@@ -86,53 +88,16 @@ class KafkaSource:
         events, self._events = self._events, []
         return Polled(records, events)
 
-    def _drain(self, timeout_seconds: float) -> list[Message]:
-        """Everything that is here, in portions that the client hands over fastest, up to a batch or to BATCH_BYTES_MAX."""
-        first = self._consumer.poll(timeout_seconds)
-        if first is None:
-            return []
-        messages, size = [first], len(first)
-        while len(messages) < self._batch and size < BATCH_BYTES_MAX:
-            wanted = min(PORTION, self._batch - len(messages))
-            portion = self._consumer.consume(wanted, 0)
-            messages += portion
-            size += sum(map(len, portion))
-            if len(portion) < wanted:
-                break
-        return messages
-
-    def _grouped(self, messages: list[Message]) -> dict[Shard, Sequence[Record]]:
-        """Messages as runs by shard. Anything of a shard that is not delivering, or from before its seek, is dropped."""
-        errors, stamps = parted(messages)
-        for error in errors:
-            self._complain(error)
-        if not messages:
-            return {}
-        milliseconds = stamps[:, 1]
-        runs: dict[Shard, Sequence[Record]] = {}
-        for shard, parts in gathered(stretches(messages, topic=self._only_topic())).items():
-            some = [message for part in parts for message in messages[part]] if len(parts) > 1 else messages[parts[0]]
-            times = np.concatenate([milliseconds[part] for part in parts])
-            run = self._run(shard, some, times)
-            if run is not None:
-                runs[shard] = run
-        return runs
-
-    def _only_topic(self) -> str:
-        """The topic of all that this consumer was ever given; "" when there were several."""
-        return next(iter(self._topics)) if len(self._topics) == 1 else ""
-
-    def _run(self, shard: Shard, messages: list[Message], milliseconds: NDArray[np.int64]) -> Run | None:
-        """The messages of one shard from where it is to go on; None when it is not delivering."""
-        expected = self._next.get(shard)
-        if expected is None:
-            return None
-        run = run_of(shard, messages, milliseconds)
-        before = run.place(expected)
-        if before == len(run):
-            return None
-        self._next[shard] = run.offsets[-1] + 1
-        return run[before:] if before else run
+    def _wanted_of(self, runs: Mapping[Shard, Run]) -> dict[Shard, Sequence[Record]]:
+        """The records from where each shard is to go on: anything of one that is not delivering, or from before its seek, is dropped."""
+        found: dict[Shard, Sequence[Record]] = {}
+        for shard, run in runs.items():
+            expected = self._next.get(shard)
+            before = len(run) if expected is None else run.place(expected)
+            if before < len(run):
+                self._next[shard] = run.offsets[-1] + 1
+                found[shard] = run[before:] if before else run
+        return found
 
     def _mend(self, now: float) -> None:
         """Seek anew what has more to give and stands still."""
@@ -147,6 +112,11 @@ class KafkaSource:
     def _complain(self, message: Any) -> None:
         """Act on an error that came in the place of a message."""
         error = message.error()
+        if error is None:  # a message that came past our queue: it comes once more, in its place
+            shard = Shard(message.topic(), message.partition())
+            if shard in self._next:
+                self.seek(shard, self._next[shard])
+            return
         code = error.code()
         if code in OFFSET_GONE:  # retention or an operator took the log away under us: the shard begins anew
             shard = Shard(message.topic(), message.partition())
@@ -171,7 +141,6 @@ class KafkaSource:
         if held:
             consumer.pause(held)
         epoch = self._new_epoch()
-        self._topics.update(p.topic for p in partitions)
         self._arrived.update({Shard(p.topic, p.partition): epoch for p in partitions})
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -226,6 +195,7 @@ class KafkaSource:
         """Deliver from `offset` on. The client takes a moment to take up a new partition; that is waited for, bounded."""
         place = TopicPartition(shard.topic, shard.partition, offset)
         self._consumer.pause([place])
+        self._inlet.adopt(shard)
         for attempt in range(SEEK_TRIES):
             try:
                 self._consumer.seek(place)
@@ -302,6 +272,7 @@ class KafkaSource:
                 self._consumer.poll(0.01)
         except KafkaException as error:
             LOG.warning("leaving the group: %s", error)
+        self._inlet.close()
         self._consumer.close()
 
     # ------------------------------------------------------------------------------------------- the start

@@ -86,6 +86,8 @@ class Kafka(Model):
     """With how many partitions each of our own topics is made."""
     batch_records_max: Positive = 4000
     """The most records of one step."""
+    direct: bool = True
+    """Take messages from librdkafka's own buffers, which costs a quarter; off, or with a client it does not know, each is an object."""
     commit_interval: Duration = 1.0
     """Wall time between commits; it never changes what comes out."""
 

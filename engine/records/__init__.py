@@ -2,6 +2,7 @@
 
     log         shards, stamps, records, our topics
     run         consecutive records of one shard as columns
+    packed      columns of bytes that lie one after the other
     series      the identity of a stream of samples; ids that are hashes
     columns     what a codec makes of a batch
     alerts      detect → correlate
@@ -49,7 +50,8 @@ from engine.records.columns import (
 )
 from engine.records.incidents import Evidence, Hint, Impact, Incident, IncidentState, Member, Similar
 from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
-from engine.records.run import Run
+from engine.records.packed import Packed, PackedHeaders
+from engine.records.run import PADDING, Run
 from engine.records.series import Labels, Series, Signal, ValueKind, digest, series_key
 from engine.records.wire import as_jsonable, decode_action, decode_alerts_message, decode_control, decode_incident, encode
 
@@ -57,6 +59,7 @@ __all__ = [
     "ALL_PARTITIONS",
     "NO_FIELDS",
     "OVERDUE",
+    "PADDING",
     "Action",
     "ActionState",
     "Alert",
@@ -84,6 +87,8 @@ __all__ = [
     "ModelRef",
     "Outlook",
     "Output",
+    "Packed",
+    "PackedHeaders",
     "Pieces",
     "Record",
     "Rejected",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import overload
+from typing import Final, Protocol, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,18 @@ from numpy.typing import NDArray
 from engine.records.log import Record, Shard
 
 Headers = tuple[tuple[str, bytes], ...]
+PADDING: Final = 8
+"""Bytes that follow a buffer of values, so that a kernel may read eight at any place of it."""
+
+
+@runtime_checkable
+class Joined(Protocol):
+    """Values that lie in one buffer already."""
+
+    sizes: NDArray[np.int64]
+
+    def joined(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """As `Run.joined`."""
 
 
 class Run(Sequence[Record]):
@@ -24,7 +36,7 @@ class Run(Sequence[Record]):
         offsets: Sequence[int],
         ts_ns: NDArray[np.int64],
         keys: Sequence[bytes | None],
-        values: list[bytes | None],
+        values: Sequence[bytes | None],
         headers: Sequence[Headers],
     ) -> None:
         """All columns are of one length; `ts_ns` is the log's time of each record."""
@@ -69,10 +81,19 @@ class Run(Sequence[Record]):
     @cached_property
     def payloads(self) -> list[bytes]:
         """All values; b"" where there is none."""
-        values = self.values
+        values = list(self.values)
         return values if None not in values else [value or b"" for value in values]  # type: ignore[return-value]
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
         """(n,) bytes of each value."""
+        if isinstance(self.values, Joined):
+            return self.values.sizes
         return np.fromiter(map(len, self.payloads), np.int64, len(self.values))
+
+    def joined(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """All values as one buffer with PADDING bytes behind, and where they begin and end in it (n + 1)."""
+        if isinstance(self.values, Joined):
+            return self.values.joined()
+        buffer = np.frombuffer(b"".join((*self.payloads, bytes(PADDING))), np.uint8)
+        return buffer, np.concatenate((np.zeros(1, np.int64), np.cumsum(self.sizes)))
