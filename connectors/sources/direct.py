@@ -82,8 +82,10 @@ class DirectInlet:
         except (OSError, AttributeError) as error:
             LOG.warning("the client's C interface cannot be used: %s", error)
             return None
-        name = library.rd_kafka_name(words[_CLIENT_WORD])
-        return cls(consumer, words[_CLIENT_WORD], library, records_max) if b"#consumer-" in name else None
+        if b"#consumer-" not in library.rd_kafka_name(words[_CLIENT_WORD]):
+            return None
+        pointers.warm()
+        return cls(consumer, words[_CLIENT_WORD], library, records_max)
 
     def adopt(self, shard: Shard) -> None:
         """Messages of this partition, which is assigned and paused, come here from now on."""

@@ -205,3 +205,12 @@ def release(functions: Functions, messages: NDArray[np.int64]) -> None:
     """Give the messages back to the client: no address of them may be followed any more."""
     for i in range(messages.shape[0]):
         with_one(functions.destroy, messages[i])
+
+
+def warm() -> None:
+    """Compile (or load) the kernels: they are given no message."""
+    none = np.zeros(0, np.int64)
+    functions, heads = Functions(0, 0, 0, 0), Heads(np.zeros(0, np.int32), *np.zeros((7, 0), np.int64))
+    read_heads(functions, none, none, heads)
+    copy(functions, none, heads, none, none, Parts(*np.zeros((3, 0), np.uint8)))
+    release(functions, none)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from connectors.codecs import build_codec
 from connectors.codecs.json_flat import is_flat, specimen
 from connectors.kafka_client import topic_name
+from connectors.sources import pointers
+from detectors.kernel import JIT
 from engine import __version__
 from engine.config import Config
 from engine.config.load import config_id
@@ -107,6 +109,8 @@ def kernel_ids(config: Config) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------------------ warm-up
 def warm_up(config: Config) -> None:
     """Compile (or load) every kernel by stepping throw-away machines, before a broker is asked for any record."""
+    if JIT and config.kafka.direct:
+        pointers.warm()
     for source in config.sources:
         _warm_codec(source)
     samples = Source(name="warm-up", topics=["warm-up"], format=Format.INFLUX)

@@ -40,11 +40,13 @@ def broker() -> Iterator[EmbeddedBroker]:
         yield started
 
 
-def _read(broker: EmbeddedBroker, topics: list[str], *, directly: bool, count: int, batch: int = 700) -> dict[Shard, list[Record]]:
+def _read(
+    broker: EmbeddedBroker, topics: list[str], *, directly: bool, count: int, batch: int = 700
+) -> dict[Shard, list[Record]]:
     kafka = Kafka(bootstrap=broker.bootstrap, client=dict(CLIENT), direct=directly, batch_records_max=batch)
     found: dict[Shard, list[Record]] = {}
     with closing(KafkaSource(topics, group=f"g{time.time_ns()}", kafka=kafka)) as source:
-        assert isinstance(source._inlet, DirectInlet) is directly  # noqa: SLF001
+        assert isinstance(source._inlet, DirectInlet) is directly
         until = time.monotonic() + 60
         while sum(map(len, found.values())) < count and time.monotonic() < until:
             polled = source.poll(0.2)
