@@ -55,11 +55,12 @@ def score_absence(state: NDArray[np.void], feed: NDArray[np.void], params: Param
 
 
 @kernel
-def silence(state: NDArray[np.void], clock: NDArray[np.void], now_ns: int, params: Params, surprise: NDArray[np.float64]) -> None:
-    """Write for each row how overdue it is at `now_ns`: 1 at the boundary, growing with the silence; 0 for an unknown rhythm.
+def silence(state: NDArray[np.void], clock: NDArray[np.void], now_ns: int, params: Params, surprise: NDArray[np.float64]) -> int:
+    """Write for each row how overdue it is at `now_ns`: 1 at the boundary, growing with the silence; 0 for an unknown rhythm. Returns how many are.
 
     `clock` has `last_ns`, `step` (seconds) and `seen` for the same rows.
     """
+    overdue = 0
     for i in range(state.shape[0]):
         row = state[i]
         time = clock[i]
@@ -69,3 +70,5 @@ def silence(state: NDArray[np.void], clock: NDArray[np.void], now_ns: int, param
         allowed = max(params.steps * time.step, params.gaps * row.longest)
         allowed = max(allowed, params.least_seconds)
         surprise[i] = (now_ns - time.last_ns) * 1e-9 / allowed
+        overdue += surprise[i] >= 1.0
+    return overdue

@@ -53,7 +53,7 @@ class RunnerOptions:
     """A shard without a committed offset and without a snapshot first learns so much of its past, in silence."""
     poll_seconds: float = 0.2
     commit_interval_s: float = 1.0
-    commit_records: int = 200_000
+    commit_records: int = 500_000
     """Commit earlier when so many records were stepped since the last commit."""
     snapshot_interval_s: float = 15.0
     settle_seconds: float = 2.0

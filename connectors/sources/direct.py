@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -66,11 +67,13 @@ class DirectInlet:
         self._messages = np.zeros(records_max, np.int64)
         self._heads = Heads(np.zeros(records_max, np.int32), *np.zeros((7, records_max), np.int64))
         self._spare = np.zeros(3, np.int64)
+        self._taker = ThreadPoolExecutor(1, "kafka-ahead")
+        self._ahead: Future[Taken] | None = None
 
     @classmethod
     def over(cls, consumer: Consumer, records_max: int) -> DirectInlet | None:
         """None where the client is not the one this was written for, or nothing is compiled."""
-        major, minor = (int(part) for part in __version__.split(".")[:2])
+        major, minor = (int(part) for part in str(__version__).split(".")[:2])
         if not JIT or ctypes.sizeof(_Address) != 8 or major != 2 or minor not in _VERSIONS:
             return None
         words = (ctypes.c_size_t * (_CLIENT_WORD + 1)).from_address(id(consumer))
@@ -88,7 +91,13 @@ class DirectInlet:
         return cls(consumer, words[_CLIENT_WORD], library, records_max)
 
     def adopt(self, shard: Shard) -> None:
-        """Messages of this partition, which is assigned and paused, come here from now on."""
+        """Messages of this partition, which is paused, come here from now on; what was taken of it before is forgotten."""
+        if self._ahead is not None:
+            runs, strays = self._ahead.result()
+            runs = {other: run for other, run in runs.items() if other != shard}
+            kept: Future[Taken] = Future()
+            kept.set_result(Taken(runs, [one for one in strays if Shard(one.topic(), one.partition()) != shard]))
+            self._ahead = kept
         queue = self._library.rd_kafka_queue_get_partition(self._client, shard.topic.encode(), shard.partition)
         if not queue:
             raise RuntimeError(f"the client does not know {shard}")
@@ -96,13 +105,20 @@ class DirectInlet:
         self._library.rd_kafka_queue_destroy(queue)
 
     def take(self, timeout_seconds: float, bytes_max: int) -> Taken:
-        """See `inlet.Inlet`."""
+        """See `inlet.Inlet`. Where there was much, the next batch is taken while this one is worked on."""
         stray = self._consumer.poll(0.0)
-        taken = self._fill(1, 0 if stray is not None else int(1000 * timeout_seconds), bytes_max)
+        ahead, self._ahead = self._ahead, None
+        waits = 0 if stray is not None else int(1000 * timeout_seconds)
+        runs, strays = self._take(waits, bytes_max) if ahead is None else ahead.result()
+        if sum(map(len, runs.values())) >= len(self._messages) // 2:
+            self._ahead = self._taker.submit(self._take, 0, bytes_max)
+        return Taken(runs, strays if stray is None else [*strays, stray])
+
+    def _take(self, milliseconds: int, bytes_max: int) -> Taken:
+        taken = self._fill(1, milliseconds, bytes_max)
         messages, heads = self._messages[:taken], Heads._make(column[:taken] for column in self._heads)
         try:
-            strays: list[Any] = [*([] if stray is None else [stray]), *self._failures(heads)]
-            return Taken(self._runs(messages, heads) if taken else {}, strays)
+            return Taken(self._runs(messages, heads) if taken else {}, self._failures(heads))
         finally:
             pointers.release(self._functions, messages)
 
@@ -159,6 +175,7 @@ class DirectInlet:
 
     def close(self) -> None:
         """Let go of the queue: before the consumer closes."""
+        self._taker.shutdown()
         if self._queue:
             self._library.rd_kafka_queue_destroy(self._queue)
             self._queue = 0

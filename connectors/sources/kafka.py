@@ -220,7 +220,7 @@ class KafkaSource:
         return {shard: unreachable(f"committing {shard}", error) for shard, error in refused}
 
     def pause(self, shard: Shard) -> None:
-        """Stop delivering; the position stays."""
+        """Stop delivering, but for one batch that may have been taken already; the position stays."""
         if shard in self._next and shard not in self._paused:
             self._paused.add(shard)
             self._consumer.pause([TopicPartition(*shard)])

@@ -84,7 +84,7 @@ class Kafka(Model):
     """At the first start, so much of each input topic's past is learned in silence; 0s: none."""
     partitions: dict[str, Positive] = {"alerts": 1, "incidents": 1, "actions": 1, "control": 1, "dead-letters": 1, "audit": 1}
     """With how many partitions each of our own topics is made."""
-    batch_records_max: Positive = 4000
+    batch_records_max: Positive = 16_000
     """The most records of one step."""
     direct: bool = True
     """Take messages from librdkafka's own buffers, which costs a quarter; off, or with a client it does not know, each is an object."""

@@ -267,6 +267,8 @@ class Episodes:
 
     def take_asks(self) -> list[tuple[bytes, int, Ask]]:
         """What the models are asked to do, series by series in the order of their keys; what is over is let go."""
+        if not self._asks:
+            return []
         asks = sorted(self._asks, key=_key)  # stable: the asks of one series keep their order
         self._asks.clear()
         return asks

@@ -33,6 +33,7 @@ _ROWS_FIRST: Final = 1024
 _SHADOWS_MIN: Final = 64
 _WITHOUT_LEVEL: Final = ("flat", "absence")
 """Detectors that do not care about the level: a change of it, or back, teaches them nothing new."""
+_STEPS_MAX: Final = 4096
 _SHADOWS_SHARE: Final = 16
 """One shadow for so many series; at least `_SHADOWS_MIN`."""
 
@@ -78,6 +79,7 @@ class Bank:
         self._free_shadows = list(range(self._shadows - 1, -1, -1))
         self._former: dict[int, NDArray[np.void]] = {}  # by slot: the model before the level that was adopted last
         self._slots_used = 0
+        self._needed: dict[float, float] = {}  # by step: to ask a kernel costs more than to look it up
         self._state: NDArray[np.void] = np.zeros(self._shadows + min(_ROWS_FIRST, config.series_max), self._dtype)
         self._bound: tuple[NDArray[np.void], Passes] | None = None
         self.kernel_id: str = self._kernel_id()
@@ -258,7 +260,12 @@ class Bank:
 
     def needed_decades(self, step_seconds: float) -> float:
         """The decades of the sum that a score of 1.0 stands for."""
-        return float(calibration.needed_decades(step_seconds, self._params))
+        needed = self._needed.get(step_seconds)
+        if needed is None:
+            if len(self._needed) >= _STEPS_MAX:
+                self._needed.clear()
+            needed = self._needed[step_seconds] = float(calibration.needed_decades(step_seconds, self._params))
+        return needed
 
     def learning(self) -> int:
         """How many series in use have no opinion yet: they are too young."""
@@ -295,8 +302,9 @@ class Bank:
 
     def overdue(self, now_ns: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Slots silent beyond what their rhythm allows at `now_ns`, ascending, with the absence score (>= 1)."""
-        surprise = np.zeros(self._slots_used, np.float64)
-        self._passes().silence(self._shadows, now_ns, surprise)
+        surprise = np.empty(self._slots_used, np.float64)
+        if not self._passes().silence(self._shadows, now_ns, surprise):
+            return np.empty(0, np.int64), surprise[:0]
         slots = np.flatnonzero(surprise >= 1.0).astype(np.int64)
         return slots, surprise[slots]
 

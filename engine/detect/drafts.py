@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
 from msgspec import structs
+from numpy.typing import NDArray
 
-from engine.records import ALL_PARTITIONS, Alert, Change, Edge, Output, Record, Stamp, Tally, Topic, Watermark, encode
+from engine.records import ALL_PARTITIONS, Alert, Change, Edge, Output, Stamp, Tally, Topic, Watermark, encode
 
 Draft = Alert | Change | Watermark | Edge | Tally
 
@@ -51,25 +52,28 @@ class Drafts:
         """A dead letter."""
         self._drafts.append((row, Phase.REJECTS, output))
 
-    def outputs(self, records: Sequence[Record], first_seq: int = 0) -> tuple[list[Output], int]:
-        """All outputs in order, and the number that the next one of the last record would have. `first_seq` is for row 0."""
+    def outputs(self, ts_ns: NDArray[np.int64], first_seq: int = 0) -> tuple[list[Output], int]:
+        """All outputs in order, and the number that the next one of the last record would have.
+
+        `ts_ns` are the log's times of the records; `first_seq` is for row 0.
+        """
         self._drafts.sort(key=_place)
         outputs = []
         row, seq = 0, first_seq
         for at, _, draft in self._drafts:
             if at != row:
                 row, seq = at, 0
-            outputs.append(draft if isinstance(draft, Output) else _numbered(draft, records[at], seq))
+            outputs.append(draft if isinstance(draft, Output) else _numbered(draft, int(ts_ns[at]), seq))
             seq += 1
-        return outputs, seq if row == len(records) - 1 else 0
+        return outputs, seq if row == len(ts_ns) - 1 else 0
 
 
 def _place(draft: tuple[int, int, object]) -> tuple[int, int]:
     return draft[0], draft[1]
 
 
-def _numbered(draft: Draft, record: Record, seq: int) -> Output:
+def _numbered(draft: Draft, ts_ns: int, seq: int) -> Output:
     value = encode(structs.replace(draft, stamp=draft.stamp._replace(seq=seq)))
     if isinstance(draft, Watermark):
-        return Output(Topic.ALERTS, b"", value, record.ts_ns, partition=ALL_PARTITIONS)
-    return Output(Topic.ALERTS, draft.domain.encode(), value, record.ts_ns)
+        return Output(Topic.ALERTS, b"", value, ts_ns, partition=ALL_PARTITIONS)
+    return Output(Topic.ALERTS, draft.domain.encode(), value, ts_ns)

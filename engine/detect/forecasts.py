@@ -162,6 +162,8 @@ class Forecasts:
     # ------------------------------------------------------------------------------------------ ticks
     def tick(self, now_ns: int, moment: Moment, stats: StepStats) -> Iterator[Alert]:
         """Look ahead of every series of which a cell has closed since the last tick; what is to be told."""
+        if not len(self._rows):
+            return
         self.episodes.sweep(now_ns)
         places = np.flatnonzero(self._closed).astype(np.int64)
         if not len(places):

@@ -51,7 +51,7 @@ class Passes:
         """Score and learn samples, in order; write their `factors` and `result`. The arrays have these very types."""
         self._score(self._models, self._scratch, rows, ts_ns, value, factors, result)
 
-    def silence(self, first: int, now_ns: int, surprise: NDArray[np.float64]) -> None:
-        """Write how overdue each of the rows `first`, `first` + 1, … is at that time: as `absence.silence`."""
+    def silence(self, first: int, now_ns: int, surprise: NDArray[np.float64]) -> int:
+        """Write how overdue each of the rows `first`, `first` + 1, … is at that time, and tell how many are: as `absence.silence`."""
         some = slice(first, first + len(surprise))
-        self._silence(self._absence[some], self._clocks[some], now_ns, self._absence_params, surprise)
+        return self._silence(self._absence[some], self._clocks[some], now_ns, self._absence_params, surprise)

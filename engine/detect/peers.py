@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from detectors import peer_state, peers
 from detectors.kernel import as_state, bound
-from detectors.portable import tail_decades
+from detectors.portable import tail_decades, tail_distance
 from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
 from engine.detect.drafts import Moment
@@ -33,6 +33,7 @@ AGAINST: Final = "against"
 FACTOR: Final = "peers"
 FACTOR_MIN: Final = 1.5
 """Decades from which being unlike the peers is named among the factors of the series' own alert."""
+_HEAT_MIN: Final = float(tail_distance(FACTOR_MIN))
 SILENT_ROUNDS: Final = 5
 _SECOND_NS: Final = 1_000_000_000
 _NEVER: Final = 2**62
@@ -68,6 +69,12 @@ class Peers:
         self._next_ns = np.zeros(0, np.int64)  # of each group
         self._sizes = np.zeros(0, np.int64)
         self._wake_ns = 0  # no group of enough members has a round before; 0 unknown
+        self._able: NDArray[np.int64] | None = None  # groups of enough members
+        rows, opinion = as_state(self._rows), as_state(np.zeros(0, peer_state.OPINION))
+        some, spare = np.zeros(0, np.int64), np.zeros(0)
+        self._score = bound(
+            peers.score_rounds, as_state(self._members), rows, (some, some, some), 0, self._params, opinion, spare
+        )
         self._series: dict[int, Series] = {}  # what is told of a slot
         self._open: set[int] = set()  # slots with an episode of ours
 
@@ -81,7 +88,7 @@ class Peers:
         self._next_ns, self._sizes = grown(self._next_ns, number + 1), grown(self._sizes, number + 1)
         self._members["group"][slot] = number + 1
         self._sizes[number] += 1
-        self._wake_ns = 0
+        self._able, self._wake_ns = None, 0
 
     def retire(self, slot: int, moment: Moment) -> Alert | None:
         """Ends what was told of a member, before it leaves."""
@@ -101,7 +108,7 @@ class Peers:
         self._members[slot] = np.zeros((), peer_state.MEMBER)
         if number >= 0:
             self._sizes[number] -= 1
-            self._wake_ns = 0
+            self._able, self._wake_ns = None, 0
             if not self._sizes[number]:
                 self._rows[number] = np.zeros((), peer_state.GROUP)
                 self._next_ns[number] = 0
@@ -131,9 +138,10 @@ class Peers:
         """Decades by which a series is unlike its peers, for the alert of its own; empty when it hardly is."""
         if slot >= len(self._members) or not self._members["group"][slot]:
             return {}
-        row = self._members[slot]
-        decades = float(tail_decades(peers.GAIN * abs(float(row["heat"]))))
-        return {FACTOR: decades} if decades >= FACTOR_MIN and row["lived"] >= self._params.settle_seconds else {}
+        heat = peers.GAIN * abs(self._members["heat"].item(slot))
+        if heat < _HEAT_MIN or self._members["lived"][slot] < self._params.settle_seconds:
+            return {}
+        return {FACTOR: float(tail_decades(heat))}
 
     # ------------------------------------------------------------------------------------------ ticks
     def tick(self, now_ns: int, moment: Moment, stats: StepStats) -> Iterator[Alert]:
@@ -151,6 +159,8 @@ class Peers:
         hot = opinion["score"] >= 1.0
         if self._open:
             hot |= np.isin(played.slot, np.array(sorted(self._open), np.int64))
+        elif not hot.any():
+            return
         for place in np.flatnonzero(hot).tolist():
             alert = self._judge(int(played.slot[place]), opinion[place], now_ns, moment, stats)
             if alert is not None:
@@ -160,10 +170,17 @@ class Peers:
         """The groups of enough members whose round it is."""
         if now_ns < self._wake_ns:
             return np.empty(0, np.int64)
-        able = np.flatnonzero(self._sizes >= self._params.members_min)
-        next_ns = self._next_ns[able]
-        self._wake_ns = int(next_ns.min(initial=_NEVER))
-        return able[next_ns <= now_ns]
+        if self._able is None:
+            self._able = np.flatnonzero(self._sizes >= self._params.members_min).astype(np.int64)
+        due = self._able[self._next_ns[self._able] <= now_ns]
+        if not len(due):
+            self._wake()
+        return due
+
+    def _wake(self) -> None:
+        """Note when the next round is."""
+        able = self._able
+        self._wake_ns = 0 if able is None else int(self._next_ns[able].min(initial=_NEVER))
 
     def _play(self, due: NDArray[np.int64], now_ns: int) -> Round:
         begins, slot = self._groups.seats(due.tolist())
@@ -171,11 +188,11 @@ class Peers:
         sizes = begins[1:] - begins[:-1]
         spare = np.empty(int(sizes.max()))
         rounds = (due, begins, slot)
-        peers.score_rounds(as_state(self._members), as_state(self._rows), rounds, now_ns, self._params, as_state(opinion), spare)
-        pace: NDArray[np.float64] = self._table.rows["values"]["step"][slot]
+        self._score(as_state(self._members), as_state(self._rows), rounds, now_ns, self._params, as_state(opinion), spare)
+        pace: NDArray[np.float64] = self._table.values["step"][slot]
         usual = np.add.reduceat(pace, begins[:-1]) / sizes
         self._next_ns[due] = now_ns + (np.maximum(self._round_seconds, 0.9 * usual) * _SECOND_NS).astype(np.int64)
-        self._wake_ns = 0
+        self._wake()
         return Round(due, begins, slot, opinion)
 
     def _judge(self, slot: int, said: np.void, now_ns: int, moment: Moment, stats: StepStats) -> Alert | None:

@@ -41,8 +41,9 @@ SILENT_MAX: Final = 100
 _KINDS: Final = {ValueKind.COUNTER: values.COUNTER, ValueKind.DELTA: values.DELTA}
 _ROWS_FIRST: Final = 64
 _IGNORED_MAX: Final = 100_000
-_HAND: Final = 1024
-"""Slots looked at for silence at each tick."""
+_HAND: Final = 8192
+"""Slots looked at for silence in each turn."""
+_TURN_NS: Final = 60_000_000_000
 IGNORED: Final = -2
 ASIDE: Final = -3
 """This and what is below: no slot, but the number of a bucket, counted downwards."""
@@ -63,13 +64,16 @@ class SeriesTable:
         self._taken = 0
         self._ignored: set[bytes] = set()
         self._hand = 0
+        self._looked = -1  # in which of its turns the hand was last moved
         self.slots_used = 0
         """One more than the highest slot ever given."""
         self._policy = np.zeros(0, np.int32)  # by slot, in `_policy_list`
         self._policy_list: list[Policy] = []
         self._policy_number: dict[Policy, int] = {}
-        self.rows: NDArray[np.void] = as_state(np.zeros(min(_ROWS_FIRST, series_max), ROWS))
+        self._take_rows(np.zeros(min(_ROWS_FIRST, series_max), ROWS))
         self._any_silent = False
+        self.all_seated = False
+        """Whether what was looked up last is known to have slots, every key of it; False says nothing."""
 
     def __len__(self) -> int:
         return self._taken
@@ -81,7 +85,10 @@ class SeriesTable:
     def lookup(self, keys: Sequence[bytes]) -> Numbers:
         """The slot of each key, REFUSED for those that have none, ASIDE or less for what `set_aside` has put there."""
         if isinstance(keys, Coded):
-            return self._coded.slots(keys, self._titles.slots_among)
+            slots = self._coded.slots(keys, self._titles.slots_among)
+            self.all_seated = self._coded.all_seated
+            return slots
+        self.all_seated = False
         return self._titles.slots_of(keys)
 
     def slot_of(self, key: bytes) -> int:
@@ -131,7 +138,7 @@ class SeriesTable:
         if slot >= len(self.rows):
             grown = np.zeros(min(2 * len(self.rows), self._series_max), ROWS)
             grown[: len(self.rows)] = self.rows
-            self.rows = as_state(grown)
+            self._take_rows(grown)
         self._titles.put(slot, series)
         self._seat(slot, series)
         self._coded.note(series.key, slot)
@@ -142,6 +149,10 @@ class SeriesTable:
         row["fitful"] = series.kind is ValueKind.DERIVED
         row["used"] = True
         self.rows[slot] = row[0]
+
+    def _take_rows(self, rows: NDArray[np.void]) -> None:
+        self.rows = as_state(rows)
+        self.values, self.kinds, self.live = self.rows["values"], self.rows["kind"], self.rows["live"]
 
     def _seat(self, slot: int, series: Series) -> None:
         """What is known of a series in a slot beside its row."""
@@ -192,7 +203,11 @@ class SeriesTable:
         heappush(self._free, slot)
 
     def idle(self, before_ns: int) -> list[int]:
-        """The next few slots in use that were last heard before then: a clock hand goes round, a part at each tick."""
+        """The next few slots in use that were last heard before then: a clock hand goes round, a part in each minute."""
+        turn = before_ns // _TURN_NS
+        if turn == self._looked:
+            return []
+        self._looked = turn
         size = self.slots_used
         if self._hand >= size:
             self._hand = 0
@@ -207,7 +222,7 @@ class SeriesTable:
         slots = np.flatnonzero(self.rows["used"][: self.slots_used]).astype(np.int64)
         columns: dict[str, NDArray[np.generic]] = {
             "rows": np.frombuffer(self.rows[: self.slots_used].tobytes(), np.uint8).copy(),
-            "hand": np.array([self._hand], np.int64),
+            "hand": np.array([self._hand, self._looked], np.int64),
         }
         return {**columns, **self._titles.snapshot(slots), **self._doorkeeper.snapshot()}
 
@@ -218,7 +233,8 @@ class SeriesTable:
             raise StateError("the table of series is torn")
         rows = np.zeros(max(size, min(_ROWS_FIRST, self._series_max)), ROWS)
         rows[:size] = np.frombuffer(columns["rows"].tobytes(), ROWS)
-        self.rows, self.slots_used = as_state(rows), size
+        self._take_rows(rows)
+        self.slots_used = size
         self._any_silent = bool(rows["silent"].any())
         self._titles.restore(np.flatnonzero(rows["used"]).astype(np.int64), columns)
         for slot, series in self.all():
@@ -226,7 +242,7 @@ class SeriesTable:
         self._doorkeeper.restore(columns)
         self._free = np.flatnonzero(~rows["used"][:size]).tolist()
         heapify(self._free)
-        self._hand = int(columns["hand"][0])
+        self._hand, self._looked = columns["hand"].tolist()
 
 
 class CodedSlots:
@@ -235,15 +251,23 @@ class CodedSlots:
     def __init__(self) -> None:
         self._words = Words()
         self._slot = np.zeros(0, np.int64)  # by code
+        self._unseated = 0  # codes without a slot
+
+    @property
+    def all_seated(self) -> bool:
+        """Whether every word has a slot."""
+        return not self._unseated
 
     def slots(self, keys: Coded, known: Callable[[Words, Numbers], Numbers]) -> Numbers:
         """What is `known` of each key: asked once of each word, by its number."""
         words = keys.words
         if words is not self._words:
-            self._words, self._slot = words, np.zeros(0, np.int64)
+            self._words, self._slot, self._unseated = words, np.zeros(0, np.int64), 0
         size = len(self._slot)
         if size < len(words):
-            self._slot = np.concatenate((self._slot, known(words, np.arange(size, len(words)))))
+            grown = known(words, np.arange(size, len(words)))
+            self._slot = np.concatenate((self._slot, grown))
+            self._unseated += int(np.count_nonzero(grown < 0))
         slots: Numbers = self._slot[keys.codes]
         return slots
 
@@ -251,6 +275,7 @@ class CodedSlots:
         """The series of a key has a slot or a number now, or (REFUSED) has none any more."""
         code = self._words.find(key) if len(self._slot) else REFUSED
         if 0 <= code < len(self._slot):
+            self._unseated += (slot < 0) - (int(self._slot[code]) < 0)
             self._slot[code] = slot
 
 

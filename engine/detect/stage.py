@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -34,7 +35,7 @@ from engine.detect.watch import Step, Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
-from engine.records import Lines, Record, Run, Shard, Watermark, digest
+from engine.records import Lines, Record, Run, Samples, Shard, Watermark, digest
 
 VERSION: Final = 7
 _SECOND_NS: Final = 1_000_000_000
@@ -99,8 +100,12 @@ class DetectMachine:
         watermark_ns, told_ns = self._watermarks(batch)
         step_of = self._steps(batch, records, told_ns, drafts, stats)
         marked: list[int] = np.flatnonzero(batch.due & MARK).tolist()
-        start = 0
-        for end, ticks in _segments(batch.due):
+        start, first = 0, 0
+        segments = list(_segments(batch.due))
+        ends = np.searchsorted(batch.samples.row, [end for end, _ in segments]).tolist()
+        for (end, ticks), last in zip(segments, ends, strict=True):
+            if first < last:
+                self._take_samples(batch.samples, first, last, step_of)
             self._segment(batch, start, end, step_of)
             self._promise(marked, start, end - ticks, watermark_ns, step_of)
             if ticks:
@@ -108,11 +113,11 @@ class DetectMachine:
                 at = step_of(Phase.TICK).moment(row)._replace(told_ns=int(watermark_ns[row]))
                 self._tick(at, Step(drafts, stats, lambda _, at=at: at), silence=True)  # type: ignore[misc]
                 self._promise(marked, row, end, watermark_ns, step_of)
-            start = end
-        last = records[-1]
-        outputs, seq = drafts.outputs(records)
+            start, first = end, last
+        outputs, seq = drafts.outputs(records.ts_ns)
         marks = self._marks
-        marks.offset, marks.ts_ns, marks.log_ns, marks.seq = last.offset, last.ts_ns, int(batch.log_ns[-1]), seq
+        marks.offset, marks.ts_ns, marks.log_ns = records.offsets[-1], int(records.ts_ns[-1]), int(batch.log_ns[-1])
+        marks.seq = seq
         marks.watermark_ns = int(watermark_ns[-1])
         self._gauge(stats)
         return StepResult(outputs, stats)
@@ -130,7 +135,7 @@ class DetectMachine:
         marks.watermark_ns = marks.told_ns = newest_ns
         final = Watermark(source=str(self.shard), ts_ns=newest_ns, stamp=at.stamp(), active=marks.active, final=True)
         drafts.add(at._replace(phase=Phase.WATERMARK), final)
-        outputs, marks.seq = drafts.outputs([stub], marks.seq)
+        outputs, marks.seq = drafts.outputs(np.array([stub.ts_ns], np.int64), marks.seq)
         self._gauge(stats)
         return StepResult(outputs, stats)
 
@@ -141,23 +146,21 @@ class DetectMachine:
         self, batch: Batch, records: Run, told_ns: NDArray[np.int64], drafts: Drafts, stats: StepStats
     ) -> Callable[[int], Step]:
         """The step of each phase; its moments know the watermark that was told before their record."""
+        topic, partition = self.shard
 
+        @cache
         def step_of(phase: int) -> Step:
             def moment(row: int) -> Moment:
                 at = records.offsets[row]
-                return Moment(row, phase, *self.shard, at, int(batch.log_ns[row]), int(told_ns[row]))
+                return Moment(row, phase, topic, partition, at, int(batch.log_ns[row]), int(told_ns[row]))
 
             return Step(drafts, stats, moment)
 
         return step_of
 
     def _segment(self, batch: Batch, start: int, end: int, step_of: Callable[[int], Step]) -> None:
-        """The samples, lines and events of records start … end - 1, between which no tick lies."""
-        samples, lines = batch.samples, batch.lines
-        a, b = np.searchsorted(samples.row, (start, end)).tolist()
-        if a < b:
-            part = samples.row[a:b], samples.key[a:b], samples.ts_ns[a:b], samples.value[a:b]
-            self._watch.samples(*part, self._describe, step_of(Phase.SAMPLES))
+        """What is no sample of records start … end - 1, between which no tick lies."""
+        lines = batch.lines
         if batch.distributions:
             whole = [part for part in batch.distributions if start <= part.row < end]
             self._watch.distributions.points(whole, self._describe, step_of(Phase.SAMPLES).stats)
@@ -175,6 +178,10 @@ class DetectMachine:
             before = event.row
             if start <= event.row < end:
                 self._events.take(event, number, self._describe, self._watch, event.row, step_of(Phase.EVENTS))
+
+    def _take_samples(self, samples: Samples, a: int, b: int, step_of: Callable[[int], Step]) -> None:
+        part = samples.row[a:b], samples.key[a:b], samples.ts_ns[a:b], samples.value[a:b]
+        self._watch.samples(*part, self._describe, step_of(Phase.SAMPLES))
 
     def _take_lines(self, lines: Lines, start: int, end: int, step_of: Callable[[int], Step]) -> None:
         a, b = np.searchsorted(lines.row, (start, end)).tolist()

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import falls, values
+from detectors import choice, falls, values
 from detectors.kernel import as_state, bound
 from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
@@ -79,6 +79,8 @@ class Watch:
         one, number, rows = np.zeros(1, np.int64), np.zeros(1), as_state(np.zeros(1, ROWS))
         read = (number, number, number, number, np.zeros(1, np.int8))
         self._read = bound(values.read_values, rows["values"], rows["kind"], one, one, number, read)
+        self._marked = np.zeros(1, np.bool_)
+        self._choose = bound(choice.choose, rows["live"], one, number, self._marked, one)
         self.bank = Bank(config, timezone)
         self.table = SeriesTable(config.series_max, Policies(config), Doorkeeper(config.series_max, config.series_per_name_max))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch, self.bank.civil_ns)
@@ -103,11 +105,11 @@ class Watch:
         step: Step,
     ) -> None:
         """Score the samples of a run of records, in order, then learn them; let their episodes live."""
-        slot = self._slots(keys, describe, step.stats)
+        slot, seated = self._slots(keys, describe, step.stats)
         ts_ns, raw = np.asarray(ts_ns, np.int64), np.asarray(raw, np.float64)  # what is bound is not checked
         self.distributions.take(slot, ts_ns, raw, step.stats)
         self.tallies.take(keys, ts_ns, raw, describe, step.stats)
-        if slot.min(initial=0) < 0:
+        if not seated:
             known = slot >= 0
             row, slot, ts_ns, raw = row[known], slot[known], ts_ns[known], raw[known]
         if not len(slot):
@@ -121,10 +123,10 @@ class Watch:
 
     def _points(self, row: NDArray[np.int32], slot: Ints, ts_ns: Ints, raw: Floats, stats: StepStats) -> Points:
         """What there is to score of at least one sample."""
-        table, n = self.table.rows, len(slot)
+        table, n = self.table, len(slot)
         value, pace, size_of, resumed = np.empty((4, n))
         verdict = np.empty(n, np.int8)
-        unusable = self._read(table["values"], table["kind"], slot, ts_ns, raw, (value, pace, size_of, resumed, verdict))
+        unusable = self._read(table.values, table.kinds, slot, ts_ns, raw, (value, pace, size_of, resumed, verdict))
         points = Points(row, slot, ts_ns, value, pace, size_of, resumed)
         if not unusable:
             return points
@@ -134,10 +136,11 @@ class Watch:
                 stats.count(Metric.SAMPLES_DROPPED, int(dropped), name)
         return points.only(np.isfinite(value))
 
-    def _slots(self, keys: Sequence[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> Ints:
+    def _slots(self, keys: Sequence[bytes], describe: Callable[[bytes], Series], stats: StepStats) -> tuple[Ints, bool]:
+        """The slot of each key, and whether all of them have one."""
         slots = self.table.lookup(keys)
-        if slots.min(initial=0) >= 0:
-            return slots
+        if self.table.all_seated or slots.min(initial=0) >= 0:
+            return slots, True
         new, fresh = np.flatnonzero(slots == REFUSED), dict[bytes, int]()
         unknown = keys.words.words(keys.codes[new]) if isinstance(keys, Coded) else [keys[i] for i in new.tolist()]
         for i, key in zip(new.tolist(), unknown, strict=True):
@@ -150,7 +153,7 @@ class Watch:
             slots[i] = slot
         if self.distributions.has_shifted():
             slots = self.table.lookup(keys)
-        return slots
+        return slots, bool(slots.min(initial=0) >= 0)
 
     def _new_slot(self, key: bytes, describe: Callable[[bytes], Series], stats: StepStats) -> int:
         if self.table.is_ignored(key):
@@ -204,20 +207,17 @@ class Watch:
         self.river.add_to(scored.score, points.slot)
         self.peers.observe(points.slot, points.ts_ns, points.value)
         shown = self._shown(points.slot, scored.score)
-        if len(shown):
+        if shown is not None:
             for i, band in zip(shown.tolist(), scored.band(shown).tolist(), strict=True):
                 self._judge(points, scored, i, band, step)
 
-    def _shown(self, slot: Ints, score: Floats) -> Ints:
-        """Which samples the episodes see: all of a series with an open episode, or with an anomaly among these."""
-        live = self.table.rows["live"]
-        hot = live[slot]
-        anomalous = score >= 1.0
-        if anomalous.any():
-            becoming = np.zeros(len(live), np.bool_)
-            becoming[slot[anomalous]] = True
-            hot |= becoming[slot]
-        return np.flatnonzero(hot)
+    def _shown(self, slot: Ints, score: Floats) -> Ints | None:
+        """Which samples the episodes see: all of a series with an open episode, or with an anomaly among these; None for none."""
+        live, chosen = self.table.live, np.empty(len(slot), np.int64)
+        if len(self._marked) < len(live):
+            self._marked = np.zeros(len(live), np.bool_)
+        count = self._choose(live, slot, score, self._marked, chosen)
+        return chosen[:count] if count else None
 
     def _judge(self, points: Points, scored: Scored, i: int, band: list[float], step: Step) -> None:
         slot = int(points.slot[i])
@@ -237,29 +237,30 @@ class Watch:
 
     def _judged(self, series: Series, points: Points, scored: Scored, i: int, band: list[float]) -> Judged:
         kind = Bank.KINDS[scored.kind[i]]
-        factors = scored.factors[i].tolist()
+        slot, step, value = points.slot.item(i), points.step.item(i), points.value.item(i)
+        factors = dict(zip(self.bank.detectors, scored.factors[i].tolist(), strict=True))
         return Judged(
-            ts_ns=int(points.ts_ns[i]),
-            value=float(points.value[i]),
-            score=float(scored.score[i]),
-            expected=float(scored.expected[i]),
+            ts_ns=points.ts_ns.item(i),
+            value=value,
+            score=scored.score.item(i),
+            expected=scored.expected.item(i),
             lower=band[0],
             upper=band[1],
-            deviation=float(scored.deviation[i]),
-            kind=word_for(series, kind, float(points.value[i])),
-            onset_ts_ns=int(scored.onset_ts_ns[i]),
-            factors={name: decades for name, decades in zip(self.bank.detectors, factors, strict=True) if decades > 0.0}
-            | self._usual(scored, points, i)
-            | self.peers.factors(int(points.slot[i]))
-            | self.river.factors(int(points.slot[i])),
-            size_of=float(points.size_of[i]),
-            step_seconds=float(points.step[i]),
-            resumed_seconds=float(points.resumed[i]),
+            deviation=scored.deviation.item(i),
+            kind=word_for(series, kind, value),
+            onset_ts_ns=scored.onset_ts_ns.item(i),
+            factors={name: decades for name, decades in factors.items() if decades > 0.0}
+            | self._usual(scored.usual.item(i), step)
+            | self.peers.factors(slot)
+            | self.river.factors(slot),
+            size_of=points.size_of.item(i),
+            step_seconds=step,
+            resumed_seconds=points.resumed.item(i),
         )
 
-    def _usual(self, scored: Scored, points: Points, i: int) -> dict[str, float]:
+    def _usual(self, usual: float, step_seconds: float) -> dict[str, float]:
         """What was taken off the score, as a factor below zero."""
-        decades = float(scored.usual[i]) * self.bank.needed_decades(float(points.step[i]))
+        decades = usual * self.bank.needed_decades(step_seconds)
         return {"usual": -decades} if decades >= 0.1 else {}
 
     def sighted(self, series: Series, seen: Sighting, row: int, step: Step) -> None:
@@ -332,6 +333,8 @@ class Watch:
 
     def tally(self, watermark_ns: int, row: int, step: Step) -> None:
         """Tell what was counted for objectives; score the ratios of the minutes that have passed."""
+        if not self.tallies.active:
+            return
         shares = self.tallies.tick(watermark_ns, step.moment(row), step.drafts)
         if shares.keys:
             self.samples(

@@ -132,3 +132,33 @@ def test_a_run_joins_its_values_alike_however_they_are_kept() -> None:
         assert ends.tolist() == places.tolist()
         assert ours.sizes.tolist() == plain.sizes.tolist()
         assert ours.payloads == plain.payloads
+
+
+def test_seeking_is_obeyed_to_the_record_though_batches_are_taken_ahead(broker: EmbeddedBroker) -> None:
+    kafka = Kafka(bootstrap=broker.bootstrap, client=dict(CLIENT), direct=True, batch_records_max=100)
+    rng = np.random.default_rng(5)
+    expected: dict[Shard, int] = {}
+    seeks, until = 0, time.monotonic() + 120
+    with closing(KafkaSource(["first"], group=f"g{time.time_ns()}", kafka=kafka)) as source:
+        while (seeks < 200 or len(expected) < 3) and time.monotonic() < until:
+            polled = source.poll(0.2)
+            for event in polled.events:
+                if isinstance(event, Assigned):
+                    expected[event.shard] = 0
+                    source.seek(event.shard, 0)
+            for shard, run in polled.records.items():
+                offsets = [record.offset for record in run]
+                assert offsets == list(range(expected[shard], expected[shard] + len(offsets)))
+                assert all(
+                    record.ts_ns == (1_700_000_000_000 + 3 * record.offset + shard.partition) * 1_000_000 for record in run
+                )
+                expected[shard] += len(offsets)
+            for shard, at in expected.items():
+                if polled.records and (at >= 900 or rng.random() < 0.5):
+                    expected[shard] = int(rng.integers(900))
+                    source.seek(shard, expected[shard])
+                    seeks += 1
+                elif rng.random() < 0.2:
+                    source.pause(shard)
+                    source.resume(shard)
+    assert seeks >= 200

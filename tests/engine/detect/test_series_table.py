@@ -12,6 +12,8 @@ from engine.errors import StateError
 from engine.records import Coded, Series
 from engine.words import Words
 
+MINUTE_NS = 60_000_000_000
+
 
 def table(series_max: int = 100) -> SeriesTable:
     return SeriesTable(series_max, Policies(Detect()))
@@ -70,10 +72,10 @@ def test_the_hand_finds_every_idle_series_in_time():
     t = table(5000)
     for n in range(3000):
         t.admit(series(f"s{n}"))
-        t.rows["values"]["last_ns"][n] = n
+        t.rows["values"]["last_ns"][n] = n * 10 * MINUTE_NS
     found = set()
-    for _ in range(4):
-        found |= set(t.idle(1500))
+    for turn in range(4):
+        found |= set(t.idle(14_991 * MINUTE_NS + turn * MINUTE_NS))
     assert found == set(range(1500))
 
 
