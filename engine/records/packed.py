@@ -22,7 +22,8 @@ class Packed(Sequence[bytes | None]):
 
     def __init__(self, body: NDArray[np.uint8], sizes: NDArray[np.int64], ends: NDArray[np.int64] | None = None) -> None:
         """`sizes` (n,); `ends` (n + 1,), from where the first begins on: worked out where it is not given."""
-        self._body, self._sizes = body, sizes
+        self._body, self._sizes = body.view(), sizes
+        self._body.flags.writeable = False  # like joined bytes: for kernels that is a type of its own
         self._ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.maximum(sizes, 0)))) if ends is None else ends
 
     def __len__(self) -> int:

@@ -130,6 +130,7 @@ def test_a_run_joins_its_values_alike_however_they_are_kept() -> None:
         assert len(buffer) == len(expected)
         assert buffer[: ends[-1]].tobytes() == expected[: places[-1]].tobytes()
         assert ends.tolist() == places.tolist()
+        assert buffer.flags.writeable == expected.flags.writeable  # compiled code knows them apart
         assert ours.sizes.tolist() == plain.sizes.tolist()
         assert ours.payloads == plain.payloads
 
