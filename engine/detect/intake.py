@@ -29,7 +29,6 @@ from engine.records import (
     Event,
     Lines,
     Output,
-    Record,
     Rejected,
     Run,
     Samples,
@@ -38,6 +37,7 @@ from engine.records import (
     at_rows,
     only,
 )
+from engine.records.run import Headers
 
 TICK_NS: Final = 10_000_000_000
 MARK_NS: Final = 1_000_000_000
@@ -145,11 +145,12 @@ class Intake:
         last = -1
         topic = records.shard.topic
         told: Counter[str] = Counter()
+        letters = DeadLetters(records)
         for part in rejected:
             if part.row != last and part.reason not in QUIET:
                 last = part.row
                 told[part.reason] += 1
-                drafts.add_output(last, dead_letter(records[last], part))
+                drafts.add_output(last, letters.of(part))
         for reason, times in Counter([part.reason for part in rejected]).items():
             stats.count(Metric.RECORDS_REJECTED, times, topic, reason)
         for reason, times in told.items():
@@ -241,19 +242,27 @@ def _timely(
     return kept
 
 
-def dead_letter(record: Record, part: Rejected) -> Output:
-    """The record as it came, with headers that say what was wrong, named as Kafka Connect names them."""
-    topic, partition, offset, ts_ns, key, value, came_with = record
-    headers = (
-        *came_with,
-        ("__connect.errors.topic", topic.encode()),
-        ("__connect.errors.partition", b"%d" % partition),
-        ("__connect.errors.offset", b"%d" % offset),
-        *_SAME_FOR_ALL,
-        ("__connect.errors.exception.message", part.detail.encode()),
-        ("foreshock.error.code", part.reason.encode()),
-    )
-    if value is not None and len(value) > DEAD_BYTES_MAX:
-        headers = (*headers, ("foreshock.value.truncated", b"%d" % len(value)))
-        value = value[:DEAD_BYTES_MAX]
-    return Output(Topic.DEAD_LETTERS, key or b"", value, ts_ns, headers)
+class DeadLetters:
+    """The refused records of a batch as they came, with headers that say what was wrong, named as Kafka Connect names them."""
+
+    def __init__(self, records: Run) -> None:
+        self._records = records
+        topic, partition = records.shard
+        self._place = (("__connect.errors.topic", topic.encode()), ("__connect.errors.partition", b"%d" % partition))
+        self._reasons: dict[tuple[str, str], Headers] = {}  # of one batch: details may be a stranger's words
+
+    def of(self, part: Rejected) -> Output:
+        """The record of a part that was refused."""
+        at, records = part.row, self._records
+        why = part.reason, part.detail
+        reason = self._reasons.get(why)
+        if reason is None:
+            message, code = ("__connect.errors.exception.message", why[1].encode()), ("foreshock.error.code", why[0].encode())
+            reason = self._reasons[why] = (*_SAME_FOR_ALL, message, code)
+        offset = ("__connect.errors.offset", b"%d" % records.offsets[at])
+        headers = (*records.headers[at], *self._place, offset, *reason)
+        value = records.values[at]
+        if value is not None and len(value) > DEAD_BYTES_MAX:
+            headers = (*headers, ("foreshock.value.truncated", b"%d" % len(value)))
+            value = value[:DEAD_BYTES_MAX]
+        return Output(Topic.DEAD_LETTERS, records.keys[at] or b"", value, records.ts_ns.item(at), headers)

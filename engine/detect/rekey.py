@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.config.tree import Source
-from engine.detect.intake import dead_letter
+from engine.detect.intake import DeadLetters
 from engine.detect.placing import Places, rare_parts
 from engine.errors import Reject
 from engine.metrics import Metric
@@ -52,7 +52,7 @@ class RekeyMachine:
                 refused = Rejected(0, Reject.TOO_LARGE, f"more than {RECORD_BYTES_MAX} bytes cannot be written once more")
                 stats.count(Metric.RECORDS_REJECTED, 1, record.topic, refused.reason)
                 stats.count(Metric.DEAD_LETTERS, 1, record.topic, refused.reason)
-                outputs.append(dead_letter(record, refused))
+                outputs.append(DeadLetters(Run.of([record])).of(refused))
                 continue
             for seq, place in enumerate(sorted(places) or [self._places.of_nothing(record)]):
                 outputs.append(self._output(record, seq, place))
