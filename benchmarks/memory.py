@@ -6,6 +6,7 @@ Hosts have METRICS metrics each, as agents send them; every series is written SC
 from __future__ import annotations
 
 import gc
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,6 +78,7 @@ def _main() -> None:
     told = {
         "mib_before": round(empty / MIB, 1),
         "mib_over_time": after,
+        "mib_peak": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "bytes_a_series": round((resident_bytes() - empty) / series),
     }
     sys.stdout.write(orjson.dumps(told).decode())

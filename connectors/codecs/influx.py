@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from line_protocol_parser import LineFormatError, parse_line
 
-from connectors.codecs.columns import ColumnsBuilder
+from connectors.codecs.columns import BAD_LINES_MAX, TOO_BAD, ColumnsBuilder
 from connectors.codecs.influx_points import LineReader
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
@@ -70,8 +70,11 @@ class InfluxCodec:
         return out.build()
 
     def _decode_one(self, row: int, record: Record, catalog: Catalog, out: ColumnsBuilder) -> None:
-        before = out.marks()
+        before, bad = out.marks(), len(out.rejected)
         for line in _lines(record.value or b""):
+            if len(out.rejected) - bad >= BAD_LINES_MAX:
+                out.reject(row, Reject.TOO_MANY_FIELDS, TOO_BAD)
+                return
             if not self._plain(line, row, record.ts_ns, out):
                 self._escaped(line, row, record.ts_ns, out, catalog)
         if out.marks() == before:

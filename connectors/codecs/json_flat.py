@@ -20,20 +20,12 @@ from numpy.typing import NDArray
 
 from connectors.codecs import flat_scan
 from connectors.codecs.columns import VALUE_MAX, ColumnsBuilder
-from detectors.decimals import MISSED
+from connectors.codecs.heads import Heads
 from detectors.pairs import PADDING
 from engine.config.tree import Mapping
 from engine.records import Coded, Record, Run
 from engine.times import LATEST_NS, NANOSECONDS, Unit
-from engine.words import Words
 
-HEADS_EACH: Final = 2
-"""Heads that are kept for each series that a shard may have: some are of series that are refused."""
-WORDS_EACH: Final = 2
-"""Words for each head."""
-HEAD_BYTES_EACH: Final = 128
-"""Bytes for each head: all of them may have labels of their own."""
-_HEADS_FIRST: Final = 4_096
 _PADDING: Final = bytes(PADDING)
 _PORTION_FIRST: Final = 64
 """Records of a batch that are read before the first of its new series are known; with each further portion twice as many."""
@@ -52,7 +44,7 @@ class FlatReader:
         encoded = [path.encode() for path in _paths(mapping)]
         text = np.frombuffer(b"".join(encoded) + _PADDING, np.uint8)
         self._names = flat_scan.Names(text, np.cumsum([len(name) for name in encoded]).astype(np.int64))
-        self._heads = Heads(HEADS_EACH * series_max)
+        self._heads = Heads(series_max)
         four = [np.zeros(4, np.int64) for _ in range(3)]
         self._form = flat_scan.Form(np.zeros(flat_scan.FORM_MAX + len(_PADDING), np.uint8), np.zeros(5, np.int64), *four)
 
@@ -88,7 +80,8 @@ class FlatReader:
         n = len(end)
         numbers = (np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64))
         points = flat_scan.Points(*numbers)
-        flat_scan.scan(joined, end, self._names, self._heads.table, self._form, self._latest, points)
+        heads = flat_scan.Heads(self._heads.known.table, self._heads.code, self._heads.next)
+        flat_scan.scan(joined, end, self._names, heads, self._form, self._latest, points)
         return points
 
     def _put_unusual(self, row: int, record: Record, out: ColumnsBuilder) -> tuple[bytes, bytes] | None:
@@ -110,49 +103,6 @@ class FlatReader:
             return None
         head: bytes = point.name.encode() + bytes(point.labels)
         return head if len(head) <= flat_scan.HEAD_BYTES_MAX else None
-
-
-class Heads:
-    """The known heads of one catalog and the series that they are of; begins anew when it is full."""
-
-    def __init__(self, heads_max: int) -> None:
-        self._heads_max = heads_max
-        self._begin()
-
-    def _begin(self) -> None:
-        self.words = Words()
-        self._known = Words()
-        self._code, self._next = np.zeros(0, np.int32), np.zeros(0, np.int32)
-
-    @property
-    def table(self) -> flat_scan.Heads:
-        """For `flat_scan.scan`; good until the next head is added."""
-        return flat_scan.Heads(self._known.table, self._code, self._next)
-
-    def renew(self) -> None:
-        """Begin anew when there are too many words: those of documents that are never read the short way are among them."""
-        if len(self.words) > WORDS_EACH * self._heads_max:
-            self._begin()
-
-    def add(self, taught: Sequence[tuple[bytes, bytes]]) -> int:
-        """Remember heads (name and labels as they stand in a document) and the keys of their series; how many were new."""
-        taught = taught[: self._heads_max]
-        size = sum(len(head) for head, _ in taught)
-        if len(self._known) + len(taught) > self._heads_max or self._known.bytes_used + size > HEAD_BYTES_EACH * self._heads_max:
-            self._begin()
-        before = len(self._known)
-        head = self._known.codes([head for head, _ in taught])
-        if len(self._known) > len(self._code):
-            room = max(2 * len(self._code), len(self._known), _HEADS_FIRST)
-            self._code, self._next = _longer(self._code, room), _longer(self._next, room)
-        self._code[head] = self.words.codes([key for _, key in taught])
-        return len(self._known) - before
-
-
-def _longer(column: NDArray[np.int32], size: int) -> NDArray[np.int32]:
-    longer = np.full(size, MISSED, np.int32)
-    longer[: len(column)] = column
-    return longer
 
 
 def is_flat(mapping: Mapping) -> bool:

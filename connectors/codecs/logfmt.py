@@ -14,6 +14,8 @@ from engine.errors import DecodeError, Reject
 from engine.records import Record
 
 PAIRS_MAX: Final = 256
+WORDS_MAX: Final = 4 * PAIRS_MAX
+"""With keys that come twice."""
 _PAIR: Final = re.compile(r'([^\s="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*)))?(?=\s|$)|(\S)', re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _CONTROLS: Final = {"n": "\n", "t": "\t", "r": "\r"}
@@ -40,12 +42,12 @@ def parse_line(text: str) -> dict[str, Any]:
     """The members of one line. Raises DecodeError: MALFORMED when it is no logfmt, TOO_MANY_FIELDS."""
     members: dict[str, Any] = {}
     pairs = 0
-    for match in _PAIR.finditer(text):
+    for number, match in enumerate(_PAIR.finditer(text)):
         key, quoted, plain, other = match.groups()
         if other is not None:
             raise DecodeError(Reject.MALFORMED, f"no logfmt at character {match.start()}")
         pairs += plain is not None or quoted is not None
-        if len(members) >= PAIRS_MAX:
+        if len(members) >= PAIRS_MAX or number >= WORDS_MAX:
             raise DecodeError(Reject.TOO_MANY_FIELDS, f"more than {PAIRS_MAX} members")
         members[key] = _unescaped(quoted) if quoted is not None else True if plain is None else plain
     if not pairs:

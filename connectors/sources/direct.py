@@ -37,6 +37,7 @@ class Failure(NamedTuple):
 
     shard: Shard
     code: int
+    at: int
 
     def topic(self) -> str:
         """Of the partition."""
@@ -45,6 +46,10 @@ class Failure(NamedTuple):
     def partition(self) -> int:
         """Its number."""
         return self.shard.partition
+
+    def offset(self) -> int:
+        """Of what it is about, where it is about a message."""
+        return self.at
 
     def error(self) -> KafkaError:
         """In the client's words."""
@@ -139,7 +144,7 @@ class DirectInlet:
 
     def _failures(self, heads: Heads) -> list[Failure]:
         places = np.flatnonzero(heads.error).tolist()
-        return [Failure(self._shard(heads, place), int(heads.error[place])) for place in places]
+        return [Failure(self._shard(heads, place), int(heads.error[place]), int(heads.offset[place])) for place in places]
 
     def _shard(self, heads: Heads, place: int) -> Shard:
         topic = int(heads.topic[place])

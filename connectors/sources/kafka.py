@@ -19,6 +19,7 @@ from connectors.kafka_client import LOG, NOT_TAKEN_UP, OFFSET_GONE, PASSING, cau
 from connectors.sources.direct import DirectInlet
 from connectors.sources.inlet import Inlet, ObjectInlet
 from connectors.sources.stuck import Stuck
+from connectors.sources.unreadable import CODES, Unreadable
 from connectors.sources.wanted import REFRESH_SECONDS, Wanted
 from engine.config.tree import Kafka
 from engine.errors import Unreachable, UsageError
@@ -54,6 +55,7 @@ class KafkaSource:
         self._ends: dict[Shard, int] = {}
         self._paused: set[Shard] = set()
         self._stuck = Stuck()
+        self._unreadable = Unreadable()
         self._events: list[Assigned | Revoked] = []
         self._hook: Callable[[Sequence[Shard]], None] | None = None
         self._consumer = Consumer(settings, logger=LOG)
@@ -78,6 +80,7 @@ class KafkaSource:
         for stray in strays:
             self._complain(stray)
         records = self._wanted_of(runs)
+        self._skip(strays)
         if self._arrived:
             self._announce()
         now = time.monotonic()
@@ -94,10 +97,24 @@ class KafkaSource:
         for shard, run in runs.items():
             expected = self._next.get(shard)
             before = len(run) if expected is None else run.place(expected)
-            if before < len(run):
-                self._next[shard] = run.offsets[-1] + 1
-                found[shard] = run[before:] if before else run
+            if before == len(run):
+                continue
+            self._next[shard] = end = run.offsets[-1] + 1
+            wanted = self._unreadable.passed(shard, run[before:] if before else run, end)
+            if isinstance(wanted, Run):
+                found[shard] = wanted
+            else:
+                self._go_to(shard, wanted)
         return found
+
+    def _skip(self, strays: Sequence[Any]) -> None:
+        """Look behind what cannot be read; what came before it has been taken by now."""
+        errors = [stray for stray in strays if stray.error() is not None and stray.error().code() in CODES]
+        begins = {Shard(str(error.topic()), int(error.partition())): int(error.offset()) for error in errors}
+        for shard in begins.keys() & self._next.keys():
+            at = self._next[shard]
+            LOG.warning("%s cannot be read at offset %d", shard, at)
+            self._go_to(shard, self._unreadable.failed(shard, at, begins[shard], at + self.lag(shard)))
 
     def _mend(self, now: float) -> None:
         """Seek anew what has more to give and stands still."""
@@ -105,7 +122,7 @@ class KafkaSource:
         for shard in self._stuck.find({s: at for s, at in waited_for.items() if self.lag(s)}, now):
             LOG.warning("%s stands still at offset %d of %d: seeking it anew", shard, self._next[shard], self._ends[shard])
             try:
-                self.seek(shard, self._next[shard])
+                self._go_to(shard, self._next[shard])
             except Unreachable as error:  # tried again in a while
                 LOG.warning("%s", error)
 
@@ -123,7 +140,7 @@ class KafkaSource:
             if shard in self._held or self._next.pop(shard, None) is not None:
                 self._consumer.pause([TopicPartition(*shard)])
                 self._arrived[shard] = self._new_epoch()
-        elif error.fatal() or code not in PASSING:
+        elif error.fatal() or code not in PASSING | CODES:
             raise unreachable(f"reading {message.topic() or 'the log'}", error)
 
     # ------------------------------------------------------------------------------------------- the assignment
@@ -160,6 +177,7 @@ class KafkaSource:
             self._next.pop(shard, None)
             self._ends.pop(shard, None)
             self._paused.discard(shard)
+            self._unreadable.forget(shard)
             self._events.append(Revoked(shard, lost))
 
     def _announce(self) -> None:
@@ -193,6 +211,10 @@ class KafkaSource:
     # ------------------------------------------------------------------------------------------- control
     def seek(self, shard: Shard, offset: int) -> None:
         """Deliver from `offset` on. The client takes a moment to take up a new partition; that is waited for, bounded."""
+        self._unreadable.forget(shard)
+        self._go_to(shard, offset)
+
+    def _go_to(self, shard: Shard, offset: int) -> None:
         place = TopicPartition(shard.topic, shard.partition, offset)
         self._consumer.pause([place])
         self._inlet.adopt(shard)

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from connectors.codecs import build_codec
-from connectors.codecs.json_flat import Heads
+from connectors.codecs.heads import Heads
 from detectors import pairs, parts
 from engine.config.topic_patterns import matches
 from engine.config.tree import Detect, Format, Mapping, Source

@@ -1,10 +1,14 @@
 """Graphite: paths with and without tags, times, values that are none, and lines that are bad by themselves."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors.codecs.graphite import GraphiteCodec
 from engine.config.tree import Format, Mapping, Source
+from engine.detect.catalog import SourceCatalog
 from engine.errors import Reject
+from engine.records import Record
 
 TS_NS = 1_795_218_875_000_000_000
 
@@ -55,3 +59,53 @@ def test_a_bad_line_costs_only_itself(catalog, record, line, reason):
 
 def test_a_path_of_nothing_but_labels_names_no_metric(catalog, record):
     assert [part.reason for part in read(catalog, record, b"web-07 1 1795218876", host="0").rejected] == [Reject.MALFORMED]
+
+
+PLAIN = [b"a.b 1 1795218876", b"a.b -2.5 -1", b"  c.d\t7 \r", b"x{y 1 1795218876", b"a.b 12345.678 5", b"c.d 0 -7"]
+ODD = [
+    b"a.b",
+    b"a.b 1 2 3",
+    b"a.b 1e3 5",
+    b"a.b 1e0000005 5",
+    b"a.b +1 5",
+    b"a.b .5 5",
+    b"a.b 5. 5",
+    b"a.b 007 5",
+    b"a.b -0 5",
+    b"a.b 1 05",
+    b"a.b 1 5.5",
+    b"a.b 1 9300000000",
+    b"a.b 1 99999999999999999999",
+    b"a.b 9007199254740993 5",
+    b"a.b 1000000000000000 5",
+    b"a.b nan 5",
+    b"new.path 1 5",
+    b"\xff 1 5",
+    b"a.b 1\x0b5",
+    b"a.b 1 5\x00",
+    b"\x1c a.b 1",
+    b"",
+    b" \r",
+]
+
+
+@settings(max_examples=150)
+@given(st.lists(st.lists(st.sampled_from(PLAIN + ODD), max_size=4), min_size=1, max_size=5))
+def test_the_short_way_gives_what_lines_give_one_by_one(records):
+    source = Source(name="s", topics=["t"], format=Format.GRAPHITE)
+    taught, fresh = (GraphiteCodec(source), SourceCatalog(source)), (GraphiteCodec(source), SourceCatalog(source))
+    taught[0].decode([Record("t", 0, 0, TS_NS, None, b"\n".join(PLAIN))], taught[1])
+    log = [Record("t", 0, n, TS_NS + n, None, b"\n".join(lines)) for n, lines in enumerate(records)]
+    short = taught[0].decode(log, taught[1])
+    parts = [GraphiteCodec(source).decode([record], fresh[1]) for record in log]
+    assert list(short.samples.key) == [key for part in parts for key in part.samples.key]
+    assert short.samples.row.tolist() == [n for n, part in enumerate(parts) for _ in part.samples.row]
+    assert short.samples.ts_ns.tolist() == [ts for part in parts for ts in part.samples.ts_ns.tolist()]
+    assert short.samples.value.tolist() == [value for part in parts for value in part.samples.value.tolist()]
+    assert short.rejected == [one._replace(row=n) for n, part in enumerate(parts) for one in part.rejected]
+
+
+def test_after_many_bad_lines_the_rest_of_a_record_is_not_read(catalog, record):
+    found = read(catalog, record, b"bad\n" * 1_000 + b"a 1")
+    assert [part.reason for part in found.rejected] == [Reject.MALFORMED] * 256 + [Reject.TOO_MANY_FIELDS]
+    assert not len(found.samples.row)
