@@ -73,7 +73,9 @@ def _place(draft: tuple[int, int, object]) -> tuple[int, int]:
 
 
 def _numbered(draft: Draft, ts_ns: int, seq: int) -> Output:
-    value = encode(structs.replace(draft, stamp=draft.stamp._replace(seq=seq)))
+    if draft.stamp.seq != seq:
+        draft = structs.replace(draft, stamp=draft.stamp._replace(seq=seq))
+    value = encode(draft)
     if isinstance(draft, Watermark):
         return Output(Topic.ALERTS, b"", value, ts_ns, partition=ALL_PARTITIONS)
     return Output(Topic.ALERTS, draft.domain.encode(), value, ts_ns)

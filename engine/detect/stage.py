@@ -110,7 +110,8 @@ class DetectMachine:
             self._promise(marked, start, end - ticks, watermark_ns, step_of)
             if ticks:
                 row = end - 1
-                at = step_of(Phase.TICK).moment(row)._replace(told_ns=int(watermark_ns[row]))
+                place = records.offsets[row], int(batch.log_ns[row]), int(watermark_ns[row])
+                at = Moment(row, Phase.TICK, *self.shard, *place)
                 self._tick(at, Step(drafts, stats, lambda _, at=at: at), silence=True)  # type: ignore[misc]
                 self._promise(marked, row, end, watermark_ns, step_of)
             start, first = end, last
