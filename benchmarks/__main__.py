@@ -28,6 +28,8 @@ BENCHMARKS: dict[str, str] = {
     "causes": "root causes beside BARO, N-sigma, correlation and random walk: accuracy, abstention, calibration, time a case",
     "grouping": "alerts into incidents, beside grouping by service and by gaps in time: F1 over pairs, ARI, V-measure, compression",
     "storm": "the correlate stage with 10,000 open alerts, in a storm of 100,000, and its hints over 1,000 series",
+    "end_to_end": "faults on a continuous stream whose times nobody gives: found, true entity first, incidents about nothing, delay",
+    "shop": "the shop of `foreshock demo` offline, over many seeds: faults found, true cause first, incidents about nothing",
     "quality": "metric detection on labelled series in a folder (--data), by the scorers given with --scorer",
 }
 """Name → what it measures. Each is a module here with `run(quick: bool, options: list[str]) -> dict`."""

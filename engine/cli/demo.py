@@ -67,21 +67,26 @@ def demo(
 
 
 def _configuration(bootstrap: str, story: Scenario, folder: str, port: int) -> Config:
-    """The shop's configuration, with this run's broker, state folder and announced maintenance window."""
-    config = load_config(demo_configuration(), {"FORESHOCK_BOOTSTRAP": bootstrap, "FORESHOCK_DEMO_FOLDER": folder})
-    windows = []
-    if story.window is not None:
-        entity, start, end = story.window
-        windows = [Window(name="planned restart", entities=[entity], start=_rfc3339(start), end=_rfc3339(end))]
+    """The shop's configuration, with this run's broker and state folder."""
+    config = configuration_of(bootstrap, story, folder)
     return config.model_copy(
         update={
             "kafka": config.kafka.model_copy(update={"client": embedded_settings()}),
-            "correlate": config.correlate.model_copy(update={"maintenance": windows}),
             "state": config.state.model_copy(update={"path": folder}),
             "admin": config.admin.model_copy(update={"port": port}),
             "log": config.log.model_copy(update={"level": "warning"}),
         }
     )
+
+
+def configuration_of(bootstrap: str, story: Scenario, folder: str) -> Config:
+    """The shop's configuration with what was announced of this story: its maintenance window."""
+    config = load_config(demo_configuration(), {"FORESHOCK_BOOTSTRAP": bootstrap, "FORESHOCK_DEMO_FOLDER": folder})
+    windows = []
+    if story.window is not None:
+        entity, start, end = story.window
+        windows = [Window(name="planned restart", entities=[entity], start=_rfc3339(start), end=_rfc3339(end))]
+    return config.model_copy(update={"correlate": config.correlate.model_copy(update={"maintenance": windows})})
 
 
 def _rfc3339(seconds: int) -> str:

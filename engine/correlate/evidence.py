@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from engine.config.tree import Correlate
-from engine.correlate.families import Family, family_of
+from engine.correlate.families import RESOURCES, Family, family_of, is_traffic
 from engine.correlate.state import CorrelateState, LiveIncident, MemberState
 from engine.correlate.topology import Topology
 from engine.records import Alert, AlertState, AnomalyKind, Change
@@ -25,8 +26,14 @@ LASTING_WINDOWS = 3
 """For so many windows a lone alert must burn, or what is overdue be so, to be told."""
 _HARMLESS = 0.5
 _MODEST = 1.5
-SUPPORT = 4.0 / 3.0
+SUPPORT = 5.0 / 6.0
 """How much the scores that meet in one place must come to, as a multiple of the score that is severe by itself."""
+_QUANTILE = re.compile(r"[._]p\d+$")
+_ALIKE = 0.25
+"""What each further measure of a family on an entity adds to the strongest, as a share of its score."""
+_ALIKE_MOST = 4
+_IN_TIME = 1.25
+"""Of the time after which a candidate may open, how long a series' step may be for a second sample to have come by then."""
 _NS = 1_000_000_000
 
 
@@ -55,11 +62,29 @@ def brings_load(about: Alert | MemberState) -> bool:
     return family_of(about.name) is Family.LOAD and about.direction >= 0
 
 
+def is_relief(member: MemberState) -> bool:
+    """Whether an alert says that less of a resource is used."""
+    return member.direction < 0 and family_of(member.name) in RESOURCES
+
+
+def moves_more(member: MemberState) -> bool:
+    """Whether an alert says that more is read, written, sent or received: work that is done, and no trouble by itself."""
+    return member.direction >= 0 and is_traffic(member.name)
+
+
 def gravity(member: MemberState, setting: Setting) -> float:
-    """What a member's score says of trouble. Little: more requests, what comes along with them, a log of the same pace each minute."""
+    """What a member's score says of trouble. Little: more requests, what comes along with them, a log of the same pace each minute, a resource that is used less,
+    more bytes on their way.
+    """
     steady = member.kind is AnomalyKind.FLAT and family_of(member.name) is Family.LOG
     modest = member.value is not None and member.expected is not None and member.value < _MODEST * member.expected
-    if steady or brings_load(member) or (modest and member.direction > 0 and setting.is_busy(member.entity)):
+    if (
+        steady
+        or is_relief(member)
+        or brings_load(member)
+        or moves_more(member)
+        or (modest and member.direction > 0 and setting.is_busy(member.entity))
+    ):
         return _HARMLESS * member.score
     return member.score
 
@@ -85,26 +110,36 @@ def is_enough(incident: LiveIncident, setting: Setting) -> bool:
     told = incident.alerts_total - incident.suppressed
     if told < setting.config.alerts_min:
         return False
-    return len(full) >= CROWD or support(full, setting.topology) >= SUPPORT * severe
+    lasting = [(m, w) for m, w in full if not is_over(m, setting)]
+    return len(lasting) >= CROWD or support(lasting, setting.topology) >= SUPPORT * severe
+
+
+def is_over(member: MemberState, setting: Setting) -> bool:
+    """Whether an alert stands on one sample though there was time for another: a spike that has passed."""
+    return member.once and member.step_seconds <= _IN_TIME * setting.config.open_after
 
 
 def support(weighed: Sequence[tuple[MemberState, float]], topology: Topology) -> float:
-    """How much evidence meets in one place: the greatest sum of weights over an entity and its direct neighbours.
+    """How much evidence meets in one place: the greatest sum of weights over an entity and its direct neighbours; 0 for a single piece.
 
-    Series of one family on one entity (three quantiles of a latency) are one piece of evidence: the strongest counts.
+    Quantiles of one measure are one piece: the strongest counts. Of several measures of one family on an entity the others count in part.
     """
-    pieces: dict[tuple[str, str], float] = {}
+    pieces: dict[tuple[str, str], dict[str, float]] = {}
     for member, weight in weighed:
-        piece = (member.entity, family_of(member.name))
-        pieces[piece] = max(pieces.get(piece, 0.0), weight)
-    by_entity: dict[str, float] = {}
-    for (entity, _), weight in pieces.items():
-        by_entity[entity] = by_entity.get(entity, 0.0) + weight
+        measures = pieces.setdefault((member.entity, family_of(member.name)), {})
+        measure = _QUANTILE.sub("", member.name)
+        measures[measure] = max(measures.get(measure, 0.0), weight)
+    by_entity: dict[str, tuple[float, int]] = {}
+    for (entity, _), measures in pieces.items():
+        best, *others = sorted(measures.values(), reverse=True)
+        total, count = by_entity.get(entity, (0.0, 0))
+        by_entity[entity] = total + best + _ALIKE * sum(others[:_ALIKE_MOST]), count + len(measures)
     return max((_around(entity, by_entity, topology) for entity in by_entity), default=0.0)
 
 
-def _around(entity: str, by_entity: Mapping[str, float], topology: Topology) -> float:
-    return sum(by_entity.get(other, 0.0) for other in (entity, *topology.neighbours(entity)))
+def _around(entity: str, by_entity: Mapping[str, tuple[float, int]], topology: Topology) -> float:
+    near = [by_entity[other] for other in (entity, *topology.neighbours(entity)) if other in by_entity]
+    return sum(total for total, _ in near) if sum(count for _, count in near) > 1 else 0.0
 
 
 class Evidence:

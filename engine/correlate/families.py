@@ -102,6 +102,25 @@ def family_of(metric: str) -> Family:
     return Family.OTHER
 
 
+_MOVED = re.compile(
+    r"(?:^|[^a-z])(?:reads?|writes?|written|receive[ds]?|transmit(?:ted)?|sent|recv|rx|tx|in|out|(?:in|out)(?:segs|octets|bytes|pkts)|"
+    r"pgpgin|pgpgout|dirty|writeback|processed)(?:$|[^a-z])"
+)
+_STATE = re.compile(r"lat|time|seconds|usage|used|free|avail|err|drop|retrans|wait|util|fail|queue|_now|latency|duration")
+
+
+@lru_cache(maxsize=65_536)
+def is_traffic(metric: str) -> bool:
+    """Whether a metric counts what goes through a disk, a network or the memory before them, and not how well that goes.
+
+    >>> is_traffic("disk_write"), is_traffic("disk_write_latency"), is_traffic("node_network_receive_bytes_total")
+    (True, False, True)
+    """
+    name = metric.lower()
+    through = family_of(metric) in (Family.DISK, Family.NETWORK, Family.MEMORY)
+    return through and bool(_MOVED.search(name)) and not _STATE.search(name)
+
+
 def bad_direction(family: Family) -> int:
     """The sign in which a deviation of this family hurts: +1 up, -1 down, 0 either."""
     if family is Family.AVAILABILITY:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.correlate.incidents import TOLD, Book
+from engine.correlate.incidents import Book
 from engine.correlate.kinds import NO_PROBLEM
+from engine.correlate.places import TOLD
 from engine.correlate.state import LiveIncident
 from engine.correlate.suppress import Maintenance, Silence
 from engine.correlate.topology import CALLS

@@ -14,26 +14,26 @@ from engine.config.tree import Correlate
 from engine.correlate.evidence import LASTING_WINDOWS, Evidence, Setting, brings_load, is_enough
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.looks import Looks
-from engine.correlate.places import OVER, Places
+from engine.correlate.places import OVER, TOLD, Places
+from engine.correlate.spread import Spread
 from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
 from engine.correlate.topology import Topology
 from engine.correlate.twins import Twins
 from engine.metrics import Metric
 from engine.ports import StepStats
-from engine.records import Alert, AlertState, AnomalyKind, Change, IncidentState, digest
+from engine.records import LASTING, Alert, AlertState, AnomalyKind, Change, IncidentState, digest
 
 ALERTS_MAX = 200_000
 ENTITIES_MAX = 60
 """A merge that would span more entities than this does not happen: chains stop here."""
-SPREAD_WINDOWS = 24
-"""For so many windows after its last new alert an open incident still draws in what begins on its entities or next to them."""
 LEASE_NS = 3_600 * 1_000_000_000
 """An alert of which nothing was heard for this long is over: its detector is gone or has forgotten it."""
 _SWEEP_NS = 600 * 1_000_000_000
 _SWEEP = ""
 _PACE_NS = 10 * 1_000_000_000
+_PAUSE = 10
+"""Records between two incidents whose growth is told; a watermark ends it."""
 _NS = 1_000_000_000
-TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
 
 
 class Book:
@@ -51,6 +51,7 @@ class Book:
         self.twins = Twins(state.past, config)
         self.timers: dict[str, Callable[[int], None]] = {_SWEEP: self._expire}  # what else is due, by its key in the heap
         self._places = Places(state)
+        self._spread = Spread(state, config, topology, self._places)
         self._looks = Looks(state, self.timers)
         self._told_all_at_ns = -1  # event time at which growth was last looked through, -1: something has grown since
 
@@ -102,45 +103,18 @@ class Book:
 
     def _place(self, onset: Onset, alert: Alert) -> tuple[LiveIncident | None, str]:
         live = self.state.incidents
-        again = self._same_trouble(alert)
+        again = self._spread.same_trouble(alert)
         if again is not None:
             return again
         recent = ((key, live[key].cluster) for key in reversed(live) if live[key].state not in OVER)
         placed = candidates(onset, recent, self.topology, self.config.window)
         if not placed:
-            return self._burning_neighbour(alert)
+            return self._spread.burning_neighbour(alert)
         incident = live[placed[0].key]
         for key in to_merge(placed):
             if key in live:
                 incident = self.merge(incident, live[key])
         return incident, placed[0].tie.because
-
-    def _same_trouble(self, alert: Alert) -> tuple[LiveIncident, str] | None:
-        """An incident that has this very series, or trouble on this entity that has not ended: it goes on."""
-        for incident in self._places.incidents(alert.entity, alert.domain):
-            if not self._may_spread(incident, alert):
-                continue
-            for member in self._places.members(incident, alert.entity):
-                if member.fingerprint == alert.fingerprint:
-                    return incident, "same series again"
-                if member.state is AlertState.FIRING:
-                    return incident, "same entity, still firing"
-        return None
-
-    def _burning_neighbour(self, alert: Alert) -> tuple[LiveIncident | None, str]:
-        """An incident with trouble that has not ended one call or one placement away: slow faults spread late."""
-        for entity in self.topology.neighbours(alert.entity):
-            for incident in self._places.incidents(entity, alert.domain):
-                burning = incident.state in TOLD and self._places.is_burning(incident, entity)
-                if burning and self._may_spread(incident, alert):
-                    return incident, f"next to {entity}, still firing"
-        return None, ""
-
-    def _may_spread(self, incident: LiveIncident, alert: Alert) -> bool:
-        """Only what grew lately draws in trouble that begins later; what is suppressed draws in only what is suppressed too."""
-        if incident.state is IncidentState.SUPPRESSED and self.state.suppression.verdict(alert) is None:
-            return False
-        return alert.onset_ts_ns - incident.cluster.last_ns <= SPREAD_WINDOWS * int(self.config.window * _NS)
 
     def _begin(self, alert: Alert, onset: Onset) -> LiveIncident:
         if len(self.state.incidents) >= self.config.incidents_max:
@@ -215,6 +189,8 @@ class Book:
         member = incident.members.get(alert.id)
         if member is not None:
             member.state = alert.state
+            member.once = member.once and alert.reason != LASTING
+            member.ended_ns = alert.ts_ns if alert.state is AlertState.RESOLVED else 0
             member.text = alert.text or member.text
             if alert.peak_score > member.score:
                 member.score, member.value, member.expected = alert.peak_score, alert.value, alert.expected
@@ -313,16 +289,26 @@ class Book:
         self._told_all_at_ns = -1
 
     def tell_growth(self, *, hurry: bool = False) -> None:
-        """Tell of the incidents that grew or shrank, each at most every ten seconds of event time (or now, in a hurry)."""
-        if self.state.now_ns == self._told_all_at_ns and not hurry:
+        """Tell of the incidents that grew or shrank, each at most every ten seconds of event time (or of all and now, in a hurry).
+
+        One of them after a record, the one that waits longest, and none for some records then: to tell of one takes as long as hundreds of alerts.
+        """
+        state = self.state
+        if state.pause > 0 and not hurry:
+            state.pause -= 1
             return
-        self._told_all_at_ns = self.state.now_ns
-        for key in list(self.state.dirty):
-            incident = self.state.incidents.get(key)
+        if (state.now_ns == self._told_all_at_ns or state.reorder.due_ns) and not hurry:
+            return
+        for key in list(state.dirty):
+            incident = state.incidents.get(key)
             if incident is None:
-                self.state.dirty.pop(key)
-            elif hurry or self.state.now_ns - incident.told_ns >= _PACE_NS:
+                state.dirty.pop(key)
+            elif hurry or state.now_ns - incident.told_ns >= _PACE_NS:
                 self._publish(incident)
+                if not hurry:
+                    state.pause = _PAUSE
+                    return
+        self._told_all_at_ns = state.now_ns
 
     def _publish(self, incident: LiveIncident) -> None:
         self.state.dirty.pop(incident.id, None)
@@ -388,7 +374,7 @@ class Book:
                 continue
             incident.recount(route.state, AlertState.RESOLVED)
             if key in incident.members:
-                incident.members[key].state = AlertState.RESOLVED
+                incident.members[key].state, incident.members[key].ended_ns = AlertState.RESOLVED, self.state.now_ns
             if incident.state in TOLD:
                 self.tell(incident, "stale")
             self.review(incident)

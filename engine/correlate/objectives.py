@@ -21,7 +21,8 @@ from detectors.burn import PAIRS, STATE, Burning
 from engine.config.slo import Slo
 from engine.correlate.burns import MINUTE_NS, MINUTES_DAY, alert_of, calm_needed, note, onset_of, verdict_of
 from engine.correlate.impact import why
-from engine.correlate.incidents import TOLD, Book
+from engine.correlate.incidents import Book
+from engine.correlate.places import TOLD
 from engine.correlate.promises import Episode, Promise, Promises
 from engine.correlate.state import LiveIncident
 from engine.errors import StateError

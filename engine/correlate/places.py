@@ -8,6 +8,7 @@ from engine.correlate.state import CorrelateState, LiveIncident, MemberState
 from engine.records import AlertState, IncidentState
 
 OVER = (IncidentState.CLOSED, IncidentState.MERGED)
+TOLD = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
 
 
 class Places:

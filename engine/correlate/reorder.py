@@ -53,6 +53,7 @@ class Reorder(msgspec.Struct):
     sources: dict[str, SourceState] = {}
     heap: list[Held] = []
     lead_ns: int = 0
+    due_ns: int = 0  # everything older may leave and has not yet; 0: nothing is left of it
 
     def is_repeat(self, stamp: Stamp) -> bool:
         """Whether this output was taken before; if not it counts as taken from now on."""
@@ -106,6 +107,10 @@ class Reorder(msgspec.Struct):
         if live:
             return min(live)
         return self.lead_ns + 1 if self.sources else 0
+
+    def is_left(self, before_ns: int) -> bool:
+        """Whether a message older than that still waits."""
+        return bool(self.heap) and self.heap[0].ts_ns < before_ns
 
     def leave(self, before_ns: int) -> Iterator[Waiting]:
         """Messages older than `before_ns`, in order, and for a room over its limit the earliest beyond that."""

@@ -8,6 +8,7 @@ Control messages act where they stand in the log; everything else waits (`reorde
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -49,6 +50,11 @@ _FORMAT = 1
 _NS = 1_000_000_000
 _SEVERITY_MAX = 24
 _HEADER_MAX = 200
+_AT_ONCE = 100
+"""So many waiting messages leave with a watermark, or a fourth of all that wait,"""
+_OF_WAITING = 4
+_EACH = 8
+"""and so many with each further record."""
 
 
 class CorrelateMachine:
@@ -78,8 +84,8 @@ class CorrelateMachine:
         """Take the next records of the log."""
         for record in records:
             self._book.state.offset, self._book.state.seq = record.offset, 0
-            self._take(record)
-            self._book.tell_growth()
+            if self._take(record):
+                self._book.tell_growth()
         return self._result()
 
     def finish(self) -> StepResult:
@@ -112,33 +118,46 @@ class CorrelateMachine:
         self._become(state, snapshot.columns)
 
     # ------------------------------------------------------------------------------------------------ one record
-    def _take(self, record: Record) -> None:
+    def _take(self, record: Record) -> bool:
+        """Whether it was news: what was taken before moves nothing."""
         try:
             message = decode_alerts_message(record.value or b"")
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             self._reject(record, str(error))
-            return
+            return False
         if isinstance(message, Control):
             feedback.apply(message, self._book)
-            return
+            return True
         if self._book.state.reorder.is_repeat(message.stamp):
             self._book.stats.count(Metric.DUPLICATES_DROPPED, 1, "correlate")
-            return
+            return False
         self._wait(message)
+        return True
 
     def _wait(self, message: AlertsMessage) -> None:
         reorder = self._book.state.reorder
         if isinstance(message, Watermark):
             reorder.promise(message)
-            self._release(reorder.complete_until())
-        elif isinstance(message, Alert | Change | Edge | Tally) and not reorder.hold(message):
-            self._book.stats.count(Metric.LIMITS_REACHED, 1, "correlate_buffer")
-            self._release(0)
+            self._book.state.pause = 0
+            self._release(reorder.complete_until(), max(_AT_ONCE, len(reorder.heap) // _OF_WAITING))
+        elif isinstance(message, Alert | Change | Edge | Tally):
+            if not reorder.hold(message):
+                self._book.stats.count(Metric.LIMITS_REACHED, 1, "correlate_buffer")
+                self._release(0)
+            if reorder.due_ns:
+                self._release(reorder.due_ns, _EACH)
 
-    def _release(self, before_ns: int) -> None:
-        for message in self._book.state.reorder.leave(before_ns):
+    def _release(self, before_ns: int, most: int | None = None) -> None:
+        """Let go of what is older than `before_ns`, at most so much now: the rest goes with the next records, so that none takes long."""
+        reorder = self._book.state.reorder
+        for message in islice(reorder.leave(before_ns), most):
             self._book.advance(message.ts_ns)
             self._act(message)
+        if reorder.is_left(before_ns):
+            reorder.due_ns = max(reorder.due_ns, before_ns)
+            return
+        if before_ns >= reorder.due_ns:
+            reorder.due_ns = 0
         self._book.advance(before_ns - 1)
 
     def _act(self, message: Waiting) -> None:

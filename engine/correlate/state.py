@@ -11,6 +11,7 @@ from engine.correlate.reorder import Reorder
 from engine.correlate.suppress import Suppression
 from engine.correlate.topology import Observed
 from engine.records import (
+    ONCE,
     OVERDUE,
     Alert,
     AlertState,
@@ -49,6 +50,8 @@ class MemberState(msgspec.Struct):
     joined_because: str
     suppressed: str = ""
     suppressed_until_ns: int = 0
+    once: bool = False  # it was told on one sample, and nothing says that more were like it
+    ended_ns: int = 0  # when it was resolved, 0: it lives
     example: str = ""  # one redacted line
     overdue: bool = False  # something that comes regularly did not come
     together: dict[str, float] = {}  # metrics that are off together → their decades; empty for an alert on one series
@@ -92,6 +95,7 @@ def member_from(alert: Alert, because: str) -> MemberState:
         joined_because=because,
         example=alert.example,
         overdue=alert.reason == OVERDUE,
+        once=alert.reason == ONCE,
         together=alert.factors if alert.kind is AnomalyKind.JOINT else {},
     )
 
@@ -157,6 +161,7 @@ class CorrelateState(msgspec.Struct):
     sweep_ns: int = 0  # when leases are looked through next, 0: no alert is live
     due: list[tuple[int, str]] = []  # heap: when to look at an incident again
     stale: int = 0  # of these, how many at most are of incidents that are gone
+    pause: int = 0  # records until the growth of the next incident is told
     dirty: dict[str, None] = {}  # incidents that grew or shrank since they were told of
     past: Past = msgspec.field(default_factory=Past)
     promises: Promises = msgspec.field(default_factory=Promises)

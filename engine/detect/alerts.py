@@ -21,10 +21,10 @@ import msgspec
 
 from engine.config.tree import Detect
 from engine.detect.drafts import Moment
-from engine.detect.episode import ERROR, SIGHTINGS, WARN, Ask, Episode, Sighting, Words
+from engine.detect.episode import ERROR, SIGHTINGS, WARN, Ask, Episode, Sighting, Words, is_echo
 from engine.detect.gates import Gate, Judged, confirmed, flapping, settling
 from engine.detect.memory import Excursion, Memories, Past
-from engine.records import OVERDUE, Alert, AlertState, AnomalyKind, ModelRef, Series, digest
+from engine.records import LASTING, ONCE, OVERDUE, Alert, AlertState, AnomalyKind, ModelRef, Series, digest
 
 STRONG: Final = 1.7
 """A score from which one sample is enough."""
@@ -81,7 +81,7 @@ class Episodes:
         if episode.leaving:
             return gate, None
         episode.ts_ns = judged.ts_ns
-        anomalous = judged.score >= 1.0 and gate is Gate.PASSED
+        anomalous = judged.score >= 1.0 and gate is Gate.PASSED and not is_echo(episode, judged)
         if episode.state is AlertState.PENDING:
             return self._pending(episode, judged, anomalous, gate, moment)
         if episode.kind is AnomalyKind.GAP and episode.value is None:
@@ -121,7 +121,8 @@ class Episodes:
         if flapping(episode.fired_ns, judged.ts_ns, FLAP_WINDOW_NS, FLAPS):
             return Gate.FLAPPING, None
         self._ask(episode, Ask.QUARANTINE)
-        return gate, self._fire(episode, "strong" if strong else "confirmed", moment)
+        episode.once = episode.history.bit_count() == 1
+        return gate, self._fire(episode, ONCE if episode.once else "confirmed", moment)
 
     def _known(self, episode: Episode, judged: Judged) -> Gate:
         """Whether the past of the series says that an anomaly is no news: its former level, or a habit. PASSED when it is news."""
@@ -159,6 +160,9 @@ class Episodes:
         if judged.ts_ns - episode.opened_ts_ns >= self._adopt_ns:
             self._ask(episode, Ask.ADOPT)
             return self._resolve(episode, "adopted", moment)
+        if episode.once:
+            episode.once = False
+            return self._tell(episode, LASTING, moment)
         if judged.score >= WORSE * episode.told_score:
             return self._tell(episode, "worse", moment)
         return None

@@ -62,6 +62,7 @@ class Episode(msgspec.Struct, omit_defaults=True):
     epoch: int = 0
     fired_ns: list[int] = []  # when the last few episodes of this series fired
     habit: bool = False  # it came when it usually comes, and its model was set aside
+    once: bool = False  # it was told on its first anomaly, and no second has come
     leaving: bool = False  # over; deaf until the tick
 
     def note(self, judged: Judged) -> None:
@@ -112,6 +113,21 @@ class Sighting(NamedTuple):
     value: float
     expected: float = 0.0
     step_seconds: float = 0.0
+
+
+_OF_PLACE: Final = frozenset({AnomalyKind.SPIKE, AnomalyKind.DIP, AnomalyKind.LEVEL_UP, AnomalyKind.LEVEL_DOWN})
+_BACK: Final = 0.25
+"""What may be left of how far an episode went for its series to be back."""
+
+
+def is_echo(episode: Episode, judged: Judged) -> bool:
+    """Whether a sample is odd only for what came before it: the value is back where it is expected, and the window still holds the excursion.
+
+    An episode that began with the form of a series, and not with where it is, has no echo.
+    """
+    if episode.kind not in _OF_PLACE or judged.kind is AnomalyKind.FLAT or not judged.lower <= judged.value <= judged.upper:
+        return False
+    return reach_of(judged) <= _BACK * episode.reach
 
 
 def direction_of(judged: Judged) -> int:

@@ -99,8 +99,16 @@ _UP_ONLY: Final = frozenset({"log_errors", "log_severe_ratio", "log_odd_sessions
 _LEAST: Final = {"log_odd_sessions": 2.0, "log_severe_ratio": 0.1}
 _RATIO: Final = re.compile(r"(?:^|[._])(?:ratio|share|fraction|utili[sz]ation)(?:$|[._])")
 _RATIO_MIN: Final = 0.01
-_PERCENT: Final = re.compile(r"(?:^|[._])(?:percent|pct|percentage|usage_\w+)(?:$|[._])")
+_PERCENT: Final = re.compile(
+    r"(?:^|[._])(?:percent|pct|percentage|usage_(?!\w*(?:total|seconds|bytes|cores|count)(?:$|[._]))\w+)(?:$|[._])"
+)
 _PERCENT_MIN: Final = 2.0
+_THINGS: Final = re.compile(
+    r"(?:^|[._])(?:process(?:es)?|procs|threads|sockets|connections|orphans?|goroutines|descriptors|open_fds|filefd)(?:$|[._])"
+)
+_SIZES: Final = re.compile(r"(?:^|[._])(?:bytes|seconds|ratio|mem|memory|cpu|time|total)(?:$|[._])")
+_THINGS_MIN: Final = 2.0
+"""One thing more or less than there usually is says nothing."""
 
 
 class Policies:
@@ -155,7 +163,9 @@ def _glob(pattern: str) -> Any:
 def _least(name: str) -> float:
     if _RATIO.search(name):
         return _RATIO_MIN
-    return _PERCENT_MIN if _PERCENT.search(name) else 0.0
+    if _PERCENT.search(name):
+        return _PERCENT_MIN
+    return _THINGS_MIN if _THINGS.search(name) and not _SIZES.search(name) else 0.0
 
 
 def weigh(policy: Policy, judged: Judged) -> Gate:

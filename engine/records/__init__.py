@@ -19,6 +19,8 @@ boundary of every detector, NaN no opinion. Ids are hashes of stamps, so a repla
 
 from engine.records.actions import Action, ActionState, Audit
 from engine.records.alerts import (
+    LASTING,
+    ONCE,
     OVERDUE,
     Alert,
     AlertsMessage,
@@ -57,7 +59,9 @@ from engine.records.wire import as_jsonable, decode_action, decode_alerts_messag
 
 __all__ = [
     "ALL_PARTITIONS",
+    "LASTING",
     "NO_FIELDS",
+    "ONCE",
     "OVERDUE",
     "PADDING",
     "Action",

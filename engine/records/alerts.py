@@ -49,6 +49,10 @@ class AnomalyKind(StrEnum):
 
 OVERDUE: Final = "overdue"
 """The reason of an alert on something that comes regularly and did not come."""
+ONCE: Final = "strong"
+"""The reason of an alert that fires on one sample."""
+LASTING: Final = "lasting"
+"""The reason of its next message if another sample was an anomaly too."""
 
 
 class ModelRef(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import pytest
 from detect_world import SECOND, START, alerts, machine, metric, play, record
 
 from engine.config.tree import Detect, Rule
-from engine.records import Alert, AlertState, AnomalyKind
+from engine.records import LASTING, ONCE, Alert, AlertState, AnomalyKind
 
 HOURS = 60
 DAY = 24 * HOURS
@@ -52,11 +52,11 @@ class Timeline:
         return self
 
     def says(self, **wanted: object) -> list[float]:
-        """Minutes of the messages (leases left out) that are as wanted."""
+        """Minutes of the messages that are as wanted; that an alert goes on is left out."""
         return [
             (alert.ts_ns / SECOND - START) / 60
             for alert in self.told
-            if alert.reason != "lease" and all(getattr(alert, name) == value for name, value in wanted.items())
+            if alert.reason not in ("lease", LASTING) and all(getattr(alert, name) == value for name, value in wanted.items())
         ]
 
     def expect(self, between: tuple[float, float], **wanted: object) -> Timeline:
@@ -79,6 +79,17 @@ def test_a_fault_fires_and_resolves():
     line.expect((DAY, DAY + 3), state=AlertState.FIRING)
     line.expect((DAY + 30, DAY + 40), state=AlertState.RESOLVED, reason="recovered")
     assert abs(line.told[0].onset_ts_ns - (START + DAY * 60) * SECOND) <= 300 * SECOND
+
+
+def test_a_strong_sample_is_told_at_once_and_that_it_goes_on_with_the_next():
+    line = Timeline(DAY + HOURS).add(DAY, DAY + 30, 100.0).play()
+    assert [a.reason for a in line.told[:2]] == [ONCE, LASTING]
+
+
+def test_a_single_spike_is_over_when_the_series_has_been_back_for_as_long_as_recovery_takes():
+    line = Timeline(DAY + HOURS).add(DAY, DAY + 1, 400.0).play()
+    assert LASTING not in [a.reason for a in line.told]
+    line.expect((DAY + 5, DAY + 5), state=AlertState.RESOLVED, reason="recovered")
 
 
 def test_what_is_too_small_to_matter_is_said_to_nobody():

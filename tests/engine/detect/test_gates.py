@@ -68,9 +68,19 @@ def test_names_in_rules_are_no_patterns_but_for_the_star():
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("error_ratio", 0.01), ("disk.used_percent", 2.0), ("cpu.usage_user", 2.0), ("ratios", 0.0)]
+    ("name", "least"),
+    [
+        ("error_ratio", 0.01),
+        ("disk.used_percent", 2.0),
+        ("cpu.usage_user", 2.0),
+        ("ratios", 0.0),
+        ("container_cpu_usage_seconds_total", 0.0),
+        ("memory_usage_bytes", 0.0),
+        ("container_processes", 2.0),
+        ("process_cpu_seconds_total", 0.0),
+    ],
 )
-def test_shares_and_percentages_have_a_least_distance(name, least):
+def test_shares_percentages_and_numbers_of_things_have_a_least_distance(name, least):
     assert policy(name).deviation_min == least
 
 

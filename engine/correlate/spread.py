@@ -1,0 +1,66 @@
+"""Trouble that has not ended draws in what begins later on its entities or next to them: slow faults spread late."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.config.tree import Correlate
+from engine.correlate.families import RESOURCES, family_of
+from engine.correlate.places import TOLD, Places
+from engine.correlate.state import CorrelateState, LiveIncident, MemberState
+from engine.correlate.topology import Topology
+from engine.records import Alert, AlertState, IncidentState
+
+SPREAD_WINDOWS: Final = 24
+"""For so many windows after its last new alert an open incident still draws in what begins on its entities or next to them."""
+_NS: Final = 1_000_000_000
+
+
+class Spread:
+    """Where an alert belongs for what still burns there. Changes nothing."""
+
+    def __init__(self, state: CorrelateState, config: Correlate, topology: Topology, places: Places) -> None:
+        self._state = state
+        self._config = config
+        self._topology = topology
+        self._places = places
+
+    def same_trouble(self, alert: Alert) -> tuple[LiveIncident, str] | None:
+        """An incident that has this very series, over only lately, or trouble on this entity that has not ended: it goes on."""
+        for incident in self._places.incidents(alert.entity, alert.domain):
+            if not self._reaches(incident, alert):
+                continue
+            for member in self._places.members(incident, alert.entity):
+                if member.state is AlertState.FIRING:
+                    return incident, "same entity, still firing"
+                if member.fingerprint == alert.fingerprint and not self._is_closed(member, alert.onset_ts_ns):
+                    return incident, "same series again"
+        return None
+
+    def burning_neighbour(self, alert: Alert) -> tuple[LiveIncident | None, str]:
+        """An incident with trouble that has not ended one call or one placement away.
+
+        A resource of the entity's own is no trouble that travels along a call.
+        """
+        is_own = family_of(alert.name) in RESOURCES
+        for entity in self._placement(alert.entity) if is_own else self._topology.neighbours(alert.entity):
+            for incident in self._places.incidents(entity, alert.domain):
+                burning = incident.state in TOLD and self._places.is_burning(incident, entity)
+                if burning and self._reaches(incident, alert):
+                    return incident, f"next to {entity}, still firing"
+        return None, ""
+
+    def _is_closed(self, member: MemberState, now_ns: int) -> bool:
+        """Whether an alert has been over for as long as an incident must be before it closes: what begins now began anew."""
+        return member.ended_ns > 0 and now_ns - member.ended_ns > int(self._config.close_after * _NS)
+
+    def _placement(self, entity: str) -> list[str]:
+        """What carries an entity and what it carries."""
+        host = self._topology.host(entity)
+        return [*([host] if host else []), *self._topology.guests(entity)]
+
+    def _reaches(self, incident: LiveIncident, alert: Alert) -> bool:
+        """Only what grew lately draws in trouble that begins later; what is suppressed draws in only what is suppressed too."""
+        if incident.state is IncidentState.SUPPRESSED and self._state.suppression.verdict(alert) is None:
+            return False
+        return alert.onset_ts_ns - incident.cluster.last_ns <= SPREAD_WINDOWS * int(self._config.window * _NS)
