@@ -87,7 +87,7 @@ class Kafka(Model):
     batch_records_max: Positive = 16_000
     """The most records of one step."""
     direct: bool = True
-    """Take messages from librdkafka's own buffers, which costs a quarter; off, or with a client it does not know, each is an object."""
+    """Take messages from librdkafka's own buffers, a batch at a time; off, or with a client that is not known so well, each is an object."""
     commit_interval: Duration = 1.0
     """Wall time between commits; it never changes what comes out."""
 
