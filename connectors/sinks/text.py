@@ -182,6 +182,8 @@ def _similar(incident: Incident) -> Iterator[str]:
         yield f"seen {times} before, {twin.similarity:.0%} alike, last {when} as {escape(twin.incident_id[:8])}{ended}"
         for words in twin.next[:NEXT_SHOWN]:
             yield f"  next? {escape(words, 160)}"
+    for words in incident.ahead[:NEXT_SHOWN]:
+        yield f"may follow: {escape(words, 200)}"
 
 
 def _names(names: list[str]) -> str:

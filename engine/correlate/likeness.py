@@ -12,6 +12,7 @@ Features are kept as hashes: words are only needed of the incident at hand.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -47,14 +48,28 @@ def features_of(incident: LiveIncident) -> dict[str, float]:
 
 def later_of(incident: LiveIncident) -> dict[str, float]:
     """What of an incident came later than its first: seconds after that, by the words of the sign."""
+    return {sign: seconds for sign, seconds in signs_of(incident).items() if seconds >= LATER_SECONDS}
+
+
+def signs_of(incident: LiveIncident) -> dict[str, float]:
+    """When each sign of an incident came, in seconds after its first alert."""
     found: dict[str, float] = {}
     for member in incident.members.values():
         if member.suppressed or member.kind is AnomalyKind.SLO_BURN:
             continue
         seconds = (member.onset_ts_ns - incident.started_ns) / 1_000_000_000
-        for sign in (feature for feature in _of_member(member) if feature.startswith("sign:")):
+        for sign in _signs(member):
             found[sign] = min(seconds, found.get(sign, seconds))
-    return {sign: seconds for sign, seconds in sorted(found.items()) if seconds >= LATER_SECONDS}
+    return {sign: found[sign] for sign in sorted(found)}
+
+
+def _signs(member: MemberState) -> list[str]:
+    return [_sign_of(member.entity, name, member.direction) for name in (member.together or (member.name,))]
+
+
+@lru_cache(maxsize=65_536)
+def _sign_of(entity: str, name: str, direction: int) -> str:
+    return f"sign:{workload_of(entity)}:{_sign(name)}:{_DIRECTIONS[direction]}"
 
 
 def _of_member(member: MemberState) -> list[str]:
@@ -62,8 +77,7 @@ def _of_member(member: MemberState) -> list[str]:
     features = [f"entity:{entity}", f"kind:{entity}:{member.kind}"]
     if member.text and member.kind is not AnomalyKind.JOINT and member.kind is not AnomalyKind.TREND:
         features.append(f"text:{entity}:{member.text[:_TEXT_MAX]}")
-    names = list(member.together) or [member.name]
-    return features + [f"sign:{entity}:{_sign(name)}:{_DIRECTIONS[member.direction]}" for name in names]
+    return features + _signs(member)
 
 
 def _sign(name: str) -> str:

@@ -18,6 +18,7 @@ from engine.config.tree import Correlate
 from engine.correlate import feedback
 from engine.correlate.hints import explain
 from engine.correlate.incidents import Book
+from engine.correlate.leads import ahead, learn
 from engine.correlate.objectives import Objectives
 from engine.correlate.reorder import Reorder, Waiting
 from engine.correlate.state import CorrelateState, LiveIncident
@@ -181,10 +182,13 @@ class CorrelateMachine:
     def _speak(self, incident: LiveIncident) -> None:
         book = self._book
         book.twins.compare(incident, book.state.now_ns)
+        incident.ahead = ahead(book.state.leads, incident, book.state.now_ns) if incident.firing else []
         explain(incident, book)
         self._objectives.hurt(incident)
-        if incident.state is IncidentState.CLOSED and not book.twins.remember(incident, book.state.now_ns):
-            book.stats.count(Metric.LIMITS_REACHED, 1, "kinds_max")
+        if incident.state is IncidentState.CLOSED:
+            learn(book.state.leads, incident)
+            if not book.twins.remember(incident, book.state.now_ns):
+                book.stats.count(Metric.LIMITS_REACHED, 1, "kinds_max")
         message = self._public(incident)
         self._put(Topic.INCIDENTS, incident.id.encode(), encode(message), message.ts_ns)
 
@@ -219,6 +223,7 @@ class CorrelateMachine:
             changes=sorted(incident.changes.values(), key=lambda c: (c.ts_ns, c.id)),
             impact=sorted(incident.impact.values(), key=lambda i: (-i.burn_rate, i.slo)),
             similar=incident.similar,
+            ahead=incident.ahead,
             merged_into=incident.merged_into,
             reason=incident.reason,
             degraded_inputs=state.reorder.stalled(),

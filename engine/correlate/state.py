@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.correlate.followers import Leads
 from engine.correlate.grouping import Cluster
 from engine.correlate.kinds import Past
 from engine.correlate.promises import Promises
@@ -125,6 +126,7 @@ class LiveIncident(msgspec.Struct):
     hints: list[Hint] = []
     abstained: bool = False
     similar: list[Similar] = []
+    ahead: list[str] = []
     compared: tuple[int, int] = (0, 0)  # alerts and events when it was last held against the past
     fixed_by: str = ""  # what people said of it
     named_cause: str = ""
@@ -164,6 +166,7 @@ class CorrelateState(msgspec.Struct):
     pause: int = 0  # records until the growth of the next incident is told
     dirty: dict[str, None] = {}  # incidents that grew or shrank since they were told of
     past: Past = msgspec.field(default_factory=Past)
+    leads: Leads = msgspec.field(default_factory=Leads)
     promises: Promises = msgspec.field(default_factory=Promises)
     observed: list[Observed] = []  # filled for a snapshot only
     offset: int = -1

@@ -107,6 +107,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident"):
     changes: list[Change] = []
     impact: list[Impact] = []  # objectives that burn because of it, the fastest first
     similar: list[Similar] = []  # the likest first
+    ahead: list[str] = []  # what has mostly followed what is there, and has not come yet, the soonest first
     merged_into: str = ""
     reason: str = ""  # why this revision: `opened`, `alert_joined`, `recovered`, `maintenance`, …
     degraded_inputs: list[str] = []  # sources that were silent while this was decided
