@@ -19,6 +19,7 @@ boundary of every detector, NaN no opinion. Ids are hashes of stamps, so a repla
 
 from engine.records.actions import Action, ActionState, Audit
 from engine.records.alerts import (
+    GOES_ON,
     LASTING,
     ONCE,
     OVERDUE,
@@ -59,6 +60,7 @@ from engine.records.wire import as_jsonable, decode_action, decode_alerts_messag
 
 __all__ = [
     "ALL_PARTITIONS",
+    "GOES_ON",
     "LASTING",
     "NO_FIELDS",
     "ONCE",

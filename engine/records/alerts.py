@@ -53,6 +53,8 @@ ONCE: Final = "strong"
 """The reason of an alert that fires on one sample."""
 LASTING: Final = "lasting"
 """The reason of its next message if another sample was an anomaly too."""
+GOES_ON: Final = frozenset({"lease", LASTING})
+"""Reasons of messages that say of an alert that it goes on, and nothing else."""
 
 
 class ModelRef(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import pytest
 from detect_world import SECOND, START, alerts, machine, metric, play, record
 
 from engine.config.tree import Detect, Rule
-from engine.records import LASTING, ONCE, Alert, AlertState, AnomalyKind
+from engine.records import GOES_ON, LASTING, ONCE, Alert, AlertState, AnomalyKind
 
 HOURS = 60
 DAY = 24 * HOURS
@@ -56,7 +56,7 @@ class Timeline:
         return [
             (alert.ts_ns / SECOND - START) / 60
             for alert in self.told
-            if alert.reason not in ("lease", LASTING) and all(getattr(alert, name) == value for name, value in wanted.items())
+            if alert.reason not in GOES_ON and all(getattr(alert, name) == value for name, value in wanted.items())
         ]
 
     def expect(self, between: tuple[float, float], **wanted: object) -> Timeline:

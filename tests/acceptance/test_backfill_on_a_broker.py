@@ -16,7 +16,7 @@ from connectors.sources.tail import Progress, read_all
 from connectors.topics import own_topics
 from engine.config import Config
 from engine.config.tree import Format, Kafka, Mapping, Source, State
-from engine.records import Alert, AlertState, Record, Topic, decode_alerts_message
+from engine.records import GOES_ON, Alert, AlertState, Record, Topic, decode_alerts_message
 from engine.wiring.daemon import build_process, build_telemetry
 
 START = 1_772_409_600
@@ -67,7 +67,7 @@ def detect(kafka: Kafka, folder: Path) -> list[Alert]:
     progress.close()
     assert process.stop() == 0
     told = (decode_alerts_message(record.value or b"") for record in read_all(kafka, f"{kafka.topic_prefix}{Topic.ALERTS}"))
-    return [message for message in told if isinstance(message, Alert) and message.reason != "lease"]
+    return [message for message in told if isinstance(message, Alert) and message.reason not in GOES_ON]
 
 
 def caught_up(process, progress) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from detect_world import SECOND, START, alerts, machine, play, record
 from numpy.typing import NDArray
 
-from engine.records import Alert, AlertState
+from engine.records import GOES_ON, Alert, AlertState
 
 NAMES = ("latency", "requests", "cpu", "memory", "queue", "connections", "disk_reads", "errors")
 DAY = 1440
@@ -30,7 +30,7 @@ def told(value: NDArray[np.float64], step: float) -> list[Alert]:
         for n, row in enumerate(value.tolist())
     ]
     outputs, _ = play(machine(), log, range(0, len(log), STEPS_AT_ONCE))
-    return [alert for alert in alerts(outputs) if alert.reason != "lease"]
+    return [alert for alert in alerts(outputs) if alert.reason not in GOES_ON]
 
 
 def minute_of(alert: Alert) -> float:

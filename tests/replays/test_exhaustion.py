@@ -11,7 +11,7 @@ from detect_world import SECOND, START, alerts, machine, play, record
 from stories import Story, hour_of, hours, noise
 
 from engine.config.tree import Detect, Rule
-from engine.records import Alert, AlertState, AnomalyKind
+from engine.records import GOES_ON, Alert, AlertState, AnomalyKind
 
 FIRING, RESOLVED = AlertState.FIRING, AlertState.RESOLVED
 DAY = 24.0
@@ -163,7 +163,7 @@ def both(at: np.ndarray, used: np.ndarray, limit: float, names: tuple[str, str],
         for n, (h, u) in enumerate(zip(at.tolist(), used.tolist(), strict=True))
     ]
     outputs, _ = play(machine(config), log, range(0, len(log), 500))
-    return [alert for alert in alerts(outputs) if alert.outlook is not None and alert.reason != "lease"]
+    return [alert for alert in alerts(outputs) if alert.outlook is not None and alert.reason not in GOES_ON]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from engine.config.fleet import Fleet
 from engine.config.tree import Detect
 from engine.metrics import Metric
 from engine.ports import StepStats
-from engine.records import Alert, AnomalyKind, Record
+from engine.records import GOES_ON, Alert, AnomalyKind, Record
 
 Floats = NDArray[np.float64]
 COMPARED = Detect(fleet=Fleet(compare=True))
@@ -47,7 +47,7 @@ class FleetStory:
     def __init__(self, value: Floats, config: Detect = COMPARED) -> None:
         log = log_of(value)
         outputs, self.stats = play(machine(config), log, range(0, len(log), STEPS_AT_ONCE))
-        self.told: list[Alert] = [alert for alert in alerts(outputs) if alert.reason != "lease"]
+        self.told: list[Alert] = [alert for alert in alerts(outputs) if alert.reason not in GOES_ON]
 
     @property
     def outliers(self) -> list[Alert]:

@@ -12,7 +12,7 @@ from stories import STEPS_AT_ONCE, hour_of
 
 from engine.config.tree import Detect
 from engine.metrics import Metric
-from engine.records import Alert
+from engine.records import GOES_ON, Alert
 
 TOGETHER = 30.0
 """Seconds of lines in one record."""
@@ -55,7 +55,7 @@ class LogStory:
         self.machine = machine(config)
         outputs, self.stats = play(self.machine, log, range(0, len(log), STEPS_AT_ONCE))
         self.all = alerts(outputs)
-        self.told = [alert for alert in self.all if alert.reason != "lease"]
+        self.told = [alert for alert in self.all if alert.reason not in GOES_ON]
 
     def says(self, since: float = 0.0, until: float = 1e9, **wanted: object) -> list[Alert]:
         """What was told of times within these hours and is as wanted."""

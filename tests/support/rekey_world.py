@@ -15,7 +15,7 @@ from engine.config import Config
 from engine.config.tree import Format, Kafka, Mapping, Source
 from engine.errors import Unreachable
 from engine.process import Process
-from engine.records import Alert, Record, Topic, decode_alerts_message
+from engine.records import GOES_ON, Alert, Record, Topic, decode_alerts_message
 from engine.wiring.daemon import build_process, build_telemetry
 
 START = 1_772_409_600
@@ -92,7 +92,7 @@ def alerts(config: Config) -> list[Alert]:
     told = (
         decode_alerts_message(record.value or b"") for record in read_all(config.kafka, topic_name(config.kafka, Topic.ALERTS))
     )
-    return [message for message in told if isinstance(message, Alert) and message.reason != "lease"]
+    return [message for message in told if isinstance(message, Alert) and message.reason not in GOES_ON]
 
 
 def judged_whole(config: Config) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from engine.config.tree import Detect, Source
 from engine.metrics import Metric
 from engine.ports import StepStats
-from engine.records import Alert, AnomalyKind
+from engine.records import GOES_ON, Alert, AnomalyKind
 
 Floats = NDArray[np.float64]
 HEARTBEAT = 600.0
@@ -56,7 +56,7 @@ class Story:
                 log.append(record(len(log), second, s=parts))
         outputs, self.stats = play(self.machine, log, range(0, len(log), STEPS_AT_ONCE))
         said = alerts(outputs)
-        self.told = [alert for alert in said if alert.reason != "lease"]
+        self.told = [alert for alert in said if alert.reason not in GOES_ON]
         self._leases = [alert for alert in said if alert.reason == "lease"]
 
     def says(self, since: float = 0.0, until: float = 1e9, **wanted: object) -> list[Alert]:
