@@ -19,7 +19,7 @@ from engine.records import Labels, Series, Signal, ValueKind, series_key
 LABELS_MAX: Final = 30
 NAME_BYTES_MAX: Final = 1024
 VALUE_BYTES_MAX: Final = 2048
-SERIES_KEPT_MAX: Final = 20_000
+SERIES_KEPT_MAX: Final = 8_192
 """Series that a catalog holds; when full, all are forgotten and read back from their keys when somebody asks."""
 SERIES_MAX: Final = 100_000
 NAMES_KEPT_MAX: Final = 100_000

@@ -22,7 +22,7 @@ from engine.detect.alerts import Episodes
 from engine.detect.bank import Scored
 from engine.detect.drafts import Moment
 from engine.detect.gates import Gate, Judged, is_off
-from engine.detect.groups import Groups, entity_name, grown, metric_of
+from engine.detect.groups import Groups, entity_name, grown, metric_of, portions
 from engine.detect.lineage import lineage_hash
 from engine.detect.peers import Peers
 from engine.detect.series import SeriesTable
@@ -176,9 +176,11 @@ class Entities:
             return
         for number in sorted(self._open):
             yield from filter(None, [self._look_after(number, moment)])
-        played = self._play(self._due())
-        for place in np.flatnonzero(self._is_news(played)).tolist():
-            yield from filter(None, [self._judge(played, place, moment, stats)])
+        due = self._due()
+        for part in portions(due, self._sizes[due]):
+            played = self._play(part)
+            for place in np.flatnonzero(self._is_news(played)).tolist():
+                yield from filter(None, [self._judge(played, place, moment, stats)])
         for number in sorted(self._open):
             yield from filter(None, [self._not_heard(number, now_ns, moment)])
 
@@ -200,8 +202,6 @@ class Entities:
 
     def _play(self, due: NDArray[np.int64]) -> Round:
         said = np.zeros(len(due), joint.OPINION)
-        if not len(due):
-            return Round(due, due, due, said)
         begins, slot = self._groups.seats(due.tolist())
         voice: NDArray[np.int64] = self._voices["number"][slot].astype(np.int64)
         steps: NDArray[np.float64] = self._table.rows["values"]["step"][slot]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ from engine.records import Series, Signal, digest, series_key
 _PARTS: Final = re.compile(r"[._](?:p\d+|q\d+|median|mean|avg|average|min|max|stddev|sum|bucket)$")
 GROUPS_MAX: Final = 50_000
 ROWS_FIRST: Final = 64
+PORTION: Final = 65_536
+"""Members of groups whose rounds are played at once, about."""
 MEMBERS_MAX: Final = 1_000
 """Members of one group; those that come later belong to none."""
 
@@ -172,6 +174,13 @@ def metric_of(series: Series) -> str:
 def fleet_key(series: Series, labels: Collection[str]) -> str:
     """The group as people read it: the series without the labels that tell its members apart."""
     return series_key(series.name, tuple(pair for pair in series.labels if pair[0] not in labels)).decode()
+
+
+def portions(numbers: NDArray[np.int64], sizes: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Groups in their order, some at a time: what is worked out for each member of a million takes memory. `sizes`: members of each, about."""
+    begins = np.concatenate(([0], np.cumsum(sizes))) // PORTION
+    cuts = np.flatnonzero(begins[1:-1] != begins[:-2]) + 1
+    yield from (part for part in np.split(numbers, cuts) if len(part))
 
 
 def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:

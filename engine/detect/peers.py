@@ -21,7 +21,7 @@ from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
 from engine.detect.drafts import Moment
 from engine.detect.gates import Gate, Judged, weigh
-from engine.detect.groups import Groups, fleet_key, grown
+from engine.detect.groups import Groups, fleet_key, grown, portions
 from engine.detect.lineage import lineage_hash
 from engine.detect.series import SeriesTable
 from engine.errors import StateError
@@ -152,8 +152,11 @@ class Peers:
         for slot in sorted(self._open):
             if self._sizes[int(self._members["group"][slot]) - 1] < self._params.members_min:
                 yield from filter(None, [self.retire(slot, moment)])  # too few are left to say anything
-        if not len(due):
-            return
+        for part in portions(due, self._sizes[due]):
+            yield from self._round(part, now_ns, moment, stats)
+
+    def _round(self, due: NDArray[np.int64], now_ns: int, moment: Moment, stats: StepStats) -> Iterator[Alert]:
+        """Play the rounds of some groups; what is to be told of their members."""
         played = self._play(due, now_ns)
         opinion = played.opinion
         hot = opinion["score"] >= 1.0

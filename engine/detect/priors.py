@@ -50,7 +50,6 @@ class Priors:
         self._bank, self._groups = bank, groups
         self._new = np.zeros(0, np.bool_)  # by slot
         self._waits = 0  # how many of them
-        self._slots: NDArray[np.int64] | None = None  # the same, ascending, while it stays so
         self._next_ns = 0
         self._candidates: dict[int, Candidate] = {}
 
@@ -60,14 +59,12 @@ class Priors:
             self._new = grown(self._new, slot + 1)
             self._waits += not self._new[slot]
             self._new[slot] = True
-            self._slots = None
 
     def leave(self, slot: int) -> None:
         """The series is forgotten."""
         if slot < len(self._new) and self._new[slot]:
             self._new[slot] = False
             self._waits -= 1
-            self._slots = None
         self._candidates.pop(slot, None)
 
     def tick(self, now_ns: int, stats: StepStats) -> None:
@@ -75,9 +72,7 @@ class Priors:
         if not self._waits or now_ns < self._next_ns:
             return
         self._next_ns = now_ns + LOOKS_NS
-        if self._slots is None:
-            self._slots = np.flatnonzero(self._new).astype(np.int64)
-        slots = self._slots
+        slots = np.flatnonzero(self._new).astype(np.int64)
         time = self._bank.clocks(slots)
         lived = time["last_ns"] - time["first_ns"]
         for slot in slots[lived >= self._warm_up_ns].tolist():

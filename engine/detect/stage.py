@@ -88,6 +88,7 @@ class DetectMachine:
         self._events = Happenings(config)
         self._spans = Spans(config)
         self._marks = Marks()
+        self._learning = -1  # series that are too young, as of the last tick; -1 not counted since
 
     # ------------------------------------------------------------------------------------------ records
     def step(self, records: Sequence[Record]) -> StepResult:
@@ -192,6 +193,7 @@ class DetectMachine:
     def _tick(self, at: Moment, step: Step, *, silence: bool) -> None:
         """What is due by log time. `at.told_ns` is the watermark here: nothing that is said now is older."""
         watermark_ns = at.told_ns
+        self._learning = -1
         self._watch.settle(watermark_ns)
         if watermark_ns == NO_TIME:
             return
@@ -243,7 +245,9 @@ class DetectMachine:
     def _gauge(self, stats: StepStats) -> None:
         shard = str(self.shard)
         stats.gauge(Metric.SERIES_ACTIVE, len(self._watch.table), shard)
-        stats.gauge(Metric.SERIES_LEARNING, self._watch.bank.learning(), shard)
+        if self._learning < 0:  # to count them takes longer than to score a batch, when they are a million
+            self._learning = self._watch.bank.learning()
+        stats.gauge(Metric.SERIES_LEARNING, self._learning, shard)
         stats.gauge(Metric.ALERTS_FIRING, self._watch.episodes.firing() + self._watch.forecasts.episodes.firing(), shard)
         self._watch.forecasts.gauge(stats, shard)
         stats.gauge(Metric.TEMPLATES_ACTIVE, len(self._lines), shard)
@@ -314,7 +318,7 @@ class DetectMachine:
         except (KeyError, msgspec.DecodeError, msgspec.ValidationError) as error:
             raise StateError("the snapshot is torn") from error
         self._watch, self._lines, self._events, self._intake, self._marks = watch, lines, events, intake, marks
-        self._spans = spans
+        self._spans, self._learning = spans, -1
 
 
 def _part(columns: Columns, prefix: str) -> Columns:

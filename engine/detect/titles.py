@@ -43,7 +43,7 @@ class Titles:
 
     def __init__(self) -> None:
         self._words = Words()
-        self._slot = np.zeros(0, np.int64)  # by word: its slot, REFUSED for none, or the number it was set aside with
+        self._slot = np.zeros(0, np.int32)  # by word: its slot, REFUSED for none, or the number it was set aside with
         self._word = np.zeros(0, np.int32)  # by slot
         self._about = np.zeros(0, np.int32)  # by slot, in `_abouts`; _ODD for one that is kept as it is
         self._abouts: list[About] = []
@@ -69,7 +69,7 @@ class Titles:
     def _slots(self, word: Numbers) -> Numbers:
         if not len(self._slot):
             return np.full(len(word), REFUSED, np.int64)
-        return np.where(word < 0, REFUSED, self._slot[word])
+        return np.where(word < 0, REFUSED, self._slot[word]).astype(np.int64)
 
     def at(self, slot: int) -> Series:
         """The series in a slot; those asked for of late are at hand."""
@@ -119,7 +119,7 @@ class Titles:
     def _say(self, key: bytes, number: int) -> int:
         word = self._words.code(key)
         if word >= len(self._slot):
-            longer = np.full(max(word + 1, 2 * len(self._slot)), REFUSED, np.int64)
+            longer = np.full(max(word + 1, 2 * len(self._slot)), REFUSED, np.int32)
             longer[: len(self._slot)] = self._slot
             self._slot = longer
         self._slot[word] = number
@@ -143,10 +143,10 @@ class Titles:
     def _begin_anew(self) -> None:
         """Keep only the keys that stand for something."""
         before, live = self._words, np.flatnonzero(self._slot != REFUSED).astype(np.int64)
-        numbers = self._slot[live]
+        numbers = self._slot[live].astype(np.int64)
         self._words, self._gone = Words(), 0
         word = self._words.take(before, live)
-        self._slot = np.full(max(len(live), 1), REFUSED, np.int64)
+        self._slot = np.full(max(len(live), 1), REFUSED, np.int32)
         self._slot[word] = numbers
         seated = numbers >= 0
         self._word[numbers[seated]] = word[seated]
@@ -192,7 +192,7 @@ class Titles:
         self._abouts, self._odd = plain, odd
         self._about_number = {one: number for number, one in enumerate(plain)}
         size = int(slots.max(initial=-1)) + 1
-        self._slot = slots.copy()
+        self._slot = slots.astype(np.int32)
         self._word, self._about = np.zeros(size, np.int32), np.zeros(size, np.int32)
         self._word[slots], self._about[slots] = np.arange(len(slots)), about
 
