@@ -8,6 +8,7 @@ from connectors.codecs.alertmanager import AlertmanagerCodec
 from connectors.codecs.cloudevents import CloudEventsCodec
 from connectors.codecs.collectd import CollectdCodec
 from connectors.codecs.graphite import GraphiteCodec
+from connectors.codecs.header_times import HeaderTimesCodec
 from connectors.codecs.influx import InfluxCodec
 from connectors.codecs.json_mapping import JsonCodec
 from connectors.codecs.logfmt import LogfmtCodec
@@ -52,6 +53,11 @@ def build_codec(source: Source, schemas: Schemas | None = None) -> Codec:
 
     Raises ConfigError when its mapping does not say what a document is.
     """
+    codec = _of_format(source, schemas)
+    return codec if source.header_times is None else HeaderTimesCodec(codec, source.header_times)
+
+
+def _of_format(source: Source, schemas: Schemas | None) -> Codec:
     if schemas is not None and source.format is Format.SCHEMA_REGISTRY:
         return SchemaRegistryCodec(source, schemas)
     codec = CODECS[source.format](source)

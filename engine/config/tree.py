@@ -20,6 +20,7 @@ from engine.config.mapping import Mapping as Mapping  # noqa: PLC0414 (part of t
 from engine.config.registry import Registry
 from engine.config.river import River
 from engine.config.slo import Ratio, Slo
+from engine.config.state import State as State  # noqa: PLC0414 (part of this tree, in a file of its own)
 from engine.config.values import Compression, Duration, Model, Name, Size, Zone
 
 Share = Annotated[float, Ge(0), Le(1)]
@@ -61,6 +62,8 @@ class Source(Model):
     """Whose data it is; part of every id."""
     timezone: Zone | None = None
     """IANA name of the zone of these topics; unset takes detect.timezone."""
+    header_times: Zone | None = None
+    """Where only Kafka says when a line was written, the time with which it begins counts, in this IANA zone unless it names one; unset: the record's counts."""
     record_bytes_max: Size = 1_048_576
     """Larger records go to the dead letters."""
     line_bytes_max: Size = 65_536
@@ -90,17 +93,6 @@ class Kafka(Model):
     """Take messages from librdkafka's own buffers, a batch at a time; off, or with a client that is not known so well, each is an object."""
     commit_interval: Duration = 1.0
     """Wall time between commits; it never changes what comes out."""
-
-
-class State(Model):
-    """Where snapshots are kept."""
-
-    path: str = "state"
-    """A folder. In Kubernetes, of a volume that outlives the pod."""
-    snapshot_interval: Duration = 15.0
-    """Wall time between snapshots of a shard: how much is replayed after a crash."""
-    keep: Annotated[int, Ge(1), Le(100)] = 3
-    """Snapshots kept of each shard."""
 
 
 class Window(Model):
