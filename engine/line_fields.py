@@ -14,7 +14,7 @@ from collections.abc import Mapping as Members
 from typing import Any, Final, NamedTuple
 
 from engine.config.mapping import AUTO, Mapping
-from engine.measures import measures, number_of
+from engine.measures import VALUE_MAX, measures, number_of
 from engine.records import NO_FIELDS, Fields
 
 MEMBERS_MAX: Final = 256
@@ -61,6 +61,43 @@ class _Shape(NamedTuple):
     inner: frozenset[str]  # members that are looked into where they are objects
 
 
+class _Step(NamedTuple):
+    """One object of a document."""
+
+    names: tuple[str, ...]
+    inside: int  # members that are objects
+    inner: tuple[str, ...]  # those that are looked into
+
+
+class _Plan(NamedTuple):
+    """What to look at in documents of one shape: the objects are numbered as they are found, outer ones first."""
+
+    steps: tuple[_Step, ...]
+    sessions: tuple[tuple[int, str, int], ...]  # (object, member, rank)
+    numbers: tuple[tuple[int, str, str], ...]  # (object, member, dotted name)
+
+    def objects_of(self, document: Members[str, Any]) -> list[Members[str, Any]] | None:
+        """The objects of a document whose own members have the names of this shape; None where another member is an object, or an object has other names."""
+        objects, at = [document], 0
+        for names, inside, inner in self.steps:
+            members = objects[at]
+            if at and (*members,) != names:  # those of the document are how the plan was found
+                return None
+            at += 1
+            if not inside:
+                if dict in map(type, members.values()):
+                    return None
+                continue
+            if [*map(type, members.values())].count(dict) != inside:
+                return None
+            for name in inner:
+                one = members[name]
+                if type(one) is not dict:
+                    return None
+                objects.append(one)
+        return objects
+
+
 class FieldReader:
     """Reads the documents of one source, by its mapping. Stateless but for what it remembers of shapes."""
 
@@ -73,31 +110,59 @@ class FieldReader:
         self.wanted = self._guesses or bool(self._names or self._measured)
         """Whether anything is looked for at all."""
         self._shapes: dict[tuple[str, ...], _Shape] = {}
+        self._plans: dict[tuple[str, ...], _Plan] = {}  # by the names of the document itself: the shape that came last
 
     def read(self, document: Members[str, Any]) -> Fields:
         """What a document says beside its text; NO_FIELDS when it says nothing."""
         if not self.wanted:
             return NO_FIELDS
+        plan = self._plans.get((*document,))
+        objects = plan.objects_of(document) if plan is not None else None
+        if plan is None or objects is None:
+            plan, objects = self._plan(document)
         best, session, texts = _NO_NAME, "", self._texts
-        numbers: list[tuple[str, float]] = []
-        waiting = [("", document)]  # the document and the objects within it, outer ones first
-        for prefix, members in waiting:
-            names = (prefix, *members)
-            sessions, measured, inner = self._shapes.get(names) or self._shape(names)
-            for name, rank in sessions:
-                text = self._session(members[name]) if rank < best else ""
+        for at, name, rank in plan.sessions:
+            if rank < best:
+                text = self._session(objects[at][name])
                 if text:
                     best, session = rank, text
-            for name, dotted in measured:
-                number = number_of(members[name], texts=texts)
-                if number is not None:
-                    numbers.append((dotted, number))
-            if inner and dict in map(type, members.values()):
-                within = [(name, value) for name, value in members.items() if type(value) is dict and name in inner]
-                waiting += [(f"{prefix}{name}.", value) for name, value in within[: OBJECTS_MAX - len(waiting)]]
+        numbers: list[tuple[str, float]] = []
+        for at, name, dotted in plan.numbers:
+            value = objects[at][name]
+            if (type(value) is int or type(value) is float) and -VALUE_MAX < value < VALUE_MAX:
+                numbers.append((dotted, float(value)))
+                continue
+            number = number_of(value, texts=texts)
+            if number is not None:
+                numbers.append((dotted, number))
         if not session and not numbers:
             return NO_FIELDS
         return Fields(session.encode("utf-8", "replace"), tuple(numbers[:NUMBERS_MAX]))
+
+    def _plan(self, document: Members[str, Any]) -> tuple[_Plan, list[Members[str, Any]]]:
+        """What to look at in a document like this one, and its objects: the document and those within it, outer ones first."""
+        objects, prefixes = [document], [""]
+        steps: list[_Step] = []
+        sessions: list[tuple[int, str, int]] = []
+        numbers: list[tuple[int, str, str]] = []
+        chars = 0
+        for at, members in enumerate(objects):  # it grows
+            names = (*members,)
+            chars += sum(map(len, names))
+            shape = self._shapes.get((prefixes[at], *names)) or self._shape((prefixes[at], *names))
+            sessions += [(at, name, rank) for name, rank in shape.sessions]
+            numbers += [(at, name, dotted) for name, dotted in shape.numbers]
+            inner = [name for name, value in members.items() if type(value) is dict and name in shape.inner]
+            inner = inner[: OBJECTS_MAX - len(objects)]
+            steps.append(_Step(names, sum(type(value) is dict for value in members.values()), tuple(inner)))
+            objects += [members[name] for name in inner]
+            prefixes += [f"{prefixes[at]}{name}." for name in inner]
+        plan = _Plan(tuple(steps), tuple(sessions), tuple(numbers))
+        if chars <= SHAPE_CHARS_MAX:
+            if len(self._plans) >= SHAPES_MAX:
+                self._plans.clear()
+            self._plans[steps[0].names] = plan
+        return plan, objects
 
     def reads(self, name: str) -> bool:
         """Whether a text or a number with this name, at the root of a document, may be told."""

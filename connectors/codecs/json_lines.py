@@ -180,8 +180,9 @@ class LineReader:
         found: dict[int, Fields] = {}
         place = np.flatnonzero(verdict == KNOWN)
         place = place[lines.carried[place, 0] > 0]
-        code = self._known.table.code[lines.node[place]]
-        verdict[place[self._carries[code]]] = ODD
+        others = self._carries[self._known.table.code[lines.node[place]]]
+        verdict[place[others]] = ODD
+        place = place[~others]
         for at, spans in zip(place.tolist(), lines.carried[place].tolist(), strict=True):
             ends = range(1, 1 + 2 * spans[0], 2)
             members = b",".join([joined[spans[k] : spans[k + 1]] for k in ends])

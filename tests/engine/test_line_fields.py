@@ -127,3 +127,30 @@ VALUES = st.recursive(
 @given(st.dictionaries(st.sampled_from(["trace_id", "id", "trace", "a", "\ud800"]), VALUES, max_size=4))
 def test_any_document_is_read_and_always_the_same(document):
     assert AUTO.read(document) == FieldReader(Mapping()).read(document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"trace_id": "ab12", "http": {"bytes": 3, "size": 4}},
+        {"trace_id": "ab12", "http": {"bytes": 3, "took_ms": 4}},
+        {"trace_id": "ab12", "http": 7},
+        {"trace_id": {"id": "ab12"}, "http": {"bytes": 3}},
+        {"trace_id": {"request_id": "ab13"}, "http": "no object"},
+        {"trace_id": "ab12", "http": {"bytes": {"took_ms": 3}}},
+        {"http": {"bytes": 3}, "trace_id": "ab12"},
+        {"trace_id": "ab12", "http": {}},
+    ],
+)
+def test_what_was_read_before_changes_nothing(document):
+    """Of documents with the same names, and other objects within."""
+    reader = FieldReader(Mapping())
+    before = [
+        {"trace_id": "cd34", "http": {"bytes": 3}},
+        {"trace_id": "cd34", "http": 7},
+        {"trace_id": {"a": {}}, "http": {"b": 1}},
+    ]
+    for one in before:
+        reader.read(one)
+        assert reader.read(document) == FieldReader(Mapping()).read(document)
+        assert reader.read(one) == FieldReader(Mapping()).read(one)
