@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import device
-from detectors.tokens import CLASS, DIGIT, HEX, I64, LETTER, ONE, PRIME, SEED, SPACE, U64, ZERO, raw_hash
+from detectors.tokens import CLASS, DIGIT, I64, LETTER, ONE, PRIME, SEED, U64, ZERO, raw_hash
 
 POLAR_WORDS: Final = """
     start started starting starts stop stopped stopping stops pause paused pausing resume resumed resuming suspend suspended
@@ -81,6 +81,20 @@ def _table() -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
 
 
 _KEYS, _KINDS = _table()
+LOW_FIVE: Final = 31
+EQUALS: Final = ord("=")
+
+
+def _lengths() -> NDArray[np.int64]:
+    """By the low five bits of a first letter, a bit for each length of a known word: most words are ruled out without a hash."""
+    bits = np.zeros(LOW_FIVE + 1, np.int64)
+    for words in (POLAR_WORDS, BOOLEAN_WORDS, NAMING_WORDS, UNIT_WORDS, FUNCTION_WORDS):
+        for word in words.split():
+            bits[ord(word[0]) & LOW_FIVE] |= 1 << len(word)
+    return bits
+
+
+_LENGTHS: Final = _lengths()
 _PLACES: Final = np.uint64(_KEYS.size - 1)
 _CASE: Final = np.uint64(0x20)
 
@@ -102,22 +116,26 @@ def kind_of_token(buffer: NDArray[np.uint8], start: int, end: int) -> I64:
 
     What stands before `=` is a name and counts for nothing. IS_RECORD is said of RECORD_BOOLEANS booleans or more.
     """
-    found, booleans, h, letters, pure = NEITHER, 0, SEED, 0, True
-    for i in range(start, end + 1):
-        kind = CLASS[buffer[i]] if i < end else SPACE
-        if HEX <= kind <= LETTER:
-            letters += 1
-            if letters <= LETTERS_MAX:
+    found, booleans, at = NEITHER, 0, start
+    while at < end:
+        if not DIGIT <= CLASS[buffer[at]] <= LETTER:
+            at += 1
+            continue
+        first, pure = at, True
+        while at < end and DIGIT <= CLASS[buffer[at]] <= LETTER:
+            pure &= CLASS[buffer[at]] != DIGIT
+            at += 1
+        if not pure or at - first > LETTERS_MAX or (at < end and buffer[at] == EQUALS):
+            continue
+        found = NEITHER
+        if (_LENGTHS[buffer[first] & LOW_FIVE] >> (at - first)) & 1:
+            h = SEED
+            for i in range(first, at):
                 h = (h ^ (np.uint64(buffer[i]) | _CASE)) * PRIME
-        elif kind == DIGIT:
-            pure = False
-        else:
-            if 0 < letters <= LETTERS_MAX and pure and (i == end or buffer[i] != 61):
-                found = kind_of_word(h)
-                if found == IS_POLAR:
-                    return IS_POLAR
-                booleans += found == IS_BOOLEAN
-            h, letters, pure = SEED, 0, True
+            found = kind_of_word(h)
+        if found == IS_POLAR:
+            return IS_POLAR
+        booleans += found == IS_BOOLEAN
     if booleans >= RECORD_BOOLEANS:
         return IS_RECORD
     return IS_BOOLEAN if booleans else found
