@@ -21,7 +21,7 @@ import msgspec
 
 from engine.config.tree import Detect
 from engine.detect.drafts import Moment
-from engine.detect.episode import ERROR, SIGHTINGS, WARN, Ask, Episode, Sighting, Words, is_echo
+from engine.detect.episode import ERROR, SIGHTINGS, WARN, Ask, Episode, Sighting, Words, excursion_of, is_echo
 from engine.detect.gates import Gate, Judged, confirmed, flapping, settling
 from engine.detect.memory import Excursion, Memories, Past
 from engine.records import LASTING, ONCE, OVERDUE, Alert, AlertState, AnomalyKind, ModelRef, Series, digest
@@ -132,23 +132,17 @@ class Episodes:
                 self._ask(episode, Ask.UNDO)
                 episode.state, episode.leaving = AlertState.RESOLVED, True
             return Gate.RETURNED
-        if not self.memories.recurs(key, self._excursion(episode)):
+        if not self.memories.recurs(key, excursion_of(episode, self._civil_of)):
             return Gate.PASSED
         if not episode.habit:
             episode.habit = True
             self._ask(episode, Ask.QUARANTINE)
         return Gate.RECURRING
 
-    def _excursion(self, episode: Episode) -> Excursion:
-        """The episode so far, in civil time. A value that stands still is on neither side of what was expected."""
-        flat = episode.kind is AnomalyKind.FLAT
-        return Excursion(
-            self._civil_of(episode.first_ns),
-            self._civil_of(episode.last_ns),
-            0 if flat else episode.side,
-            0.0 if flat else episode.reach,
-            episode.step_seconds,
-        )
+    def began(self, series: Series, first_ns: int, last_ns: int, most: float, step_seconds: float) -> None:
+        """What is counted came for the first time, or again, and is over: an excursion, though no model saw it. `most`: in one step."""
+        seen = Excursion(self._civil_of(first_ns), self._civil_of(last_ns), 1, most, step_seconds)
+        self.memories.learn(series.key, seen, last_ns)
 
     def _still(self, episode: Episode, judged: Judged, moment: Moment) -> Alert | None:
         """One more anomaly of an alert that was told."""
@@ -219,7 +213,12 @@ class Episodes:
                 return self._resolve(episode, "returned", moment)
         elif not count:
             episode.healthy += 1
-            return self._resolve(episode, "recovered", moment) if episode.healthy >= self._config.recover else None
+            if episode.healthy < self._config.recover:
+                return None
+            self.began(series, episode.onset_ts_ns, episode.last_ns, episode.reach, episode.step_seconds)
+            return self._resolve(episode, "recovered", moment)
+        else:
+            episode.reach, episode.last_ns = max(episode.reach, count), ts_ns
         episode.healthy = 0
         if ts_ns - episode.opened_ts_ns >= self._adopt_ns:
             return self._resolve(episode, "adopted", moment)
@@ -307,7 +306,7 @@ class Episodes:
 
     def _passed(self, episode: Episode) -> Ask:
         """An excursion is over: it is remembered. If it was short, what goes by the hour learns that it happens at this one."""
-        self.memories.learn(episode.series.key, self._excursion(episode), episode.last_ns)
+        self.memories.learn(episode.series.key, excursion_of(episode, self._civil_of), episode.last_ns)
         return Ask.REMEMBER if episode.last_ns - episode.first_ns <= SHORT_NS else Ask.DISCARD
 
     def _fire(self, episode: Episode, reason: str, moment: Moment) -> Alert:

@@ -267,6 +267,11 @@ class Bank:
             needed = self._needed[step_seconds] = float(calibration.needed_decades(step_seconds, self._params))
         return needed
 
+    def usual_factor(self, usual: float, step_seconds: float) -> dict[str, float]:
+        """What was taken off a score, as a factor below zero."""
+        decades = usual * self.needed_decades(step_seconds)
+        return {"usual": -decades} if decades >= 0.1 else {}
+
     def learning(self) -> int:
         """How many series in use have no opinion yet: they are too young."""
         time = self._state["clock"][self._shadows : self._shadows + self._slots_used]

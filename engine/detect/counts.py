@@ -33,10 +33,13 @@ QUIET_BUCKETS_MAX: Final = 60
 LINES_MIN: Final = 20
 BUCKETS_MIN: Final = 3
 """What is rarer gets no model of its rate."""
+REST_BUCKETS: Final = 60
+JOB_BUCKETS_MAX: Final = 180
+"""What comes for longer and then rests is no burst."""
 OPEN_MAX: Final = 1440
 """Buckets open at a time; what is beyond is counted as late."""
 SHARE_LINES_MIN: Final = 20
-"""Of fewer lines in a bucket the share of severe ones says nothing."""
+"""Of fewer lines the share of severe ones says nothing: those of several buckets are taken together."""
 TOTAL, ERRORS, SEVERE, ODD, TEMPLATE = range(5)
 _SECOND_NS: Final = 1_000_000_000
 
@@ -61,6 +64,9 @@ class Item(msgspec.Struct, omit_defaults=True):
     buckets: int = 0
     sighted: bool = False  # the open episode of its series is a first sighting, or one of its absence
     pulse: Pulse | None = None  # of streams and templates
+    born: int = 0  # its first bucket, until its lines have rested once
+    most: int = 0  # in one bucket until then
+    held: tuple[int, int] = (0, 0)  # of shares: severe lines and all lines since the last sample
 
 
 class Tally(msgspec.Struct):
@@ -163,6 +169,9 @@ class Counts:
             if item is not None:
                 item.total += counts[code]
                 item.buckets += 1
+                if item.buckets == 1:
+                    item.born = bucket
+                item.most = max(item.most, counts[code])
                 item.last_bucket = bucket
                 if self._pulses and _has_pulse(code) and counts[code]:
                     item.pulse = item.pulse or Pulse()
@@ -192,6 +201,8 @@ class Counts:
         items = self.tally.items
         for code in codes:
             item = items[code]
+            if bucket - item.last_bucket == REST_BUCKETS and item.born:
+                self._rested(item, watch)
             lateness = item.pulse.lateness(bucket, self.bucket_ns) if item.pulse is not None else 0.0
             if item.pulse is None or not lateness:
                 continue
@@ -208,24 +219,49 @@ class Counts:
                 watch.sighted(item.series, seen, row, step)
                 item.sighted = watch.episodes.is_sighting(item.series.key)
 
+    def _rested(self, item: Item, watch: Watch) -> None:
+        """The lines of a template stay away for the first time: if they had not come for long, they may be those of a job."""
+        if item.slot >= 0 and item.last_bucket - item.born <= JOB_BUCKETS_MAX:
+            first_ns, last_ns = ((bucket + 1) * self.bucket_ns - self.bucket_ns // 2 for bucket in (item.born, item.last_bucket))
+            watch.episodes.began(item.series, first_ns, last_ns, float(item.most), self.bucket_ns / _SECOND_NS)
+        item.born = 0
+
     def _score(self, codes: list[int], counts: dict[int, int], ts_ns: int, watch: Watch, row: int, step: Step) -> None:
-        shares = [code for code in codes if what_of(code) == SEVERE and counts.get(code - SEVERE, 0) >= SHARE_LINES_MIN]
-        for some in ([code for code in codes if what_of(code) != SEVERE], shares):
-            self._score_some(some, counts, ts_ns, watch, row, step)
+        """Templates first: what one of them tells is not told again of its stream."""
+        shares = [code for code in codes if what_of(code) == SEVERE and self._held(code, counts) >= SHARE_LINES_MIN]
+        kinds = [code for code in codes if what_of(code) >= TEMPLATE]
+        whole = [code for code in codes if what_of(code) < TEMPLATE and what_of(code) != SEVERE]
+        for some in (kinds, whole, shares):
+            if some:
+                self._score_some(some, counts, ts_ns, watch, row, step)
 
     def _score_some(self, codes: list[int], counts: dict[int, int], ts_ns: int, watch: Watch, row: int, step: Step) -> None:
-        """All of them counts, or all shares."""
-        n = len(codes)
-        if not n:
-            return
-        items = self.tally.items
+        """Templates, or what is counted of whole streams, or shares."""
+        n, items, what = len(codes), self.tally.items, what_of(codes[0])
         slots = np.array([items[code].slot for code in codes], np.int64)
-        value = np.array([_value(code, counts) for code in codes], np.float64)
+        if what == SEVERE:
+            severe, weight = np.array([items[code].held for code in codes], np.float64).T
+            value = severe / weight
+        else:
+            value, weight = np.array([counts.get(code, 0) for code in codes], np.float64), np.ones(n)
         pace = np.full(n, self.bucket_ns / _SECOND_NS)
         step.stats.count(Metric.SAMPLES, n, items[codes[0]].series.signal)
         rows, times, never = np.full(n, row, np.int32), np.full(n, ts_ns, np.int64), np.full(n, np.inf)
-        are_counts = what_of(codes[0]) != SEVERE
-        watch.score(Points(rows, slots, times, value, pace, np.zeros(n), never, are_counts), step)
+        points = Points(rows, slots, times, value, pace, np.zeros(n), never, what != SEVERE, weight)
+        watch.score(points._replace(covered=self._covered(codes, watch)) if what < SEVERE else points, step)
+
+    def _held(self, code: int, counts: dict[int, int]) -> int:
+        """Lines of a stream since its last share was told, these among them: where they are few, a share is that of several buckets."""
+        item = self.tally.items[code]
+        severe, lines = item.held if item.held[1] < SHARE_LINES_MIN else (0, 0)
+        item.held = severe + counts.get(code, 0), lines + counts.get(code - SEVERE, 0)
+        return item.held[1]
+
+    def _covered(self, codes: list[int], watch: Watch) -> NDArray[np.bool_]:
+        """Which are of streams of which a template has an open episode. Odd sessions are no sum of lines."""
+        open_codes = (self._by_key.get(key, 0) for key in watch.episodes.by_key if watch.episodes.is_open(key))
+        streams = {code >> 32 for code in open_codes if what_of(code) >= TEMPLATE}
+        return np.array([code >> 32 in streams and what_of(code) != ODD for code in codes], np.bool_)
 
     def _sighted(self, codes: list[int], counts: dict[int, int], ts_ns: int, watch: Watch, row: int, step: Step) -> None:
         for code in codes:
@@ -260,11 +296,6 @@ def _deserves(code: int, item: Item) -> bool:
 
 def _has_pulse(code: int) -> bool:
     return what_of(code) == TOTAL or what_of(code) >= TEMPLATE
-
-
-def _value(code: int, counts: dict[int, int]) -> float:
-    count = counts.get(code, 0)
-    return count / counts[code - SEVERE] if what_of(code) == SEVERE else count
 
 
 def counted_series(stream: Series, name: str, template: str = "", kind: ValueKind = ValueKind.COUNT) -> Series:

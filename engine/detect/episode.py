@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from math import isnan
 from typing import Final, NamedTuple
@@ -9,10 +10,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from engine.detect.gates import Judged
-from engine.records import AlertState, AnomalyKind, Outlook, Series
+from engine.detect.memory import Excursion
+from engine.records import AlertState, AnomalyKind, Outlook, Series, ValueKind
 
 WARN: Final = 13
 ERROR: Final = 17
+ALONE: Final = 50.0
+"""So many times what is usually counted, an excursion is all that there is of a series."""
 
 
 class Ask(StrEnum):
@@ -139,3 +143,16 @@ def reach_of(judged: Judged) -> float:
     """The distance from what was expected, in the series' unit; 0 when nothing was."""
     distance = abs(judged.value - judged.expected)
     return 0.0 if isnan(distance) else distance
+
+
+def excursion_of(episode: Episode, civil_of: Callable[[int], int]) -> Excursion:
+    """The episode so far, in civil time. A value that stands still is on neither side of what was expected."""
+    flat = episode.kind is AnomalyKind.FLAT
+    return Excursion(
+        civil_of(episode.first_ns),
+        civil_of(episode.last_ns),
+        0 if flat else episode.side,
+        0.0 if flat else episode.reach,
+        episode.step_seconds,
+        episode.series.kind is ValueKind.COUNT and (episode.expected or 0.0) * ALONE < episode.reach,
+    )

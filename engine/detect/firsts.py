@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.detect.gates import Gate
-from engine.detect.novelty import ERROR, FRESH_SECONDS, Births, Fresh, Stream, fresh_score
+from engine.detect.novelty import ERROR, FRESH_SECONDS, Fresh, News, Stream, fresh_score, rank_of
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import AnomalyKind, Series
@@ -42,7 +42,7 @@ class Saved(msgspec.Struct):
     streams: list[Stream] = []
     fresh: dict[int, Fresh] = {}
     since_ns: int | None = None  # event time from which something can be new: the end of the shard's warm-up
-    returns: list[Births] = []  # of each stream: what came back
+    returns: list[News] = []  # of each stream: what came back
 
 
 class Firsts:
@@ -60,8 +60,8 @@ class Firsts:
         saved = self.saved
         if saved.since_ns is None:
             saved.since_ns = ts_ns + self._warm_up_ns
-        saved.streams.append(Stream(series, ts_ns + self._warm_up_ns, Births(saved.since_ns)))
-        saved.returns.append(Births(saved.since_ns))
+        saved.streams.append(Stream(series, ts_ns + self._warm_up_ns, News(saved.since_ns)))
+        saved.returns.append(News(saved.since_ns))
         return len(saved.streams) - 1
 
     # ------------------------------------------------------------------------------------------ lines
@@ -118,14 +118,9 @@ class Firsts:
         self._note(index, int(stream[i]), int(ts_ns[i]), int(np.count_nonzero(stream[:i] == stream[i])), quiet_ns / _SECOND_NS)
 
     def _note(self, index: int, number: int, ts_ns: int, lines_before: int, quiet: float) -> None:
-        stream = self.saved.streams[number]
-        births = self.saved.returns[number] if quiet else stream.births
-        interval = births.interval_seconds(ts_ns)
         if len(self.saved.fresh) < FRESH_MAX:
-            interval = min(interval, quiet) if quiet else interval
-            self.saved.fresh[index] = Fresh(number, ts_ns, interval, stream.lines + lines_before, quiet_seconds=quiet)
-        if ts_ns >= stream.warm_ns:
-            births.born(ts_ns)
+            lines = self.saved.streams[number].lines + lines_before
+            self.saved.fresh[index] = Fresh(number, ts_ns, 0.0, lines, quiet_seconds=quiet)
 
     def watch(self, template: NDArray[np.int32], severity: NDArray[np.int8]) -> None:
         """Count the lines of young templates."""
@@ -142,6 +137,7 @@ class Firsts:
         saved = self.saved
         for index in sorted(saved.fresh):
             fresh = saved.fresh[index]
+            self._confirm(fresh)
             score = fresh_score(fresh, saved.streams[fresh.stream].lines)
             old = watermark_ns - fresh.born_ns > int(FRESH_SECONDS * _SECOND_NS)
             if (old or score >= 1.0) and not self._is_warm(fresh):
@@ -153,10 +149,23 @@ class Firsts:
             if old or score >= 1.0:
                 del saved.fresh[index]
 
+    def _confirm(self, fresh: Fresh) -> None:
+        """Hold a young template against the news of its stream as soon as it is more than a line that comes once, and count it among them."""
+        rank = rank_of(fresh.severity)
+        if not fresh.is_confirmed or rank <= fresh.rank:
+            return
+        stream = self.saved.streams[fresh.stream]
+        news = self.saved.returns[fresh.stream] if fresh.quiet_seconds else stream.news
+        interval = news.interval_seconds(rank, fresh.born_ns)
+        fresh.interval_seconds = min(interval, fresh.quiet_seconds) if fresh.quiet_seconds else interval
+        fresh.rank = rank
+        if fresh.born_ns >= stream.warm_ns:
+            news.born(rank, fresh.born_ns)
+
     def _is_warm(self, fresh: Fresh) -> bool:
         """A new stream brings many new templates: only its errors are told from the beginning."""
         stream = self.saved.streams[fresh.stream]
-        return fresh.born_ns >= (stream.births.since_ns if fresh.severity >= ERROR else stream.warm_ns)
+        return fresh.born_ns >= (stream.news.since_ns if fresh.severity >= ERROR else stream.warm_ns)
 
     def merged(self, index: int, into: int) -> None:
         """A template turned out to be another one."""

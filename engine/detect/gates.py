@@ -54,6 +54,7 @@ class Judged(NamedTuple):
     size_of: float  # the usual size of the series' values
     step_seconds: float
     resumed_seconds: float = inf  # since the series was heard again after a pause, or its counter began anew
+    pool: float = 1.0  # samples, or lines of a share, that value and expected are the means of
 
 
 class Counts(StrEnum):
@@ -79,6 +80,7 @@ class Policy:
     ignore: bool = False
     counts: Counts = Counts.NONE
     expected_min: float = 1.0  # of counts
+    is_least_each: bool = False  # the least deviation is one of each bucket, not of several together
 
 
 _LATEST_MAX: Final = 1_000
@@ -144,14 +146,16 @@ class Policies:
         if rule is None:
             direction = "up" if series.name in _UP_ONLY else "both"
             return Policy(direction, suggested, self._relative_min, counts=counts, expected_min=expected_min)
+        is_given = "deviation_min" in rule.model_fields_set
         return Policy(
             rule.direction,
-            rule.deviation_min if "deviation_min" in rule.model_fields_set else suggested,
+            rule.deviation_min if is_given else suggested,
             self._relative_min if rule.relative_min is None else rule.relative_min,
             rule.floor,
             rule.ignore,
             counts,
             expected_min,
+            is_given,
         )
 
 
@@ -188,11 +192,14 @@ def _immaterial(policy: Policy, judged: Judged, distance: float) -> bool:
     if judged.kind is AnomalyKind.VARIANCE and judged.upper > judged.lower:
         distance = max(distance, 0.5 * (judged.upper - judged.lower))
     reference = max(abs(judged.expected), judged.size_of)
-    if distance < policy.deviation_min or distance < policy.relative_min * _SHARES.get(judged.kind, 1.0) * reference:
+    buckets = judged.pool if policy.counts is Counts.BUCKETS else 1.0
+    if distance * (1.0 if policy.is_least_each else buckets) < policy.deviation_min:
+        return True
+    if distance < policy.relative_min * _SHARES.get(judged.kind, 1.0) * reference:
         return True
     if policy.counts in (Counts.NONE, Counts.SHARES):
         return False
-    scale = 1.0 if policy.counts is Counts.BUCKETS else max(judged.step_seconds, 1.0)
+    scale = buckets if policy.counts is Counts.BUCKETS else max(judged.step_seconds, 1.0)
     return (distance * scale) ** 2 < _COUNT_SPREADS * _COUNT_SPREADS * max(judged.expected * scale, policy.expected_min)
 
 

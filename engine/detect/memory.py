@@ -1,7 +1,7 @@
 """What the past episodes of a series say about the next one: its habits, the level before the last that was adopted, its last end.
 
 A *habit* is an excursion that comes at the same time of the day: a backup at six, a batch at midnight. It is known by three days in
-the last seven, or by three weeks in a row; then the same excursion (as far, as long, in the same direction) is no news, and
+the last seven, or by three weeks in a row, and lines that are never written but then by two days, that of their birth among them; then the same excursion (as far, as long, in the same direction) is no news, and
 told to nobody. The times are civil: a job at six stays a job at six when the clocks change.
 
 Bounded: so many series, so many habits each; what was touched longest ago is let go of first.
@@ -23,6 +23,7 @@ DAYS_MASK: Final = (1 << DAYS_MAX) - 1
 DAILY_DAYS: Final = 0b1111_1110
 """Yesterday and the six days before."""
 DAILY_TIMES: Final = 3
+ALONE_TIMES: Final = 2
 WEEKLY_DAYS: Final = 1 << 7 | 1 << 14 | 1 << 21
 EARLY_SECONDS: Final = 1200.0
 """How much earlier or later than usual a habit may come."""
@@ -48,6 +49,7 @@ class Excursion(msgspec.Struct, frozen=True):
     direction: int
     reach: float  # how far from what was expected, in the series' unit
     step_seconds: float
+    is_alone: bool = False  # nothing is counted outside of it
 
 
 class Habit(msgspec.Struct):
@@ -65,10 +67,10 @@ class Habit(msgspec.Struct):
         days, rest_ns = divmod(at_ns - self.begin_ns + early_ns, _DAY_NS)
         return days if rest_ns <= 2 * early_ns + round(self.seconds * _SECOND_NS) and days >= 0 else -1
 
-    def is_one(self, days: int) -> bool:
+    def is_one(self, days: int, times: int = DAILY_TIMES) -> bool:
         """Whether it came often enough to be expected, `days` days after its latest beginning."""
         before = self.days << min(days, DAYS_MAX)
-        return (before & DAILY_DAYS).bit_count() >= DAILY_TIMES or (before & WEEKLY_DAYS) == WEEKLY_DAYS
+        return (before & DAILY_DAYS).bit_count() >= times or (before & WEEKLY_DAYS) == WEEKLY_DAYS
 
     def covers(self, now: Excursion, days: int) -> bool:
         """Whether an excursion that goes on is as far and as long as it usually is."""
@@ -135,9 +137,10 @@ class Memories:
     def recurs(self, key: bytes, now: Excursion) -> bool:
         """Whether an excursion that goes on (its end is now) is one of the habits of its series, and no more than usual."""
         past = self._pasts.get(key)
+        times = ALONE_TIMES if now.is_alone else DAILY_TIMES
         for habit in past.habits if past is not None else ():
             days = habit.days_since(now.begin_ns, _early(now))
-            if habit.direction == now.direction and days >= 0 and habit.is_one(days) and habit.covers(now, days):
+            if habit.direction == now.direction and days >= 0 and habit.is_one(days, times) and habit.covers(now, days):
                 return True
         return False
 

@@ -18,6 +18,7 @@ ERROR: Final = 17
 FATAL: Final = 21
 FRESH_SECONDS: Final = 600.0
 """For so long after its birth a template may still turn out to matter."""
+CLASSES: Final = 3
 LINES_MIN: Final = 3
 FREQUENT_LINES: Final = 20
 FREQUENT_SHARE: Final = 0.2
@@ -44,12 +45,36 @@ class Births(msgspec.Struct):
             self.last_ns = max(self.last_ns, now_ns)
 
 
+class News(msgspec.Struct):
+    """What was new in one stream and proved to be more than a line that comes once, by how severe it is: what comes with each deploy makes no error ordinary."""
+
+    since_ns: int
+    births: list[Births] = []  # of information, warnings, errors
+
+    def __post_init__(self) -> None:
+        self.births = self.births or [Births(self.since_ns) for _ in range(CLASSES)]
+
+    def interval_seconds(self, rank: int, now_ns: int) -> float:
+        """The usual time between news as severe as this, or worse."""
+        worse = self.births[rank:]
+        last_ns = max(one.last_ns for one in worse)
+        return Births(self.since_ns, sum(one.births for one in worse), last_ns).interval_seconds(now_ns)
+
+    def born(self, rank: int, now_ns: int) -> None:
+        self.births[rank].born(now_ns)
+
+
+def rank_of(severity: int) -> int:
+    """0 information, 1 a warning, 2 an error."""
+    return (severity >= WARN) + (severity >= ERROR)
+
+
 class Stream(msgspec.Struct):
     """One log stream."""
 
     series: Series
     warm_ns: int  # event time at which its warm-up ends
-    births: Births
+    news: News
     lines: int = 0
 
 
@@ -58,11 +83,17 @@ class Fresh(msgspec.Struct):
 
     stream: int
     born_ns: int
-    interval_seconds: float
+    interval_seconds: float  # known once it is confirmed
     stream_lines: int  # of its stream, at its birth
     lines: int = 0
     severity: int = 0
     quiet_seconds: float = 0.0  # for how long it had not been seen; 0: it never was
+    rank: int = -1  # as which it was counted among the news; -1: not yet
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it is more than a line that comes once."""
+        return self.lines >= LINES_MIN or self.severity >= FATAL
 
 
 def line_score(severity: int, interval_seconds: float) -> float:
@@ -81,7 +112,7 @@ def line_score(severity: int, interval_seconds: float) -> float:
 
 def fresh_score(fresh: Fresh, stream_lines: int) -> float:
     """The score of a young template by its severest line and its numbers; `stream_lines` counts its stream now. 0: not often enough."""
-    if fresh.lines < LINES_MIN and fresh.severity < FATAL:
+    if not fresh.is_confirmed:
         return 0.0
     score = line_score(fresh.severity, fresh.interval_seconds)
     share = fresh.lines / max(stream_lines - fresh.stream_lines, 1)

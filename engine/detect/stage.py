@@ -261,6 +261,7 @@ class DetectMachine:
         columns: dict[str, Any] = {}
         for prefix, part in (
             ("bank", watch.bank.snapshot()),
+            ("pools", watch.pools.snapshot()),
             ("table", watch.table.snapshot()),
             ("groups", watch.groups.snapshot()),
             ("peers", watch.peers.snapshot()),
@@ -299,6 +300,7 @@ class DetectMachine:
         intake = self._new_intake()
         try:
             watch.bank.restore(_part(columns, "bank"))
+            watch.pools.restore(_part(columns, "pools"))
             watch.table.restore(_part(columns, "table"))
             watch.episodes.restore(columns["episodes"].tobytes())
             watch.groups.restore(_part(columns, "groups"))

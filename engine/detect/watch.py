@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,8 @@ from engine.detect.episode import Sighting
 from engine.detect.forecasts import Forecasts
 from engine.detect.gates import Gate, Judged, Policies, weigh
 from engine.detect.groups import Groups, fleets
-from engine.detect.kinds import word_for
 from engine.detect.peers import Peers
+from engine.detect.pools import Pools, together
 from engine.detect.priors import Priors
 from engine.detect.river_parts import RiverParts
 from engine.detect.series import ASIDE, IGNORED, ROWS, SeriesTable
@@ -52,6 +52,8 @@ class Points(NamedTuple):
     size_of: Floats
     resumed: Floats  # seconds since it was heard again after a pause
     counts: bool = False  # all of them are counts in our own buckets
+    weight: Floats | None = None  # of what is pooled, all of one bucket: 1 of counts, lines of shares
+    covered: NDArray[np.bool_] | None = None  # whose pool is told by a part of it already
 
     def only(self, mask: NDArray[np.bool_]) -> Points:
         """Those where the mask is true."""
@@ -82,6 +84,7 @@ class Watch:
         self._marked = np.zeros(1, np.bool_)
         self._choose = bound(choice.choose, rows["live"], one, number, self._marked, one)
         self.bank = Bank(config, timezone)
+        self.pools = Pools(config.count_bucket)
         self.table = SeriesTable(config.series_max, Policies(config), Doorkeeper(config.series_max, config.series_per_name_max))
         self.episodes = Episodes(config, self.bank.kernel_id, config_id, self.bank.epoch, self.bank.civil_ns)
         self.dependencies = Dependencies(domain)
@@ -203,13 +206,18 @@ class Watch:
         scored = self.bank.score(points.slot, points.ts_ns, points.value)
         if points.counts:
             falls.stretch_falls(points.value, scored.expected, scored.scale, scored.score)
+        pooled = None
+        if points.weight is not None:
+            needed, learns = self.bank.needed_decades(points.step.item(0)), ~self.table.live[points.slot]
+            samples = points.value, scored.expected, points.weight
+            pooled = self.pools.take(points.slot, points.ts_ns.item(0), samples, needed, (learns, scored.score))
         self.entities.observe(points.slot, points.ts_ns, points.value, scored)
         self.river.add_to(scored.score, points.slot)
         self.peers.observe(points.slot, points.ts_ns, points.value)
         shown = self._shown(points.slot, scored.score)
         if shown is not None:
             for i, band in zip(shown.tolist(), scored.band(shown).tolist(), strict=True):
-                self._judge(points, scored, i, band, step)
+                self._judge(points, scored, i, (band, pooled), step)
 
     def _shown(self, slot: Ints, score: Floats) -> Ints | None:
         """Which samples the episodes see: all of a series with an open episode, or with an anomaly among these; None for none."""
@@ -219,14 +227,16 @@ class Watch:
         count = self._choose(live, slot, score, self._marked, chosen)
         return chosen[:count] if count else None
 
-    def _judge(self, points: Points, scored: Scored, i: int, band: list[float], step: Step) -> None:
+    def _judge(self, points: Points, scored: Scored, i: int, beside: tuple[list[float], Any], step: Step) -> None:
         slot = int(points.slot[i])
         series = self.table.at(slot)
         if self.episodes.is_sighting(series.key):
             return
-        judged = self._judged(series, points, scored, i, band)
+        judged = self._judged(series, points, scored, i, beside)
         surprising = judged.score >= 1.0
         gate = weigh(self.table.policy(slot), judged) if surprising else Gate.PASSED
+        if gate is Gate.PASSED and points.covered is not None and points.covered[i] and judged.pool > 1.0:
+            gate = Gate.SUPERSEDED
         gate, alert = self.episodes.observe(series, slot, judged, gate, step.moment(int(points.row[i])))
         if surprising:
             step.stats.count(Metric.ANOMALIES, 1, series.signal, judged.kind)
@@ -235,33 +245,30 @@ class Watch:
         self.table.rows["live"][slot] = self.episodes.is_open(series.key)
         self.tell(alert, step, int(points.row[i]))
 
-    def _judged(self, series: Series, points: Points, scored: Scored, i: int, band: list[float]) -> Judged:
+    def _judged(self, series: Series, points: Points, scored: Scored, i: int, beside: tuple[list[float], Any]) -> Judged:
+        (lower, upper), pooled = beside
         kind = Bank.KINDS[scored.kind[i]]
         slot, step, value = points.slot.item(i), points.step.item(i), points.value.item(i)
         factors = dict(zip(self.bank.detectors, scored.factors[i].tolist(), strict=True))
-        return Judged(
+        judged = Judged(
             ts_ns=points.ts_ns.item(i),
             value=value,
             score=scored.score.item(i),
             expected=scored.expected.item(i),
-            lower=band[0],
-            upper=band[1],
+            lower=lower,
+            upper=upper,
             deviation=scored.deviation.item(i),
-            kind=word_for(series, kind, value),
+            kind=kind,
             onset_ts_ns=scored.onset_ts_ns.item(i),
             factors={name: decades for name, decades in factors.items() if decades > 0.0}
-            | self._usual(scored.usual.item(i), step)
+            | self.bank.usual_factor(scored.usual.item(i), step)
             | self.peers.factors(slot)
             | self.river.factors(slot),
             size_of=points.size_of.item(i),
             step_seconds=step,
             resumed_seconds=points.resumed.item(i),
         )
-
-    def _usual(self, usual: float, step_seconds: float) -> dict[str, float]:
-        """What was taken off the score, as a factor below zero."""
-        decades = usual * self.bank.needed_decades(step_seconds)
-        return {"usual": -decades} if decades >= 0.1 else {}
+        return together(series, judged, None if pooled is None else pooled[i], self.pools.bucket_ns)
 
     def sighted(self, series: Series, seen: Sighting, row: int, step: Step) -> None:
         """Tell a first sighting."""
@@ -279,6 +286,7 @@ class Watch:
         """Do what episodes asked of the models, and let go of those that are over."""
         for _, slot, ask in self.episodes.take_asks():
             self.bank.obey(slot, ask)
+            self.pools.obey(slot, ask)
         for episode in self.episodes.sweep(now_ns):
             if episode.slot >= 0:
                 self.table.rows["live"][episode.slot] = False
@@ -377,6 +385,7 @@ class Watch:
     def release(self, slot: int) -> None:
         """Forget a series. Nothing may be asked of its model any more: only directly after `settle`."""
         self.bank.release(slot)
+        self.pools.release(slot)
         self.peers.leave(slot)
         self.entities.leave(slot)
         self.priors.leave(slot)

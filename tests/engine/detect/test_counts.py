@@ -6,7 +6,7 @@ from detect_world import SHARD, alerts, machine, play, record
 from engine.config.tree import Detect
 from engine.detect.counts import QUIET_BUCKETS_MAX, TEMPLATE, Counts, code_of, what_of
 from engine.detect.drafts import Drafts, Moment, Phase
-from engine.detect.novelty import Births, Fresh, fresh_score, line_score
+from engine.detect.novelty import Births, Fresh, News, fresh_score, line_score
 from engine.detect.watch import Step, Watch
 from engine.metrics import Metric
 from engine.ports import StepStats
@@ -133,6 +133,17 @@ def test_births_before_the_warm_up_has_ended_do_not_count():
     births = Births(1000)
     births.born(10)
     assert births.births == 0
+
+
+def test_news_of_information_makes_no_error_ordinary():
+    day = 86_400_000_000_000
+    news = News(0)
+    for k in range(50):
+        news.born(0, k * day // 50)
+    assert news.interval_seconds(2, day) == 86_400.0
+    assert news.interval_seconds(0, day) < 3600.0
+    news.born(2, day // 2)
+    assert news.interval_seconds(0, day) < news.interval_seconds(1, day) == news.interval_seconds(2, day) < 86_400.0
 
 
 def test_the_severe_is_more_telling():

@@ -118,3 +118,10 @@ def test_what_is_saved_is_what_goes_on():
     assert restored.recurs(KEY, at(3, 6))
     restored.forget(KEY)
     assert not restored.recurs(KEY, at(3, 6))
+
+
+def test_what_is_never_counted_but_then_is_known_by_two_days():
+    now = at(2, 6)
+    alone = Excursion(now.begin_ns, now.end_ns, now.direction, now.reach, now.step_seconds, is_alone=True)
+    assert after(at(0, 6), at(1, 6)).recurs(KEY, alone)
+    assert not after(at(1, 6)).recurs(KEY, alone)
