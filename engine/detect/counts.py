@@ -243,12 +243,18 @@ class Counts:
             severe, weight = np.array([items[code].held for code in codes], np.float64).T
             value = severe / weight
         else:
-            value, weight = np.array([counts.get(code, 0) for code in codes], np.float64), np.ones(n)
+            value = np.array([counts.get(code, 0) for code in codes], np.float64)
+            weight = np.array([not self._is_silent(code, counts) for code in codes], np.float64)
         pace = np.full(n, self.bucket_ns / _SECOND_NS)
         step.stats.count(Metric.SAMPLES, n, items[codes[0]].series.signal)
         rows, times, never = np.full(n, row, np.int32), np.full(n, ts_ns, np.int64), np.full(n, np.inf)
         points = Points(rows, slots, times, value, pace, np.zeros(n), never, what != SEVERE, weight)
         watch.score(points._replace(covered=self._covered(codes, watch)) if what < SEVERE else points, step)
+
+    def _is_silent(self, code: int, counts: dict[int, int]) -> bool:
+        """Whether a template is one of a stream of which nothing came: that is told of the stream, and says nothing of its parts."""
+        whole = code - what_of(code)
+        return what_of(code) >= TEMPLATE and whole in self.tally.items and not counts.get(whole, 0)
 
     def _held(self, code: int, counts: dict[int, int]) -> int:
         """Lines of a stream since its last share was told, these among them: where they are few, a share is that of several buckets."""

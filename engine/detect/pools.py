@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors import pooled
 from detectors.kernel import as_state
 from engine.detect.episode import Ask
-from engine.detect.gates import Judged
+from engine.detect.gates import Gate, Judged
 from engine.detect.kinds import word_for
 from engine.detect.lineage import lineage_hash
 from engine.errors import StateError
@@ -19,6 +19,8 @@ from engine.ports import Columns
 from engine.records import AnomalyKind, Series, digest
 
 NOWHERE: Final = -1
+FALLS_AFTER_NS: Final = 86_400_000_000_000
+"""So long something must have been judged before its fall is told by a pool: what is new for an hour and over is no loss, and its nights are not known."""
 _ROWS_FIRST: Final = 64
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -69,6 +71,13 @@ class Pools:
             self._rows = as_state(grown)
             self._free = list(range(rows, len(grown)))
         return heappop(self._free)
+
+    def gate(self, slot: int, judged: Judged, *, is_covered: bool) -> Gate:
+        """What stands against a pool becoming an alert: a part tells it already, or what falls has not been coming for a day."""
+        if is_covered:
+            return Gate.SUPERSEDED
+        is_young = float(self._rows["judged"][self._place[slot]]) * self.bucket_ns < FALLS_AFTER_NS
+        return Gate.WARMING_UP if is_young and judged.deviation < 0.0 else Gate.PASSED
 
     def obey(self, slot: int, ask: Ask) -> None:
         """After anything but a quarantine what is in the pool of a series says nothing any more: its level is another one now. How it scatters stays."""

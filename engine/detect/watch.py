@@ -235,8 +235,9 @@ class Watch:
         judged = self._judged(series, points, scored, i, beside)
         surprising = judged.score >= 1.0
         gate = weigh(self.table.policy(slot), judged) if surprising else Gate.PASSED
-        if gate is Gate.PASSED and points.covered is not None and points.covered[i] and judged.pool > 1.0:
-            gate = Gate.SUPERSEDED
+        if gate is Gate.PASSED and judged.pool > 1.0:
+            is_covered = points.covered is not None and bool(points.covered[i]) and not self.episodes.is_told(series.key)
+            gate = self.pools.gate(slot, judged, is_covered=is_covered)
         gate, alert = self.episodes.observe(series, slot, judged, gate, step.moment(int(points.row[i])))
         if surprising:
             step.stats.count(Metric.ANOMALIES, 1, series.signal, judged.kind)
