@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from detectors import calibration, clock, usual
 from detectors.contract import Detector
 from detectors.kernel import as_state
+from detectors.restless import HOURS, Habits
 
 
 def row_type(chosen: Sequence[Detector]) -> np.dtype[Any]:
@@ -23,12 +24,11 @@ def row_type(chosen: Sequence[Detector]) -> np.dtype[Any]:
     return np.dtype(fields, align=True)
 
 
-def usuals_of(rows: NDArray[np.void]) -> NDArray[np.uint32]:
-    """(rows, WORDS): what is usually surprising, a part of the season's state; of no rows in a tier that has no season."""
+def habits_of(rows: NDArray[np.void]) -> Habits:
+    """Views of what is usual by the time of day, parts of the season's state; of no rows in a tier that has no season."""
     if "season" not in (rows.dtype.names or ()):
-        return np.zeros((0, usual.WORDS), np.uint32)
-    usuals: NDArray[np.uint32] = rows["season"]["usual"]
-    return usuals
+        return Habits(np.zeros((0, usual.WORDS), np.uint32), np.zeros((0, HOURS), np.int16), np.zeros(0))
+    return Habits(*(rows["season"][field].view(np.ndarray) for field in ("usual", "hours", "unrest")))
 
 
 def table(chosen: Sequence[Detector], words: Sequence[str]) -> NDArray[np.void]:

@@ -2,12 +2,13 @@
 
 Each detector's decades are clipped softly at six and summed with its weight: one detector alone cannot shout, several that agree
 can, and because the sum still grows beyond the clip there are never ties. What is usual of it at this minute of the day is taken
-away (`usual`). What the last few samples said is added in squares: faults last, noise does not. Detectors look at the same samples, so their decades do not add up to a probability: what
-the sum exceeds once in a hundred samples is learned, which takes their dependence as it is. That alone is learned, and slowly:
-a tail for each detector, or one of the sum that follows its series, is taught by the faults, and ranks their second half below the first.
+away (`usual`). What the last few samples said is added in squares: faults last, noise does not. What is owed to a restless hour is taken
+away too (`restless`). Detectors look at the same samples, so their decades do not add up to a probability: what the sum exceeds once
+in a hundred samples is learned, which takes their dependence as it is. That alone is learned, and slowly: a tail for each detector, or
+one of the sum that follows its series, is taught by the faults, and ranks their second half below the first.
 
 A budget of one false alert in `budget_seconds` asks for so many decades of one sample, and a dense series for more than a sparse one
-(`needed_decades`). The score is the sum's decades divided by these (docs/decisions/0005 says what one quantile for all costs).
+(`budget`). The score is the sum's decades divided by these (docs/decisions/0005 says what one quantile for all costs).
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
-from detectors import tails, usual
+from detectors import budget, restless, tails, usual
 from detectors.contract import Row
 from detectors.kernel import inlined as device
 from detectors.kernel import kernel
-from detectors.portable import log10, tail_distance
+from detectors.portable import tail_distance
 
 STATE: Final = np.dtype(
     [
@@ -48,7 +49,7 @@ TABLE: Final = np.dtype(
 RESULT: Final = np.dtype(
     [
         ("score", np.float64),  # 1.0 = boundary; NaN = no opinion
-        ("usual", np.float64),  # how much higher it would be, were it not for what is usual at this minute of the day
+        ("usual", np.float64),  # how much higher it would be, were it not for what is usual at this minute and hour of the day
         ("expected", np.float64),
         ("scale", np.float64),  # a usual deviation from it; NaN with it
         ("edge", np.float64),  # nominal decades of a deviation with which the score would reach 1.0: see `bands`
@@ -73,21 +74,12 @@ RESUMES: Final = 50
 """… unless it goes on for so many: then it is how the series is."""
 NOTED: Final = 0.25
 """The share of the threshold from which a surprise is one to be usual: less is noise, and to subtract noise is to add some."""
-MONTH_SECONDS: Final = 2_592_000.0
-NEEDED_BASE: Final = 0.4
-"""Decades of one sample that make an alert a month, were the samples a month apart; measured on quiet series, as the next two."""
-NEEDED_SHARE: Final = 0.75
-"""What ten times as many samples add to them. It is less than a decade: neighbours in time repeat each other, and an alert takes several anomalies."""
-BUDGET_SHARE: Final = 0.96
-"""What a budget of a tenth as many alerts adds."""
 HEATING: Final = 0.4
 """How much one sample moves the average of the last few."""
 HEAT_SHARE: Final = 1.8
 """That average's weight beside the sample's own sum."""
 HEAT_STEPS: Final = 10.0
 """A pause of so many steps makes it begin anew."""
-NEEDED_MIN: Final = 2.0
-"""Decades that a score of 1.0 takes at least, however slow the series."""
 SURPRISING: Final = 2.0
 """Decades from which a sample belongs to an excursion."""
 CALM_SAMPLES: Final = 5
@@ -107,13 +99,6 @@ class Params(NamedTuple):
     warm_up_seconds: float = 3600.0
     samples_min: float = 30.0
     tail_seconds: Annotated[float, Gt(0)] = 2_592_000.0
-
-
-@device
-def needed_decades(step: float, params: Params) -> float:
-    """Decades of the sum that make a score of 1.0."""
-    budget = BUDGET_SHARE * log10(params.budget_seconds / MONTH_SECONDS)
-    return max(NEEDED_BASE + NEEDED_SHARE * log10(MONTH_SECONDS / max(step, 1e-3)) + budget, NEEDED_MIN)
 
 
 @device
@@ -152,19 +137,6 @@ def date_back(row: Row, time: Row, sample: Row, decades: float, since: float) ->
 
 
 @device
-def needs(feed: NDArray[np.void], params: Params, result: NDArray[np.void]) -> None:
-    """Write the needed decades into `edge`. Skipped rows are not looked at; what is sampled alike needs alike, and one logarithm."""
-    step = -1.0
-    needed = 0.0
-    for i in range(feed.shape[0]):
-        if feed[i].read >= 0:
-            if feed[i].step != step:
-                step = feed[i].step
-                needed = needed_decades(step, params)
-            result[i].edge = needed
-
-
-@device
 def no_opinion(out: Row, sample: Row) -> None:
     out.score = np.nan
     out.usual = 0.0
@@ -178,7 +150,7 @@ def no_opinion(out: Row, sample: Row) -> None:
 
 @device
 def sums_of(out: Row) -> tuple[float, float, float, float, float, int, float]:
-    """Of one sample: sum, the same with what is usual, threshold before it taught, what is usual, most alone, whose, decades needed."""
+    """Of one sample: sum, the same with what is usual, threshold before it taught, what was taken away, most alone, whose, decades needed."""
     return out.score, out.usual, out.scale, out.deviation, out.expected, out.kind, out.edge
 
 
@@ -212,6 +184,23 @@ def take_usual(row: Row, usuals: NDArray[np.uint32], sample: Row, y: float, minu
         noted = y if y >= NOTED * row.threshold else 0.0
         usual.remember(usuals[sample.write], minute, sample.civil_ns, sample.step, noted)
     return known
+
+
+@device
+def take_unrest(row: Row, habits: restless.Habits, sample: Row, first_ns: int, y: float, known: float) -> tuple[float, float]:
+    """The sum less what is owed to this hour of the day, and what a great one owes to it. Noise teaches the hour, surprises do not.
+
+    A minute at which a surprise is usual owes its hour nothing: that was taken already.
+    """
+    if sample.step >= usual.STEP_MAX:
+        return y, 0.0
+    hours, unrest = habits.hours[sample.read], habits.unrest[sample.read]
+    shift = restless.shift_of(hours, unrest, sample, first_ns, row.threshold) if sample.seen > 0.0 else 0.0
+    if known > 0.0:
+        shift = min(shift, 0.0)
+    if sample.write == sample.read and sample.seen > 0.0 and y <= row.threshold:
+        habits.unrest[sample.read] = restless.learn_hour(hours, unrest, sample, first_ns, y)
+    return restless.lowered(y, shift, row.threshold) if shift != 0.0 else y, shift
 
 
 @device
@@ -279,7 +268,7 @@ def is_warm(time: Row, sample: Row, params: Params) -> bool:
 @device
 def sum_up(
     rows: NDArray[np.void],
-    usuals: NDArray[np.uint32],
+    habits: restless.Habits,
     feed: NDArray[np.void],
     verdicts: NDArray[np.void],
     table: NDArray[np.void],
@@ -299,11 +288,14 @@ def sum_up(
         y, alone, top = combine(verdicts[i], table, factors[i])
         if not 0 <= sample.civil_ns - start_ns < usual.MINUTE_NS:
             start_ns, minute = usual.near(sample.civil_ns)
-        known = take_usual(row, usuals, sample, y, minute) if usuals.shape[0] > 0 else 0.0
+        known = take_usual(row, habits.usuals, sample, y, minute) if habits.usuals.shape[0] > 0 else 0.0
         whole, heat = warmed(float(time.whole_heat), sample, y)
         time.whole_heat = np.float32(heat)
         y, heat = warmed(float(time.heat), sample, y - known)
         time.heat = np.float32(heat)
+        if habits.usuals.shape[0] > 0:
+            y, shift = take_unrest(row, habits, sample, time.first_ns, y, known)
+            known += shift
         out.score = y
         out.usual = whole
         out.scale = row.threshold
@@ -363,7 +355,7 @@ def judge(
 @kernel
 def calibrate(
     rows: NDArray[np.void],
-    usuals: NDArray[np.uint32],
+    habits: restless.Habits,
     feed: NDArray[np.void],
     verdicts: NDArray[np.void],
     table: NDArray[np.void],
@@ -372,12 +364,12 @@ def calibrate(
     result: NDArray[np.void],
 ) -> None:
     """Write `factors` (n, D) and `result` (n) from `verdicts` (n, D). `rows` has the fields `clock` and `calibration`;
-    `usuals` (rows, WORDS) is what is usually surprising, of no rows in a tier without a season.
+    `habits` are what is usual by the time of day.
 
     Rows that are skipped give NaN, zero factors and their own time as onset.
     """
-    needs(feed, params, result)
-    sum_up(rows, usuals, feed, verdicts, table, params, factors, result)
+    budget.needs(feed, params.budget_seconds, result)
+    sum_up(rows, habits, feed, verdicts, table, params, factors, result)
     judge(rows, feed, verdicts, table, params, factors, result)
 
 

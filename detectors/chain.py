@@ -16,6 +16,7 @@ from detectors import assembly, calibration, clock, fetch
 from detectors.contract import FEED, VERDICT, Detector
 from detectors.kernel import OPTIONS, as_state, device, kernel
 from detectors.registry import DETECTORS
+from detectors.restless import Habits
 
 CHUNK: Final = 128
 """Samples. What kernels tell each other of so many is some 50 kB, and what they touch of two chunks' rows a quarter of a megabyte."""
@@ -32,7 +33,7 @@ class Models(NamedTuple):
     far: bool
     clocks: NDArray[np.void]
     ends: NDArray[np.void]
-    usuals: NDArray[np.uint32]
+    habits: Habits
     states: tuple[NDArray[np.void], ...]
     params: tuple[Any, ...]
     table: NDArray[np.void]
@@ -65,7 +66,7 @@ def models_of(
         far,
         state["clock"],
         state[["clock", "calibration"]],
-        assembly.usuals_of(state),
+        assembly.habits_of(state),
         tuple(state[d.name] for d in detectors),
         tuple(d.params for d in detectors),
         table,
@@ -129,7 +130,7 @@ def score(
         each(models.states, feed, models.params, verdicts, 0)
         calibration.calibrate(
             models.ends,
-            models.usuals,
+            models.habits,
             feed,
             verdicts,
             models.table,

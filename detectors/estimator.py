@@ -111,7 +111,7 @@ class SeriesDetector:
         for i, detector in enumerate(self._chosen):
             detector.kernel(state[detector.name], feed, detector.params, verdicts[:, i])
         ends = state[["clock", "calibration"]]
-        calibration.calibrate(ends, assembly.usuals_of(state), feed, verdicts, self._table, self._params, factors, result)
+        calibration.calibrate(ends, assembly.habits_of(state), feed, verdicts, self._table, self._params, factors, result)
         score, usual, expected, _, _, deviation, kind, onset_ns = result[0].item()
         band = np.empty((1, 2))
         calibration.bands(result["expected"], result["scale"], result["edge"], band)

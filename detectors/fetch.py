@@ -17,9 +17,17 @@ from numpy.typing import NDArray
 
 from detectors import clock, profile, usual
 from detectors.kernel import kernel
+from detectors.restless import HOURS
 
 LINE_BYTES: Final = 64
 DAY_NS: Final = 86_400_000_000_000
+BY_TIME: Final = (
+    ("season", "daily", profile.SLOTS),
+    ("season", "usual", usual.WORDS),
+    ("season", "hours", HOURS),
+    ("cycle", "ring", 1),
+)
+"""(detector, field of its state, slots of a day)."""
 PLAN: Final = np.dtype([("first", np.int64), ("end", np.int64), ("slots", np.int64), ("slot_bytes", np.int64)])
 """Bytes first … end - 1 of a row. `slots` 0: all of them are needed; else they are so many slots of a day, of which one is."""
 
@@ -27,8 +35,8 @@ PLAN: Final = np.dtype([("first", np.int64), ("end", np.int64), ("slots", np.int
 def plan_of(row: np.dtype[Any]) -> NDArray[np.void]:
     """(parts, PLAN) of a row, in order."""
     by_time = []
-    for detector, field, slots in (("season", "daily", profile.SLOTS), ("season", "usual", usual.WORDS), ("cycle", "ring", 1)):
-        fields: Mapping[str, Any] = row.fields or {}
+    fields: Mapping[str, Any] = row.fields or {}
+    for detector, field, slots in BY_TIME:
         if detector in fields:
             state, start = fields[detector][:2]
             kept, offset = (state.fields or {})[field][:2]

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from detectors import calibration, usual
+from detectors import budget, calibration, usual
 from detectors.contract import Detector
 from detectors.naive_words import NAN, Sample, clamp, sign
 
@@ -59,6 +59,38 @@ class Habits:
         level, spent = self.levels.get(slot, 0), min(s.step, 60.0 * minutes)
         move = spent / (4.0 * 60.0 * minutes + spent) * (min(surprise / 2.0, 7.0) - level)
         self.levels[slot] = min(max(level + math.floor(move + usual.chance(s.civil_ns // 1_000_000_000)), 0), 7)
+
+
+class Hours:
+    """Which height one sum in ten exceeds: in each hour of the day, as steps of 2**-13 from 1.5, and in all of it."""
+
+    def __init__(self) -> None:
+        self.steps = dict.fromkeys(range(24), 0)
+        self.day = 1.5
+
+    def height(self, hour: int) -> float:
+        return 1.5 + self.steps[hour] / 2**13
+
+    def owed(self, s: Sample, lived_days: float, threshold: float) -> float:
+        """Of a great sum; nothing on the first day, and all of it after the fourth."""
+        trust = clamp((lived_days - 1.0) / 3.0, 1.0) if lived_days > 1.0 else 0.0
+        return clamp(trust * 2.5 * (self.height(self.of(s)) - self.day), 0.5 * threshold)
+
+    def learn(self, s: Sample, lived_days: float, y: float) -> None:
+        """The first sample of a minute teaches."""
+        if s.civil_ns // MINUTE_NS == (s.civil_ns - round(s.dt * 1e9)) // MINUTE_NS:
+            return
+        memory = 86_400.0 * min(14.0, 2.0 + 0.5 * lived_days)
+        spent = min(max(s.dt, 60.0), 3600.0)
+        hour, whole = self.of(s), math.floor(0.6 * 24.0 * spent / (memory + 24.0 * spent) * 2**13 + 0.5)
+        moved = self.steps[hour] + (9 * whole if y > self.height(hour) else -whole)
+        self.steps[hour] = min(max(moved, -(2**13)), 32_000)
+        self.day = self.day + 0.6 * spent / (memory + spent) / 0.1 * (0.9 if y > self.day else -0.1)
+        self.day = min(max(self.day, 0.5), 1.5 + 32_000 / 2**13)
+
+    @staticmethod
+    def of(s: Sample) -> int:
+        return s.civil_ns // (60 * MINUTE_NS) % 24
 
 
 class Threshold:
@@ -114,8 +146,8 @@ def clipped(decades: float) -> float:
 
 def needed(step: float, params: calibration.Params) -> float:
     month = 30 * 86_400
-    decades = calibration.NEEDED_BASE + calibration.NEEDED_SHARE * math.log10(month / max(step, 1e-3))
-    return max(decades + calibration.BUDGET_SHARE * math.log10(params.budget_seconds / month), calibration.NEEDED_MIN)
+    decades = budget.NEEDED_BASE + budget.NEEDED_SHARE * math.log10(month / max(step, 1e-3))
+    return max(decades + budget.BUDGET_SHARE * math.log10(params.budget_seconds / month), budget.NEEDED_MIN)
 
 
 class NaiveCalibration:
@@ -124,7 +156,7 @@ class NaiveCalibration:
     def __init__(self, detectors: Sequence[Detector], params: calibration.Params) -> None:
         self.detectors = detectors
         self.params = params
-        self.threshold, self.habits = Threshold(), Habits()
+        self.threshold, self.habits, self.hours = Threshold(), Habits(), Hours()
         self.heat, self.whole_heat = Heat(), Heat()
         self.first_ns = self.onset_ns = self.calm = 0
         self.lean = 0.0
@@ -140,7 +172,7 @@ class NaiveCalibration:
         alone = max(d.alone * one.decades for d, one in zip(self.detectors, said, strict=True))
         known = self._usual(s, y)
         whole = self.whole_heat.raised(s, y)
-        y = self.heat.raised(s, y - known)
+        y = self._calmed(s, self.heat.raised(s, y - known), known)
         decades = self.threshold.decades(y) if s.seen else 0.0
         less = self.threshold.decades(whole) if s.seen else 0.0
         self.threshold.learn(s, y, self.params)
@@ -169,6 +201,18 @@ class NaiveCalibration:
         if not self.threshold.in_fault():
             self.habits.learn(s, y if y >= calibration.NOTED * self.threshold.height else 0.0)
         return known
+
+    def _calmed(self, s: Sample, y: float, known: float) -> float:
+        """Less what a restless hour owes, in proportion up to one and a half thresholds; the hour learns the whole."""
+        if s.seen == 0 or s.step >= usual.STEP_MAX or all(d.name != "season" for d in self.detectors):
+            return y
+        days = (s.ts_ns - self.first_ns) / 86_400e9
+        owed = self.hours.owed(s, days, self.threshold.height)
+        if known > 0.0:
+            owed = min(owed, 0.0)
+        if y <= self.threshold.height:
+            self.hours.learn(s, days, y)
+        return y - owed * min(y / (1.5 * self.threshold.height), 1.0)
 
     def _date_back(self, s: Sample, decades: float, since: float) -> int:
         """An excursion ends with the fifth ordinary sample in a row."""

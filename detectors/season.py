@@ -8,7 +8,8 @@ without a profile predicts beside it, and only after two full days, and with err
 week likewise beside the day alone, after two weeks. Belief comes and goes within hours, never at once.
 
 The other detectors see the value less what is believed (`feed.seasonal`): what the hour explains is no surprise to anybody. What
-surprises at the same minute every day all the same is usual too: `calibration` learns it, into the field `usual`.
+surprises at the same minute every day all the same is usual too: `calibration` learns it, into the field `usual`, and how restless each
+hour is, into `hours` and `unrest`.
 
 After: additive seasonal smoothing (Winters 1960), with bounded influence and event time in place of sample counts.
 """
@@ -22,7 +23,7 @@ import numpy as np
 from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
-from detectors import profile, usual
+from detectors import profile, restless, usual
 from detectors.ahead import LINE_BYTES, ask
 from detectors.blocks import BLOCK, alike, repeat, room
 from detectors.contract import Row
@@ -52,6 +53,7 @@ STATE: Final = np.dtype(
         ("plain", np.float64),  # the offset that knows no profile
         ("age", np.float64),  # seconds of data learned, held at AGE_MAX
         ("unit", np.float64),  # of the daily profile
+        ("unrest", np.float64),  # how restless all hours are (`restless`)
         ("shift", np.float32, WEEKDAYS),  # how much higher a weekday is than the others
         ("stretch", np.float32, WEEKDAYS),  # and by which share its daily profile is larger
         ("power", np.float32),  # mean square of the daily profile
@@ -62,12 +64,14 @@ STATE: Final = np.dtype(
         ("week_trust", np.float32),  # and in the weekly one
         ("daily", np.int16, SLOTS),  # distance from the offset, in units (`profile`)
         ("usual", np.uint32, usual.WORDS),  # levels of usual surprise, ten in a word
+        ("hours", np.int16, restless.HOURS),  # how restless each hour is
     ],
     align=True,
 )
 _FIELDS: Final[Mapping[str, Any]] = STATE.fields or {}
 _DAILY: Final = _FIELDS["daily"][1]
 _USUAL: Final = _FIELDS["usual"][1]
+_HOURS: Final = _FIELDS["hours"][1]
 
 
 class Params(NamedTuple):
@@ -302,6 +306,7 @@ def look_ahead(row: Row, slot: int) -> None:
         ask(row, at)
     ask(row, _DAILY + 2 * slot)
     ask(row, _USUAL + 4 * (slot * (usual.MINUTES // SLOTS) // usual.IN_A_WORD))
+    ask(row, _HOURS + 2 * (slot * restless.HOURS // SLOTS))
 
 
 @device

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import absence, assembly, calibration, clock, heirs
+from detectors import absence, assembly, budget, calibration, clock, heirs
 from detectors.contract import Tier
 from detectors.kernel import as_state, bound
 from detectors.registry import DETECTORS, of_tier
@@ -264,7 +264,7 @@ class Bank:
         if needed is None:
             if len(self._needed) >= _STEPS_MAX:
                 self._needed.clear()
-            needed = self._needed[step_seconds] = float(calibration.needed_decades(step_seconds, self._params))
+            needed = self._needed[step_seconds] = float(budget.needed_decades(step_seconds, self._params.budget_seconds))
         return needed
 
     def usual_factor(self, usual: float, step_seconds: float) -> dict[str, float]:

@@ -45,9 +45,9 @@ def test_calibration_and_oracle_agree(tier: Tier, series: Columns) -> None:
     clock.read_clock(state["clock"], np.zeros(n, np.int64), ts_ns, value, as_state(clock.UTC), feed)
     for i, detector in enumerate(chosen):
         detector.kernel(state[detector.name], feed, detector.params, verdicts[:, i])
-    usuals, table = assembly.usuals_of(state), assembly.table(chosen, words)
+    habits, table = assembly.habits_of(state), assembly.table(chosen, words)
     ends = state[["clock", "calibration"]]
-    calibration.calibrate(ends, usuals, feed, verdicts, table, PARAMS, np.empty((n, len(chosen))), result)
+    calibration.calibrate(ends, habits, feed, verdicts, table, PARAMS, np.empty((n, len(chosen))), result)
 
     naive = NaiveCalibration(chosen, PARAMS)
     used = np.flatnonzero(np.asarray(feed["read"]) >= 0)

@@ -47,7 +47,7 @@ def test_a_chain_is_its_kernels_one_by_one(tier, far):
 
     other, _ = state_and_table(chosen)
     rows = as_state(other)
-    ends, usuals = rows[["clock", "calibration"]], assembly.usuals_of(rows)
+    ends, habits = rows[["clock", "calibration"]], assembly.habits_of(rows)
     for i in range(len(row)):
         one = slice(i, i + 1)
         feed, verdicts = as_state(np.zeros(1, FEED)), as_state(np.zeros((1, len(chosen)), VERDICT))
@@ -55,7 +55,7 @@ def test_a_chain_is_its_kernels_one_by_one(tier, far):
         clock.read_clock(rows["clock"], row[one], ts_ns[one], value[one], as_state(clock.UTC), feed)
         for place, d in enumerate(chosen):
             d.kernel(rows[d.name], feed, d.params, verdicts[:, place])
-        calibration.calibrate(ends, usuals, feed, verdicts, table, params, expected, as_state(told))
+        calibration.calibrate(ends, habits, feed, verdicts, table, params, expected, as_state(told))
         assert told.tobytes() == result[one].tobytes(), i
         assert expected.tobytes() == factors[one].tobytes(), i
     assert other.tobytes() == state.tobytes()

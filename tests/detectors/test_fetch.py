@@ -20,4 +20,4 @@ def test_a_plan_covers_the_row(tier: Tier) -> None:
     assert all(one["end"] == other["first"] for one, other in pairwise(plan))
     by_time = plan[plan["slots"] > 0]
     assert (by_time["slots"] * by_time["slot_bytes"] == by_time["end"] - by_time["first"]).all()
-    assert len(by_time) == {Tier.LIGHT: 0, Tier.STANDARD: 2, Tier.FULL: 3}[tier]
+    assert len(by_time) == {Tier.LIGHT: 0, Tier.STANDARD: 3, Tier.FULL: 4}[tier]
