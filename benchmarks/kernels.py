@@ -92,7 +92,7 @@ def _alone(rows: NDArray[np.void], load: Samples) -> dict[str, float]:
     models = chain.models_of(rows, tuple(chosen), assembly.table(chosen, assembly.words_of(chosen)), PARAMS, clock.UTC, far=False)
     feed, verdicts = np.zeros(PART, FEED), np.zeros((len(chosen), PART), VERDICT).T
     factors, result = np.zeros((PART, len(chosen))), np.zeros(PART, calibration.RESULT)
-    ends = (models.ends, models.usuals, feed, verdicts, models.table, PARAMS, factors, result)
+    ends = (models.ends, models.habits, feed, verdicts, models.table, PARAMS, factors, result)
     calls: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
         "clock": (bound(clock.read_clock, models.clocks, *load.part(0, 1), clock.UTC, feed), ())
     }

@@ -74,7 +74,7 @@ def shift_of(hours: NDArray[np.int16], unrest: float, sample: Row, first_ns: int
     if days <= UNPROVEN_DAYS:
         return 0.0
     trust = min((days - UNPROVEN_DAYS) / PROVING_DAYS, 1.0)
-    shift = trust * STEEP * (UNIT * hours[hour_of(sample.civil_ns)] - unrest)
+    shift: float = trust * STEEP * (UNIT * hours[hour_of(sample.civil_ns)] - unrest)
     most = MOST * threshold
     return min(max(shift, -most), most)
 
@@ -100,5 +100,5 @@ def learn_hour(hours: NDArray[np.int16], unrest: float, sample: Row, first_ns: i
     height += UP * steps if y > START + UNIT * height else -steps
     hours[hour] = min(max(height, int((LOWEST - START) / UNIT)), UNITS_MAX)
     above = 1.0 if y > START + unrest else 0.0
-    moved = unrest + pace / EXCEEDED * (above - EXCEEDED)
+    moved: float = unrest + pace / EXCEEDED * (above - EXCEEDED)
     return min(max(moved, LOWEST - START), UNIT * UNITS_MAX)

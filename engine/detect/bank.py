@@ -42,7 +42,7 @@ class Scored(NamedTuple):
     """What the bank says of each sample. All arrays have one row for each row in, and belong to the caller."""
 
     score: NDArray[np.float64]  # 1.0 = boundary; NaN = no opinion (warming up, late, not finite)
-    usual: NDArray[np.float64]  # how much higher it would be, were it not for what is usual at this minute of the day
+    usual: NDArray[np.float64]  # how much higher it would be, were it not for what is usual at this minute and hour of the day
     expected: NDArray[np.float64]  # NaN when unknown
     scale: NDArray[np.float64]  # a usual deviation from it; NaN with it
     edge: NDArray[np.float64]  # nominal decades of a deviation with which the score would reach 1.0
