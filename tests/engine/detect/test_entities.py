@@ -21,7 +21,7 @@ from engine.detect.peers import Peers
 from engine.detect.series import SeriesTable
 from engine.metrics import Metric
 from engine.ports import StepStats
-from engine.records import Alert, AlertState, AnomalyKind, Series, series_key
+from engine.records import GOES_ON, Alert, AlertState, AnomalyKind, Series, series_key
 
 Floats = NDArray[np.float64]
 NAMES = ("latency", "load", "cpu", "memory", "queue", "threads")
@@ -58,7 +58,10 @@ class World:
         return Moment(0, Phase.TICK, SHARD.topic, SHARD.partition, self.minute, ns, ns - 30 * 10**9)
 
     def plays(self, scores: Floats, *, value: float = 130.0) -> list[Alert]:
-        """One minute a row; NaN: not heard. What is expected is 100, the value 100 and more the louder it is, at a score of 1 `value`."""
+        """One minute a row; NaN: not heard. What is expected is 100, the value 100 and more the louder it is, at a score of 1 `value`.
+
+        What is told meanwhile, but for what only goes on.
+        """
         before = len(self.told)
         for row in np.atleast_2d(scores):
             slot = np.flatnonzero(~np.isnan(row)).astype(np.int64)
@@ -69,7 +72,7 @@ class World:
             scored = Scored(score, nothing, flat, flat, flat, nothing, nothing.astype(np.int8), ts_ns, np.zeros((len(slot), 0)))
             self.entities.observe(slot, ts_ns, values, scored)
             self.ticks()
-        return self.told[before:]
+        return [alert for alert in self.told[before:] if alert.reason not in GOES_ON]
 
     def ticks(self) -> None:
         moment = self.moment()
