@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from secrets import randbits
 from typing import Any, Final
 
 import numpy as np
@@ -16,8 +17,8 @@ MISSED: Final = pairs.MISSED
 _PADDING: Final = bytes(pairs.PADDING)
 _FIRST: Final = 64
 _ARENA_FIRST: Final = 1 << 12
-_SECRET: Final = (hash(b"first half") & 0xFFFF_FFFF_FFFF_FFFF, hash(b"second half") & 0xFFFF_FFFF_FFFF_FFFF)
-"""Nobody's to know: Python hashes bytes with a key that it draws at its start. What words are numbered by does not depend on it."""
+_SECRET: Final = (randbits(64), randbits(64))
+"""Of this process, nobody's to know. What words are numbered by does not depend on it."""
 _NONE: Final = np.zeros(0, np.int64)
 
 
