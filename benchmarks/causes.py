@@ -1,8 +1,9 @@
 """Root causes: is the true entity first, beside BARO, N-sigma, correlation and random walk in the same run?
 
-    python -m benchmarks causes [--data FOLDER] [--systems N]
+    python -m benchmarks causes [--data FOLDER] [--systems N] [--users]
 
-FOLDER holds a folder of cases for each system (see `fault_cases`); without it made-up systems are judged. AC@k is the share of cases with the true
+FOLDER holds a folder of cases for each system (see `fault_cases`); without it made-up systems are judged. `--users` measures what users feel, too, at a place
+that is in no call graph. AC@k is the share of cases with the true
 entity among the first k, Avg@5 the mean of AC@1 to AC@5; `metric` asks besides for a metric of the true kind (only cases whose truth names it).
 A case of which we say that we are not sure counts as a miss; `answered right` is the share of the others whose first is the true one. `of_all` are means over
 systems, each counting alike.
@@ -21,7 +22,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import NamedTuple
 
-from benchmarks.fault_cases import Case, make_cases, read_cases
+from benchmarks.fault_cases import Case, make_cases, read_cases, seen_by_users
 from benchmarks.report import machine
 from benchmarks.rivals.cause_rankings import RIVALS
 from engine.correlate.causes import Ranking, rank
@@ -50,12 +51,15 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks causes", description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--systems", type=int, default=2 if quick else 8)
+    parser.add_argument("--users", action="store_true")
     about = parser.parse_args(options)
     most = 4 if quick else None
     if about.data:
         systems = {f.name: read_cases(f, most) for f in sorted(about.data.iterdir()) if f.is_dir()}
     else:
         systems = {f"made_up_{seed}": make_cases(seed, most or 25) for seed in range(about.systems)}
+    if about.users:
+        systems = {name: [seen_by_users(c, k) for k, c in enumerate(cases)] for name, cases in systems.items()}
     methods: dict[str, Callable[[Case], Answer]] = {"foreshock": foreshock} | {n: _rival(m) for n, m in RIVALS.items()}
     answers = {s: {name: [method(c) for c in cases] for name, method in methods.items()} for s, cases in systems.items()}
     by_system = {s: {name: judge(systems[s], told) for name, told in answers[s].items()} for s in systems}

@@ -6,7 +6,7 @@ A folder holds a folder for each system; in it a folder for each case with `case
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +101,21 @@ def make_cases(seed: int, count: int, services: int = 12, extra: int = 0) -> lis
     spoken = {kind: words[int(rng.integers(len(words)))] for kind, words in _NAMES.items()}
     system = _System(names, sorted(set(edges)), spoken, extra)
     return [_make_case(rng, system, k) for k in range(count)]
+
+
+def seen_by_users(case: Case, seed: int) -> Case:
+    """The same with a place outside the call graph at which users' latency and errors are measured: what the first service shows, once more."""
+    rng = np.random.default_rng([seed, 31])
+    table, first = case.table, case.table.entities[0]
+    felt = [
+        k
+        for k, (entity, metric) in enumerate(zip(table.entities, table.metrics, strict=True))
+        if entity == first and family_of(metric) in (Family.LATENCY, Family.ERRORS)
+    ]
+    seen = table.values[:, felt] * rng.lognormal(0.0, 0.03, (len(table.times), len(felt)))
+    entities = (*table.entities, *("users" for _ in felt))
+    metrics = (*table.metrics, *(table.metrics[k] for k in felt))
+    return replace(case, table=Table(table.times, entities, metrics, np.hstack((table.values, seen))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class Weights:
     kin: float = 0.5  # how much another symptom (latency for errors) of a callee explains
     proxy: float = 0.5  # of the score of what only passes requests on
     unreachable: float = 0.5  # of the score of what the alerting entry does not need
+    watched_from: float = 0.3  # of the score of a place outside the topology at which trouble is only felt
     by_load: float = 0.5  # share of a resource's move that the entity's own load takes away
     second: float = 0.25  # of the second-best family
     coverage: float = 0.6
@@ -287,7 +288,7 @@ def _weigh_place(accounts: list[_Account], shown: Shown, topology: Topology, wei
         if entries and topology.knows(account.entity) and account.entity not in needed:
             account.scale(weights.unreachable, f"{entries[0]}, where the trouble is felt, does not need {account.entity}")
         elif has_graph and not topology.knows(account.entity) and shown.get(account.entity, {}).keys() <= SYMPTOMS:
-            account.scale(weights.unreachable, f"{account.entity} is not in the topology and shows symptoms only")
+            account.scale(weights.watched_from, f"{account.entity} is not in the topology and shows symptoms only")
 
 
 def _weigh_onset(account: _Account, own: Sequence[Symptom], first: int, weights: Weights) -> None:

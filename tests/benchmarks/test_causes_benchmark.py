@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from benchmarks import causes
+from benchmarks import causes, fault_cases
 from benchmarks.fault_cases import Case, make_cases, read_cases
 from benchmarks.rivals.cause_rankings import RIVALS
 from engine.correlate.families import Family
@@ -49,6 +49,17 @@ def test_every_rival_orders_the_columns_and_gaps_do_no_harm(entry: int) -> None:
         order = method(gappy)
         assert len(order) == len(set(order)) > 0
         assert set(order) <= set(range(len(NAMES)))
+
+
+def test_users_are_a_place_of_their_own_that_shows_what_the_first_service_shows() -> None:
+    plain = make_cases(3, 1)[0]
+    seen = fault_cases.seen_by_users(plain, 3)
+    added = [k for k, entity in enumerate(seen.table.entities) if entity == "users"]
+    assert len(added) == 2
+    assert not seen.topology.knows("users")
+    for k in added:
+        first = seen.table.metrics.index(seen.table.metrics[k])
+        np.testing.assert_allclose(seen.table.values[:, k], plain.table.values[:, first], rtol=0.2)
 
 
 def test_a_true_entity_counts_once_at_its_first_place_and_a_metric_by_its_kind() -> None:

@@ -40,6 +40,12 @@ def test_without_a_topology_the_earliest_and_strongest_is_named():
     assert best(symptom("a", strength=200), symptom("b", strength=20), topology=Topology()).entity == "a"
 
 
+def test_where_users_are_measured_is_not_where_it_comes_from():
+    felt, weak = symptom("users-at-the-door", Family.ERRORS, 2000.0), symptom("web", strength=5.0)
+    assert best(felt, weak).entity == "web"
+    assert best(felt, weak, topology=Topology()).entity == "users-at-the-door"
+
+
 def test_a_pod_explains_its_nodes_resources():
     assert best(symptom("n1", Family.CPU, 20), symptom("cart", Family.CPU, 20)).entity == "cart"
 
