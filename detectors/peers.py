@@ -38,6 +38,8 @@ SCATTER_OF_MEDIAN: Final = 1.4826
 """From the median of absolute residuals to a standard deviation, and 1.25 from their mean."""
 KNOWN_MARGIN: Final = 1.3
 LOGARITHM_MAX: Final = 80.0
+ROUND_STEPS: Final = 0.9
+"""Of the members' usual step, from one round to the next: not quite one, so that no sample is waited for twice."""
 EXPLAINED: Final = 0.5
 """Scores from which it is said what was expected: exponentials cost more than all the rest."""
 
@@ -313,6 +315,7 @@ def score_rounds(
     members: NDArray[np.void],
     groups: NDArray[np.void],
     rounds: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    clocks: tuple[NDArray[np.float64], float, NDArray[np.int64]],
     now_ns: int,
     params: Params,
     out: NDArray[np.void],
@@ -320,13 +323,20 @@ def score_rounds(
 ) -> None:
     """Play a round at `now_ns` of some groups: score each member that was heard, then learn.
 
-    `rounds` is (group (g), where its members begin (g + 1), slots of the members (m)); `out` has m rows, `spare` as many as the
-    largest group. Members of one group in the same order give the same bits, whatever other groups there are.
+    `rounds` is (group (g), where its members begin (g + 1), slots of the members (m)); `clocks` are (usual step by slot, seconds; the
+    shortest round, seconds; when the next round of each group is, ns), of which the last is written. `out` has m rows, `spare` as many as
+    the largest group. Members of one group in the same order give the same bits, whatever other groups there are.
     """
     which, begins, slots = rounds
+    step, shortest, next_ns = clocks
     for g in range(which.shape[0]):
         part = slice(begins[g], begins[g + 1])
         play_round(members, groups[which[g]], slots[part], now_ns, params, out[part], spare)
+        total = 0.0
+        for slot in slots[part]:
+            total += step[slot]
+        usual = total / (begins[g + 1] - begins[g])
+        next_ns[which[g]] = now_ns + int(max(shortest, ROUND_STEPS * usual) * 1e9)
 
 
 def adopted(row: np.void) -> None:

@@ -42,12 +42,13 @@ def tell_fleet() -> tuple[Scene, Told]:
     rows["group"] = 1
     slots, said, spare = np.arange(MEMBERS), np.zeros(MEMBERS, peer_state.OPINION), np.empty(MEMBERS)
     rounds = (np.zeros(1, np.int64), np.array([0, MEMBERS], np.int64), slots)
+    clocks = (np.full(MEMBERS, TICK_NS * 1e-9), 0.0, np.zeros(1, np.int64))
     params = peer_state.Params(budget_seconds=config.false_alarm_every, warm_up_seconds=config.warm_up)
     numbers, gates, alerts = [], [], list[Alert]()
     for i, values in enumerate(np.array(members).T):
         ts_ns = START_NS + i * TICK_NS
         peers.gather(as_state(rows), slots, np.full(MEMBERS, ts_ns), np.ascontiguousarray(values))
-        peers.score_rounds(as_state(rows), as_state(group), rounds, ts_ns, params, as_state(said), spare)
+        peers.score_rounds(as_state(rows), as_state(group), rounds, clocks, ts_ns, params, as_state(said), spare)
         own = said[0]
         judged = Judged(
             ts_ns, float(values[0]), float(own["score"]), float(own["expected"]), float(own["lower"]), float(own["upper"]),

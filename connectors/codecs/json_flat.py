@@ -27,8 +27,8 @@ from engine.records import Coded, Record, Run
 from engine.times import LATEST_NS, NANOSECONDS, Unit
 
 _PADDING: Final = bytes(PADDING)
-_PORTION_FIRST: Final = 64
-"""Records of a batch that are read before the first of its new series are known; with each further portion twice as many."""
+_UNUSUAL_FIRST: Final = 64
+"""Unusual records of a batch that are read before its first new series are known; with each further portion twice as many."""
 
 
 class FlatReader:
@@ -53,28 +53,31 @@ class FlatReader:
         run = Run.of(records)
         joined, ends = run.joined()
         self._heads.renew()
-        begin, portion = 0, _PORTION_FIRST
+        begin, most = 0, _UNUSUAL_FIRST
         while begin < len(run):
-            end = min(begin + portion, len(run))
-            learned = self._decode_portion(begin, joined[ends[begin] : ends[end] + PADDING], ends[begin : end + 1], run, out)
-            begin, portion = end, 2 * portion if learned else len(run)
+            begin, learned = self._decode_portion(begin, most, joined[ends[begin] :], ends[begin:], run, out)
+            most = 2 * most if learned else len(run)
 
     def _decode_portion(
-        self, first: int, joined: NDArray[np.uint8], ends: NDArray[np.int64], run: Run, out: ColumnsBuilder
-    ) -> int:
-        """Put the records from `first` on; how many taught a head, which is known in the next portion."""
+        self, first: int, most: int, joined: NDArray[np.uint8], ends: NDArray[np.int64], run: Run, out: ColumnsBuilder
+    ) -> tuple[int, int]:
+        """Put the records from `first` on, with at most so many unusual ones: where it ends, and how many of them taught a head, which is known from there on."""
         points = self._scan(joined, ends[1:] - ends[0])
         usable = points.code >= 0
         for place in np.flatnonzero(usable & np.isnan(points.value)).tolist():
             value = float(joined[points.digits[place] : points.digits_end[place]].tobytes())
             points.value[place] = value
             usable[place] = abs(value) < VALUE_MAX
+        unusual = np.flatnonzero(~usable)
+        if len(unusual) > most:
+            end = int(unusual[most])
+            usable, unusual = usable[:end], unusual[:most]
         known = np.flatnonzero(usable)
         keys = Coded(self._heads.words, points.code[known])
         out.bulk((known + first).astype(np.int32), keys, points.time[known] * self._scale, points.value[known])
-        unusual: list[int] = (np.flatnonzero(~usable) + first).tolist() if len(known) < len(usable) else []
-        taught = [head for place in unusual if (head := self._put_unusual(place, run[place], out)) is not None]
-        return self._heads.add(taught) if taught else 0
+        places: list[int] = (unusual + first).tolist()
+        taught = [head for place in places if (head := self._put_unusual(place, run[place], out)) is not None]
+        return first + len(usable), self._heads.add(taught) if taught else 0
 
     def _scan(self, joined: NDArray[np.uint8], end: NDArray[np.int64]) -> flat_scan.Points:
         n = len(end)

@@ -178,6 +178,10 @@ def fleet_key(series: Series, labels: Collection[str]) -> str:
 
 def portions(numbers: NDArray[np.int64], sizes: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Groups in their order, some at a time: what is worked out for each member of a million takes memory. `sizes`: members of each, about."""
+    if int(sizes.sum()) <= PORTION:  # the usual case, at each tick
+        if len(numbers):
+            yield numbers
+        return
     begins = np.concatenate(([0], np.cumsum(sizes))) // PORTION
     cuts = np.flatnonzero(begins[1:-1] != begins[:-2]) + 1
     yield from (part for part in np.split(numbers, cuts) if len(part))

@@ -37,13 +37,20 @@ _HEAT_MIN: Final = float(tail_distance(FACTOR_MIN))
 SILENT_ROUNDS: Final = 5
 _SECOND_NS: Final = 1_000_000_000
 _NEVER: Final = 2**62
+_COMPANIES_MAX: Final = 16
+
+
+class Seats(NamedTuple):
+    """The members of some groups, as they sit in arrays."""
+
+    begins: NDArray[np.int64]  # g + 1
+    slot: NDArray[np.int64]  # m
+    largest: int
 
 
 class Round(NamedTuple):
     """One round of some groups. Arrays `m` have a row for each member of these groups."""
 
-    group: NDArray[np.int64]  # g
-    begins: NDArray[np.int64]  # g + 1
     slot: NDArray[np.int64]  # m
     opinion: NDArray[np.void]  # m, peer_state.OPINION
 
@@ -70,10 +77,12 @@ class Peers:
         self._sizes = np.zeros(0, np.int64)
         self._wake_ns = 0  # no group of enough members has a round before; 0 unknown
         self._able: NDArray[np.int64] | None = None  # groups of enough members
+        self._seats: dict[bytes, Seats] = {}  # of groups that have their rounds together
         rows, opinion = as_state(self._rows), as_state(np.zeros(0, peer_state.OPINION))
         some, spare = np.zeros(0, np.int64), np.zeros(0)
+        rounds, clocks = (some, some, some), (spare, self._round_seconds, some)
         self._score = bound(
-            peers.score_rounds, as_state(self._members), rows, (some, some, some), 0, self._params, opinion, spare
+            peers.score_rounds, as_state(self._members), rows, rounds, clocks, 0, self._params, opinion, spare
         )
         self._series: dict[int, Series] = {}  # what is told of a slot
         self._open: set[int] = set()  # slots with an episode of ours
@@ -88,7 +97,12 @@ class Peers:
         self._next_ns, self._sizes = grown(self._next_ns, number + 1), grown(self._sizes, number + 1)
         self._members["group"][slot] = number + 1
         self._sizes[number] += 1
+        self._regrouped()
+
+    def _regrouped(self) -> None:
+        """Nothing that was worked out from the members of groups holds any more."""
         self._able, self._wake_ns = None, 0
+        self._seats.clear()
 
     def retire(self, slot: int, moment: Moment) -> Alert | None:
         """Ends what was told of a member, before it leaves."""
@@ -108,7 +122,7 @@ class Peers:
         self._members[slot] = np.zeros((), peer_state.MEMBER)
         if number >= 0:
             self._sizes[number] -= 1
-            self._able, self._wake_ns = None, 0
+            self._regrouped()
             if not self._sizes[number]:
                 self._rows[number] = np.zeros((), peer_state.GROUP)
                 self._next_ns[number] = 0
@@ -152,8 +166,11 @@ class Peers:
         for slot in sorted(self._open):
             if self._sizes[int(self._members["group"][slot]) - 1] < self._params.members_min:
                 yield from filter(None, [self.retire(slot, moment)])  # too few are left to say anything
-        for part in portions(due, self._sizes[due]):
-            yield from self._round(part, now_ns, moment, stats)
+        if due.tobytes() in self._seats:
+            yield from self._round(due, now_ns, moment, stats)
+        elif len(due):
+            for part in portions(due, self._sizes[due]):
+                yield from self._round(part, now_ns, moment, stats)
 
     def _round(self, due: NDArray[np.int64], now_ns: int, moment: Moment, stats: StepStats) -> Iterator[Alert]:
         """Play the rounds of some groups; what is to be told of their members."""
@@ -186,17 +203,24 @@ class Peers:
         self._wake_ns = 0 if able is None else int(self._next_ns[able].min(initial=_NEVER))
 
     def _play(self, due: NDArray[np.int64], now_ns: int) -> Round:
-        begins, slot = self._groups.seats(due.tolist())
-        opinion = np.zeros(len(slot), peer_state.OPINION)
-        sizes = begins[1:] - begins[:-1]
-        spare = np.empty(int(sizes.max()))
-        rounds = (due, begins, slot)
-        self._score(as_state(self._members), as_state(self._rows), rounds, now_ns, self._params, as_state(opinion), spare)
-        pace: NDArray[np.float64] = self._table.values["step"][slot]
-        usual = np.add.reduceat(pace, begins[:-1]) / sizes
-        self._next_ns[due] = now_ns + (np.maximum(self._round_seconds, 0.9 * usual) * _SECOND_NS).astype(np.int64)
+        begins, slot, largest = self._seats_of(due)
+        opinion, spare = np.zeros(len(slot), peer_state.OPINION), np.empty(largest)
+        members, rows, pace = as_state(self._members), as_state(self._rows), self._table.values["step"]
+        rounds, clocks = (due, begins, slot), (pace, self._round_seconds, self._next_ns)
+        self._score(members, rows, rounds, clocks, now_ns, self._params, as_state(opinion), spare)
         self._wake()
-        return Round(due, begins, slot, opinion)
+        return Round(slot, opinion)
+
+    def _seats_of(self, due: NDArray[np.int64]) -> Seats:
+        """Of some groups. Groups that came together have their rounds together: of a few such companies it is kept."""
+        which = due.tobytes()
+        seats = self._seats.get(which)
+        if seats is None:
+            begins, slot = self._groups.seats(due.tolist())
+            if len(self._seats) >= _COMPANIES_MAX:
+                self._seats.clear()
+            seats = self._seats[which] = Seats(begins, slot, int((begins[1:] - begins[:-1]).max()))
+        return seats
 
     def _judge(self, slot: int, said: np.void, now_ns: int, moment: Moment, stats: StepStats) -> Alert | None:
         series = self.told_as(slot)

@@ -48,13 +48,15 @@ class Fleet:
         """Play rounds; the samples of each come in `cuts` pieces."""
         told = []
         spare = np.empty(value.shape[1])
+        clocks = np.full(len(self.members), step_ns * 1e-9), 0.0, np.zeros(len(self.groups), np.int64)
         for row in value:
             now_ns = START_NS + self.played * step_ns
             heard = np.flatnonzero(np.isfinite(row))
             for piece in np.array_split(heard, cuts):
                 peers.gather(as_state(self.members), piece, np.full(len(piece), now_ns), row[piece])
             state = as_state(self.members), as_state(self.groups)
-            peers.score_rounds(*state, self.rounds, now_ns, self.params, as_state(self.out), spare)
+            peers.score_rounds(*state, self.rounds, clocks, now_ns, self.params, as_state(self.out), spare)
+            assert set(clocks[2].tolist()) == {now_ns + int(0.9 * step_ns)}
             told.append(self.out.copy())
             self.played += 1
         life = np.stack(told)
