@@ -1,8 +1,8 @@
 """One contender of the pipeline benchmark, in a process of its own: `python -m benchmarks.contender NAME BOOTSTRAP TOPIC MESSAGES`.
 
 `consume` is a bare loop over the client, the ceiling for anything in Python. `foreshock` is the daemon's whole detect stage:
-decode, default detectors, alerts, stamps, commits, snapshots, metrics; `direct` is the same with `kafka.direct`, `live` without an end. Prints one JSON line: messages, seconds from the
-first record to the last (for foreshock: to the last commit).
+decode, default detectors, alerts, stamps, commits, snapshots, metrics; `objects` is the same without `kafka.direct`, `live` without an
+end. Prints one JSON line: messages, seconds from the first record to the last (for foreshock: to the last commit).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from engine.wiring.daemon import build_telemetry
 from engine.wiring.machines import machine_factories, warm_up
 
 
-def configuration(bootstrap: str, topic: str, *, direct: bool = False) -> Config:
-    """One source of flat JSON points; everything else as shipped, or with `kafka.direct`."""
+def configuration(bootstrap: str, topic: str, *, direct: bool = True) -> Config:
+    """One source of flat JSON points; everything else as shipped, or without `kafka.direct`."""
     mapping = Fields(time="ts", time_unit="ms", name="name", values={"": "value"}, labels="labels")
     source = Source(name="bench", topics=[topic], format=Format.JSON, mapping=mapping, entity_labels=["host"])
     kafka = Kafka(
@@ -67,7 +67,7 @@ class Timed(Bounded):
         return refused
 
 
-def foreshock(bootstrap: str, topic: str, expected: int, ends: dict[Shard, int], *, direct: bool = False) -> float:
+def foreshock(bootstrap: str, topic: str, expected: int, ends: dict[Shard, int], *, direct: bool = True) -> float:
     """Seconds for the whole detect stage; without ends it runs until it is told to stop."""
     config = configuration(bootstrap, topic, direct=direct)
     telemetry = build_telemetry(config)
@@ -123,9 +123,9 @@ def _ends(bootstrap: str, topic: str) -> dict[Shard, int]:
 
 def main() -> None:
     name, bootstrap, topic, expected = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-    if name in ("foreshock", "direct", "live"):
+    if name in ("foreshock", "objects", "live"):
         ends = {} if name == "live" else _ends(bootstrap, topic)
-        seconds = foreshock(bootstrap, topic, expected, ends, direct=name == "direct")
+        seconds = foreshock(bootstrap, topic, expected, ends, direct=name != "objects")
     else:
         seconds = consume(bootstrap, topic, expected)
     sys.stdout.write(orjson.dumps({"messages": expected, "seconds": seconds}).decode() + "\n")

@@ -51,7 +51,7 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
         partitions, count, rounds = REAL if real else QUICK if quick else EMBEDDED
         kafka.create_topic(TOPIC, partitions)
         size = produce(kafka.bootstrap, TOPIC, count, SEED)
-        names = ["consume", "foreshock", "direct", *(RIVALS if RIVALS_PYTHON.exists() else ())]
+        names = ["consume", "foreshock", "objects", *(RIVALS if RIVALS_PYTHON.exists() else ())]
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):
             for name in names:

@@ -62,7 +62,7 @@ class KafkaSource:
         self._waiting = ObjectInlet(self._consumer, kafka.batch_records_max)
         direct = DirectInlet.over(self._consumer, kafka.batch_records_max) if kafka.direct else None
         if kafka.direct and direct is None:
-            LOG.warning("kafka.direct is of no use with this client: each message is taken as an object")
+            LOG.info("kafka.direct is of no use with this client: each message is taken as an object")
         self._inlet: Inlet = direct or self._waiting
         refresh_seconds = float(str(settings.get("topic.metadata.refresh.interval.ms", 1000 * REFRESH_SECONDS))) / 1000
         ours = [topic_name(kafka, role) for role in Topic]

@@ -89,8 +89,8 @@ class Kafka(Model):
     """With how many partitions each of our own topics is made."""
     batch_records_max: Positive = 16_000
     """The most records of one step."""
-    direct: bool = False
-    """Take messages from librdkafka's own buffers, a batch at a time: works off a backlog faster, but answers later at a steady rate."""
+    direct: bool = True
+    """Take messages from librdkafka's own buffers, a batch at a time; false makes an object of each message, as is also done where the client is not one that this is known to work with."""
     commit_interval: Duration = 1.0
     """Wall time between commits; it never changes what comes out."""
 
