@@ -81,9 +81,7 @@ class Peers:
         rows, opinion = as_state(self._rows), as_state(np.zeros(0, peer_state.OPINION))
         some, spare = np.zeros(0, np.int64), np.zeros(0)
         rounds, clocks = (some, some, some), (spare, self._round_seconds, some)
-        self._score = bound(
-            peers.score_rounds, as_state(self._members), rows, rounds, clocks, 0, self._params, opinion, spare
-        )
+        self._score = bound(peers.score_rounds, as_state(self._members), rows, rounds, clocks, 0, self._params, opinion, spare)
         self._series: dict[int, Series] = {}  # what is told of a slot
         self._open: set[int] = set()  # slots with an episode of ours
 
