@@ -339,6 +339,17 @@ def score_rounds(
         next_ns[which[g]] = now_ns + int(max(shortest, ROUND_STEPS * usual) * 1e9)
 
 
+@kernel
+def find_due(groups: NDArray[np.int64], next_ns: NDArray[np.int64], now_ns: int, due: NDArray[np.int64]) -> int:
+    """Write which of these groups have their round by `now_ns`, in order; tell how many. `next_ns` is by group, `due` has room for all."""
+    found = 0
+    for group in groups:
+        if next_ns[group] <= now_ns:
+            due[found] = group
+            found += 1
+    return found
+
+
 def adopted(row: np.void) -> None:
     """What the member is now is how it usually is."""
     row["offset"] += row["residual"]

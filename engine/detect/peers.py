@@ -36,7 +36,6 @@ FACTOR_MIN: Final = 1.5
 _HEAT_MIN: Final = float(tail_distance(FACTOR_MIN))
 SILENT_ROUNDS: Final = 5
 _SECOND_NS: Final = 1_000_000_000
-_NEVER: Final = 2**62
 _COMPANIES_MAX: Final = 16
 
 
@@ -75,13 +74,13 @@ class Peers:
         self._rows = np.zeros(0, peer_state.GROUP)
         self._next_ns = np.zeros(0, np.int64)  # of each group
         self._sizes = np.zeros(0, np.int64)
-        self._wake_ns = 0  # no group of enough members has a round before; 0 unknown
         self._able: NDArray[np.int64] | None = None  # groups of enough members
         self._seats: dict[bytes, Seats] = {}  # of groups that have their rounds together
         rows, opinion = as_state(self._rows), as_state(np.zeros(0, peer_state.OPINION))
         some, spare = np.zeros(0, np.int64), np.zeros(0)
         rounds, clocks = (some, some, some), (spare, self._round_seconds, some)
         self._score = bound(peers.score_rounds, as_state(self._members), rows, rounds, clocks, 0, self._params, opinion, spare)
+        self._find_due = bound(peers.find_due, some, some, 0, some)
         self._series: dict[int, Series] = {}  # what is told of a slot
         self._open: set[int] = set()  # slots with an episode of ours
 
@@ -99,7 +98,7 @@ class Peers:
 
     def _regrouped(self) -> None:
         """Nothing that was worked out from the members of groups holds any more."""
-        self._able, self._wake_ns = None, 0
+        self._able = None
         self._seats.clear()
 
     def retire(self, slot: int, moment: Moment) -> Alert | None:
@@ -186,19 +185,11 @@ class Peers:
 
     def _due(self, now_ns: int) -> NDArray[np.int64]:
         """The groups of enough members whose round it is."""
-        if now_ns < self._wake_ns:
-            return np.empty(0, np.int64)
-        if self._able is None:
-            self._able = np.flatnonzero(self._sizes >= self._params.members_min).astype(np.int64)
-        due = self._able[self._next_ns[self._able] <= now_ns]
-        if not len(due):
-            self._wake()
-        return due
-
-    def _wake(self) -> None:
-        """Note when the next round is."""
         able = self._able
-        self._wake_ns = 0 if able is None else int(self._next_ns[able].min(initial=_NEVER))
+        if able is None:
+            able = self._able = np.flatnonzero(self._sizes >= self._params.members_min).astype(np.int64)
+        due = np.empty(len(able), np.int64)
+        return due[: self._find_due(able, self._next_ns, now_ns, due)]
 
     def _play(self, due: NDArray[np.int64], now_ns: int) -> Round:
         begins, slot, largest = self._seats_of(due)
@@ -206,7 +197,6 @@ class Peers:
         members, rows, pace = as_state(self._members), as_state(self._rows), self._table.values["step"]
         rounds, clocks = (due, begins, slot), (pace, self._round_seconds, self._next_ns)
         self._score(members, rows, rounds, clocks, now_ns, self._params, as_state(opinion), spare)
-        self._wake()
         return Round(slot, opinion)
 
     def _seats_of(self, due: NDArray[np.int64]) -> Seats:

@@ -248,28 +248,30 @@ class Watch:
 
     def _judged(self, series: Series, points: Points, scored: Scored, i: int, beside: tuple[list[float], Any]) -> Judged:
         (lower, upper), pooled = beside
-        kind = Bank.KINDS[scored.kind[i]]
-        slot, step, value = points.slot.item(i), points.step.item(i), points.value.item(i)
-        factors = dict(zip(self.bank.detectors, scored.factors[i].tolist(), strict=True))
+        slot, step, score = points.slot.item(i), points.step.item(i), scored.score.item(i)
         judged = Judged(
             ts_ns=points.ts_ns.item(i),
-            value=value,
-            score=scored.score.item(i),
+            value=points.value.item(i),
+            score=score,
             expected=scored.expected.item(i),
             lower=lower,
             upper=upper,
             deviation=scored.deviation.item(i),
-            kind=kind,
+            kind=Bank.KINDS[scored.kind[i]],
             onset_ts_ns=scored.onset_ts_ns.item(i),
-            factors={name: decades for name, decades in factors.items() if decades > 0.0}
-            | self.bank.usual_factor(scored.usual.item(i), step)
-            | self.peers.factors(slot)
-            | self.river.factors(slot),
+            factors=self._factors(slot, scored, i, step) if score >= 1.0 else {},  # nobody is told of others
             size_of=points.size_of.item(i),
             step_seconds=step,
             resumed_seconds=points.resumed.item(i),
         )
         return together(series, judged, None if pooled is None else pooled[i], self.pools.bucket_ns)
+
+    def _factors(self, slot: int, scored: Scored, i: int, step_seconds: float) -> dict[str, float]:
+        """What made up a score, in decades."""
+        own = zip(self.bank.detectors, scored.factors[i].tolist(), strict=True)
+        loud = {name: decades for name, decades in own if decades > 0.0}
+        usual = self.bank.usual_factor(scored.usual.item(i), step_seconds)
+        return loud | usual | self.peers.factors(slot) | self.river.factors(slot)
 
     def sighted(self, series: Series, seen: Sighting, row: int, step: Step) -> None:
         """Tell a first sighting."""
