@@ -102,7 +102,7 @@ def is_enough(incident: LiveIncident, setting: Setting) -> bool:
     full = [(m, w) for m, w in zip(live, weights, strict=True) if w >= m.score]
     if any(m.overdue and m.state is AlertState.FIRING and m.onset_ts_ns <= since for m in live):
         return True
-    if any(m.state is AlertState.FIRING and m.joined_ns <= since and w >= _LASTING * severe for m, w in full):
+    if any(m.state is AlertState.FIRING and lasts(m, w, setting) for m, w in full):
         return True
     bad = {c.entity for c in incident.changes.values() if not c.is_change and c.severity >= BAD_SEVERITY}
     if any(m.entity in bad for m in live):
@@ -112,6 +112,14 @@ def is_enough(incident: LiveIncident, setting: Setting) -> bool:
         return False
     lasting = [(m, w) for m, w in full if not is_over(m, setting)]
     return len(lasting) >= CROWD or support(lasting, setting.topology) >= SUPPORT * severe
+
+
+def lasts(member: MemberState, weight: float, setting: Setting) -> bool:
+    """Whether an alert goes on for long enough to be told alone: its anomalies for a window after the one it fired on, or itself for three."""
+    if weight < _LASTING * setting.config.severe_score:
+        return False
+    window_ns = int(setting.config.window * _NS)
+    return member.seen_ns - member.joined_ns >= window_ns or setting.now_ns - member.joined_ns >= LASTING_WINDOWS * window_ns
 
 
 def is_over(member: MemberState, setting: Setting) -> bool:

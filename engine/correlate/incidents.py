@@ -189,6 +189,7 @@ class Book:
         member = incident.members.get(alert.id)
         if member is not None:
             member.state = alert.state
+            member.seen_ns = max(member.seen_ns, alert.seen_ts_ns)
             member.once = member.once and alert.reason != LASTING
             member.ended_ns = alert.ts_ns if alert.state is AlertState.RESOLVED else 0
             member.text = alert.text or member.text

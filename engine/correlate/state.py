@@ -51,6 +51,7 @@ class MemberState(msgspec.Struct):
     joined_because: str
     suppressed: str = ""
     suppressed_until_ns: int = 0
+    seen_ns: int = 0  # its newest anomaly, 0: it stands on none
     once: bool = False  # it was told on one sample, and nothing says that more were like it
     ended_ns: int = 0  # when it was resolved, 0: it lives
     example: str = ""  # one redacted line
@@ -96,6 +97,7 @@ def member_from(alert: Alert, because: str) -> MemberState:
         joined_because=because,
         example=alert.example,
         overdue=alert.reason == OVERDUE,
+        seen_ns=alert.seen_ts_ns,
         once=alert.reason == ONCE,
         together=alert.factors if alert.kind is AnomalyKind.JOINT else {},
     )

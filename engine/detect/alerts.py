@@ -352,6 +352,7 @@ class Episodes:
             onset_ts_ns=episode.onset_ts_ns,
             opened_ts_ns=episode.opened_ts_ns,
             ts_ns=max(episode.ts_ns, moment.told_ns),
+            seen_ts_ns=episode.last_ns,
             score=episode.score,
             peak_score=episode.peak,
             value=episode.value,

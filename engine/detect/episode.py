@@ -45,6 +45,7 @@ class Episode(msgspec.Struct, omit_defaults=True):
     ts_ns: int = 0
     first_ns: int = 0  # its first anomaly; 0 when it began without one
     last_ns: int = 0  # and the newest
+    placed: bool = False  # it began with where its series is, and not with its form
     reach: float = 0.0  # how far from what was expected it went
     side: int = 0  # and on which side: +1 above, -1 below
     score: float = 0.0
@@ -73,6 +74,8 @@ class Episode(msgspec.Struct, omit_defaults=True):
         """Take over what the newest anomaly says."""
         self.kind = judged.kind
         self.direction = direction_of(judged)
+        if not self.first_ns:
+            self.placed = judged.kind in _OF_PLACE
         self.first_ns = self.first_ns or judged.ts_ns
         self.last_ns = judged.ts_ns
         if reach_of(judged) >= self.reach:
@@ -129,7 +132,7 @@ def is_echo(episode: Episode, judged: Judged) -> bool:
 
     An episode that began with the form of a series, and not with where it is, has no echo.
     """
-    if episode.kind not in _OF_PLACE or judged.kind is AnomalyKind.FLAT or not judged.lower <= judged.value <= judged.upper:
+    if not episode.placed or judged.kind is AnomalyKind.FLAT or not judged.lower <= judged.value <= judged.upper:
         return False
     return reach_of(judged) <= _BACK * episode.reach
 

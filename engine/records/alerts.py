@@ -94,6 +94,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
     onset_ts_ns: int  # where it began, dated back
     opened_ts_ns: int  # when it began to fire
     ts_ns: int  # event time of this message
+    seen_ts_ns: int = 0  # event time of its newest anomaly; 0: it stands on none, such as silence
     score: float  # of the deciding sample; 1.0 = boundary
     peak_score: float
     value: float | None  # None: no value (a gap)

@@ -30,6 +30,12 @@ def test_a_lone_alert_well_beyond_its_boundary_is_told_when_it_lasts():
     assert states(run(Timeline().fires(1, "node-1:disk_used").passes(17), **SHOP)) == ["open"]
 
 
+def test_a_lone_alert_is_told_once_its_anomalies_have_gone_on_for_a_window():
+    for seen, told in ((6.0, ["open"]), (5.9, [])):
+        story = Timeline().fires(1, "node-1:disk_used", seen_ts_ns=at(1)).fires(6.1, "node-1:disk_used", seen_ts_ns=at(seen))
+        assert states(run(story.passes(7), **SHOP)) == told
+
+
 def test_three_quantiles_of_one_latency_are_one_piece_of_evidence():
     assert run(Timeline().fires(1, "cart:latency.p50", "cart:latency.p90", "cart:latency.p99").passes(9), **SHOP) == []
 
