@@ -12,6 +12,7 @@ from heapq import heappush
 
 from engine.config.tree import Correlate
 from engine.correlate.evidence import LASTING_WINDOWS, Evidence, Setting, brings_load, is_enough
+from engine.correlate.facts import Facts
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.looks import Looks
 from engine.correlate.places import OVER, TOLD, Places
@@ -50,6 +51,7 @@ class Book:
         self.evidence = Evidence(state, config, topology)
         self.twins = Twins(state.past, config)
         self.timers: dict[str, Callable[[int], None]] = {_SWEEP: self._expire}  # what else is due, by its key in the heap
+        self.facts = Facts()
         self._places = Places(state)
         self._spread = Spread(state, config, topology, self._places)
         self._looks = Looks(state, self.timers)
@@ -59,6 +61,7 @@ class Book:
         self.state.incidents.pop(incident.id, None)
         self._places.drop(incident)
         self._looks.forget(incident.id)
+        self.facts.forget(incident.id)
 
     # ------------------------------------------------------------------------------------------------ time
     def advance(self, ts_ns: int) -> None:
