@@ -59,6 +59,7 @@ class Pipeline:
         """Take records that a detect stage elsewhere has already put on one of our topics."""
         for record in records:
             self._tap(topic, record)
+        self._ends[topic] = max((self._ends[topic], *(record.offset + 1 for record in records)))
         reader = self._readers.get(topic)
         if reader is not None:
             for batch in batches(records):

@@ -61,6 +61,10 @@ class Onset(NamedTuple):
     silent: bool = False  # a gap: data missing, not bad
     score: float = 1.0
 
+    def not_before(self, cluster: Cluster) -> Onset:
+        """The same, at the earliest when a cluster began: an onset that is dated back further does not make it older."""
+        return self._replace(ts_ns=max(self.ts_ns, cluster.first_ns))
+
 
 class Touch(msgspec.Struct, array_like=True):
     """An entity within a cluster: its latest onset and the coarsest step of its series."""

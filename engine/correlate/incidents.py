@@ -91,7 +91,7 @@ class Book:
         onset = Onset(
             alert.entity, alert.onset_ts_ns, alert.step_seconds, alert.domain, alert.fingerprint, alert.kind is AnomalyKind.GAP
         )
-        incident, because = self._place(onset, alert)
+        incident, because, onset = self._place(onset, alert)
         if incident is None:
             incident, because = self._begin(alert, onset), "first"
         self._join(incident, alert, onset, because)
@@ -104,20 +104,25 @@ class Book:
                 self.merge(incident, older)
                 return
 
-    def _place(self, onset: Onset, alert: Alert) -> tuple[LiveIncident | None, str]:
+    def _place(self, onset: Onset, alert: Alert) -> tuple[LiveIncident | None, str, Onset]:
+        """The incident, why, and the onset by which the alert counts there: what is drawn in by what burns makes no incident older."""
         live = self.state.incidents
         again = self._spread.same_trouble(alert)
         if again is not None:
-            return again
+            return *again, onset.not_before(again[0].cluster)
         recent = ((key, live[key].cluster) for key in reversed(live) if live[key].state not in OVER)
         placed = candidates(onset, recent, self.topology, self.config.window)
         if not placed:
-            return self._spread.burning_neighbour(alert)
+            burning, why = self._spread.burning_neighbour(alert)
+            return burning, why, onset.not_before(burning.cluster) if burning else onset
         incident = live[placed[0].key]
         for key in to_merge(placed):
             if key in live:
                 incident = self.merge(incident, live[key])
-        return incident, placed[0].tie.because
+        if incident.state is IncidentState.CANDIDATE:
+            burning, _ = self._spread.burning_neighbour(alert)
+            incident = self.merge(incident, burning) if burning else incident
+        return incident, placed[0].tie.because, onset
 
     def _begin(self, alert: Alert, onset: Onset) -> LiveIncident:
         if len(self.state.incidents) >= self.config.incidents_max:

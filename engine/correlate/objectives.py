@@ -3,12 +3,12 @@
 tally ──▶ running sums ──half a minute after each minute──▶ burn rates in four pairs of windows ──▶ alerts, impact, gauges
 
 The alerts are this stage's own: silences, maintenance windows and grouping treat them as those of any detector, and they are told as members of
-incidents. A minute is judged with what had come by then; what comes later counts in the next.
+incidents. Each transition goes to the alerts topic too, where this stage passes over it. A minute is judged with what had come by then; what comes later counts in the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappush
 from math import isfinite
 from typing import Final
@@ -28,7 +28,7 @@ from engine.correlate.state import LiveIncident
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns
-from engine.records import AlertState, Impact, Shard, Stamp, Tally, digest
+from engine.records import Alert, AlertState, Impact, Shard, Stamp, Tally, digest
 
 TIMER: Final = "objectives"
 PROMISES_MAX: Final = 1000
@@ -44,11 +44,12 @@ _COLUMN: Final = "objectives"
 class Objectives:
     """The objectives of one shard of the correlate stage."""
 
-    def __init__(self, shard: Shard, slos: Sequence[Slo], book: Book, columns: Columns) -> None:
-        """`columns` are those of the snapshot that the book's state came from, if it did. Raises StateError."""
+    def __init__(self, shard: Shard, slos: Sequence[Slo], book: Book, columns: Columns, say: Callable[[Alert], None]) -> None:
+        """`columns` are those of the snapshot that the book's state came from, if it did; `say` publishes an alert. Raises StateError."""
         self._shard = shard
         self._slos: Mapping[str, Slo] = {slo.name: slo for slo in slos}
         self._book = book
+        self._say = say
         self._state: Promises = book.state.promises
         self._rows = self._restored(columns)
         book.timers[TIMER] = self._judge
@@ -122,11 +123,15 @@ class Objectives:
             if hot:
                 self._begin(promise, judged, left, now)
             return
-        before = episode.severity
+        before, was = episode.severity, episode.state
         if hot:
             note(episode, slo, judged[verdict.pair], verdict, (number, left))
-        self._tell(promise, episode, self._next(episode, hot=hot, is_heard=bool(judged[0].counted[number] > 0.0), now=now), now)
-        if episode.severity > before or episode.score >= WORSE * episode.told_score:
+        reason = self._next(episode, hot=hot, is_heard=bool(judged[0].counted[number] > 0.0), now=now)
+        faster = episode.severity > before or episode.score >= WORSE * episode.told_score
+        if faster and episode.state is was:
+            reason = "worse"
+        self._tell(promise, episode, reason, now, is_news=faster or episode.state is not was)
+        if faster:
             episode.told_score = episode.score
             self._news(promise, f"slo {promise.slo} burns faster")
 
@@ -138,7 +143,7 @@ class Objectives:
         episode = promise.episode = Episode(key, now * MINUTE_NS, onset_of(self._rows[number], share, now), heard=now)
         note(episode, slo, judged[verdict.pair], verdict, (number, left))
         episode.told_score = episode.score
-        self._tell(promise, episode, "burning", now)
+        self._tell(promise, episode, "burning", now, is_news=True)
         self._news(promise, f"slo {promise.slo} burns")
 
     def _next(self, episode: Episode, *, hot: bool, is_heard: bool, now: int) -> str:
@@ -158,13 +163,16 @@ class Objectives:
         episode.state = AlertState.UNKNOWN
         return "silent"
 
-    def _tell(self, promise: Promise, episode: Episode, reason: str, now: int) -> None:
-        """The alert as it stands, to this stage's own book; told each minute, so that it never runs out of its lease."""
+    def _tell(self, promise: Promise, episode: Episode, reason: str, now: int, *, is_news: bool) -> None:
+        """The alert as it stands, to this stage's own book each minute, so that it never runs out of its lease; to others when it is news."""
         state = self._book.state
         episode.revision += 1
         stamp = Stamp(self._shard.topic, self._shard.partition, state.offset, state.seq)
         ts_ns = max(state.now_ns, now * MINUTE_NS)
-        self._book.alert(alert_of(promise, self._slos[promise.slo], reason, ts_ns, stamp))
+        alert = alert_of(promise, self._slos[promise.slo], reason, ts_ns, stamp)
+        if is_news:
+            self._say(alert)
+        self._book.alert(alert)
         if episode.state is AlertState.RESOLVED:
             promise.episode, promise.told_bad = None, float(self._rows["bad"][promise.number])
 

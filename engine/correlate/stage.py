@@ -76,7 +76,7 @@ class CorrelateMachine:
             topology.observe(edge.caller, edge.callee, edge.kind, edge.ts_ns)
         state.observed = []
         book = Book(state, config, topology, self._speak)
-        self._objectives = Objectives(self.shard, self._slos, book, columns)
+        self._objectives = Objectives(self.shard, self._slos, book, columns, self._publish)
         self._book = book
         self._outputs: list[Output] = []
 
@@ -129,6 +129,8 @@ class CorrelateMachine:
         if isinstance(message, Control):
             feedback.apply(message, self._book)
             return True
+        if message.stamp.topic == self.shard.topic:  # what this stage said itself: it is in the book already
+            return False
         if self._book.state.reorder.is_repeat(message.stamp):
             self._book.stats.count(Metric.DUPLICATES_DROPPED, 1, "correlate")
             return False
@@ -191,6 +193,11 @@ class CorrelateMachine:
                 book.stats.count(Metric.LIMITS_REACHED, 1, "kinds_max")
         message = self._public(incident)
         self._put(Topic.INCIDENTS, incident.id.encode(), encode(message), message.ts_ns)
+
+    def _publish(self, alert: Alert) -> None:
+        """Tell of an alert that this stage made itself."""
+        self._book.stats.count(Metric.ALERTS, 1, str(alert.state))
+        self._put(Topic.ALERTS, alert.domain.encode(), encode(alert), alert.ts_ns)
 
     def _put(
         self, topic: Topic, key: bytes, value: bytes | None, ts_ns: int, headers: tuple[tuple[str, bytes], ...] = ()

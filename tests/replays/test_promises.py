@@ -53,10 +53,22 @@ def logs(minutes: int, fails_from: int, seed: int) -> dict[Shard, list[Record]]:
 
 
 @pytest.fixture(scope="module")
-def told() -> list[dict]:
-    config = parse_config(CONFIG.encode(), {})
-    files = through_memory(config, logs(300, 260, 1)).files()
-    return [orjson.loads(line) for line in files["incidents.jsonl"]]
+def files() -> dict[str, list[dict]]:
+    found = through_memory(parse_config(CONFIG.encode(), {}), logs(300, 260, 1)).files()
+    return {name: [orjson.loads(line) for line in found[name]] for name in ("alerts.jsonl", "incidents.jsonl")}
+
+
+@pytest.fixture
+def told(files) -> list[dict]:
+    return files["incidents.jsonl"]
+
+
+def test_that_a_promise_burns_is_an_alert_among_the_others(files):
+    burns = [a for a in files["alerts.jsonl"] if a.get("kind") == "slo_burn"]
+    assert {(a["entity"], a["labels"]["slo"], a["state"]) for a in burns} == {("payment", "payment-answers", "firing")}
+    assert 1 <= len(burns) <= 5
+    assert burns[0]["text"].startswith("SLO payment-answers burns")
+    assert burns[0]["example"].endswith("is too fast")
 
 
 def test_what_is_wrong_with_the_service_or_with_its_database_names_the_promise_that_it_breaks(told):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from correlate_timeline import Timeline, at, run
 
 from engine.records import AnomalyKind, IncidentState, Signal
@@ -34,6 +35,26 @@ def test_a_lone_alert_is_told_once_its_anomalies_have_gone_on_for_a_window():
     for seen, told in ((6.0, ["open"]), (5.9, [])):
         story = Timeline().fires(1, "node-1:disk_used", seen_ts_ns=at(1)).fires(6.1, "node-1:disk_used", seen_ts_ns=at(seen))
         assert states(run(story.passes(7), **SHOP)) == told
+
+
+def test_an_onset_that_is_dated_back_on_an_entity_that_burns_makes_no_incident_older():
+    story = (
+        Timeline()
+        .fires(6, "cart:latency", "web:latency", onset=6)
+        .fires(6, "web:errors", onset=1)
+        .fires(6, "gate:latency", onset=6)
+    )
+    told = run(story.passes(9), topology=[("gate", "web"), ("web", "cart")])
+    assert {i.id for i in told} == {told[0].id}
+    assert set(told[-1].entities) == {"cart", "web", "gate"}
+
+
+@pytest.mark.parametrize("spread", [("web:latency", "gate:latency"), ("gate:latency", "web:latency")])
+def test_what_spreads_to_callers_is_one_trouble_whichever_of_them_says_so_first(spread):
+    story = Timeline().fires(1, "cart:latency", "cart:errors", score=3.5, peak_score=3.5).passes(3).fires(4, *spread).passes(9)
+    told = run(story, topology=[("web", "gate"), ("gate", "cart")])
+    assert {i.id for i in told} == {told[0].id}
+    assert set(told[-1].entities) == {"cart", "gate", "web"}
 
 
 def test_three_quantiles_of_one_latency_are_one_piece_of_evidence():

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import orjson
 import pytest
-from correlate_timeline import Timeline, at, incidents, machine, outputs, records, run
+from correlate_timeline import SHARD, Timeline, at, incidents, machine, outputs, records, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,7 @@ from engine.config.slo import Slo
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Snapshot
-from engine.records import AlertState, IncidentState
+from engine.records import Alert, AlertState, AnomalyKind, IncidentState, Record, Topic, decode_alerts_message
 
 SLO = Slo(name="cart-answers", entity="cart", objective=0.999, total="a", errors="b")
 OTHER = Slo(name="web-answers", entity="web", objective=0.99, total="a", errors="b")
@@ -295,3 +295,29 @@ def test_an_alert_lives_while_it_burns():
     last = told(story)[-1]
     assert [m.state for m in last.members] == [AlertState.FIRING]
     assert np.isfinite(last.impact[0].seconds_left)
+
+
+def alerts(out) -> list[Alert]:
+    return [decode_alerts_message(o.value) for o in out if o.topic is Topic.ALERTS]
+
+
+def test_each_transition_is_an_alert_of_its_own_on_the_alerts_topic_and_a_minute_that_goes_on_is_none():
+    story = usual(usual(usual(Timeline(), 0, DAY), DAY, DAY + 30, bad=300), DAY + 30, DAY + 90)
+    said = alerts(outputs(records(story.messages), slos=[SLO, OTHER]))
+    assert [a.state for a in said] == [AlertState.FIRING] * (len(said) - 1) + [AlertState.RESOLVED]
+    assert (said[0].reason, said[-1].reason, {a.reason for a in said[1:-1]} - {"worse"}) == ("burning", "recovered", set())
+    assert len({a.id for a in said}) == 1
+    assert len({a.stamp for a in said}) == len(said) <= 5
+    assert [a.revision for a in said] == sorted({a.revision for a in said})
+    assert {(a.kind, a.entity, a.domain) for a in said} == {(AnomalyKind.SLO_BURN, "cart", "default")}
+    assert "cart-answers burns" in said[0].text
+
+
+def test_the_stage_passes_over_what_it_said_itself():
+    log = records(usual(usual(Timeline(), 0, DAY), DAY, DAY + 30, bad=300).messages)
+    plain = outputs(log, slos=[SLO])
+    own = [o.value for o in plain if o.topic is Topic.ALERTS]
+    last = log[-1].offset
+    echoes = [Record(SHARD.topic, 0, last + n, 0, b"default", value) for n, value in enumerate(own, 1)]
+    assert own
+    assert outputs([*log, *echoes], slos=[SLO]) == plain
