@@ -5,7 +5,9 @@ can, and because the sum still grows beyond the clip there are never ties. What 
 away (`usual`). What the last few samples said is added in squares: faults last, noise does not. What is owed to a restless hour is taken
 away too (`restless`). Detectors look at the same samples, so their decades do not add up to a probability: what the sum exceeds once
 in a hundred samples is learned, which takes their dependence as it is. That alone is learned, and slowly: a tail for each detector, or
-one of the sum that follows its series, is taught by the faults, and ranks their second half below the first.
+one of the sum that follows its series, is taught by the faults, and ranks their second half below the first. For the same reason
+samples far beyond it teach less: else a series that has a fault every other day asks for a third more than a quiet one. To its
+entity a metric that bursts again and again is no news, so the joint score takes it by a threshold that all taught alike.
 
 A budget of one false alert in `budget_seconds` asks for so many decades of one sample, and a dense series for more than a sparse one
 (`budget`). The score is the sum's decades divided by these (docs/decisions/0005 says what one quantile for all costs).
@@ -24,11 +26,13 @@ from detectors import budget, restless, tails, usual
 from detectors.contract import Row
 from detectors.kernel import inlined as device
 from detectors.kernel import kernel
+from detectors.naming import first_kind, lasting_kind, leaning
 from detectors.portable import tail_distance
 
 STATE: Final = np.dtype(
     [
         ("threshold", np.float64),  # what the sum exceeds once in a hundred samples
+        ("bursting", np.float64),  # the same, taught by bursts as much as by noise
         ("above", np.int16),  # samples above it in the present excursion
         ("below", np.int16),  # and below it since
         ("lean", np.float32),  # -1 … 1: on which side of what was expected the samples of the present excursion were
@@ -50,6 +54,10 @@ RESULT: Final = np.dtype(
     [
         ("score", np.float64),  # 1.0 = boundary; NaN = no opinion
         ("usual", np.float64),  # how much higher it would be, were it not for what is usual at this minute and hour of the day
+        (
+            "among",
+            np.float64,
+        ),  # the score that its entity takes: with what is usual, by the threshold `bursting`; NaN with the score
         ("expected", np.float64),
         ("scale", np.float64),  # a usual deviation from it; NaN with it
         ("edge", np.float64),  # nominal decades of a deviation with which the score would reach 1.0: see `bands`
@@ -72,6 +80,10 @@ TEACHES: Final = 5
 """So many samples of an excursion teach the threshold: a fault must not make itself usual, …"""
 RESUMES: Final = 50
 """… unless it goes on for so many: then it is how the series is."""
+FAR: Final = 1.5
+"""A sample beyond so many thresholds …"""
+FAR_SHARE: Final = 0.2
+"""… teaches so much of a lesson: a whole excursion as much as one sample of noise."""
 NOTED: Final = 0.25
 """The share of the threshold from which a surprise is one to be usual: less is noise, and to subtract noise is to add some."""
 HEATING: Final = 0.4
@@ -86,10 +98,6 @@ CALM_SAMPLES: Final = 5
 """So many ordinary samples in a row end an excursion."""
 LASTING_STEPS: Final = 10.0
 """An excursion of so many steps is no spike any more."""
-LEANING: Final = 0.2
-"""How much one sample moves the lean."""
-SWINGS: Final = 0.4
-"""An excursion that leans to neither side by so much is one of variance."""
 
 
 class Params(NamedTuple):
@@ -105,6 +113,7 @@ class Params(NamedTuple):
 def learn(row: Row, sample: Row, y: float, params: Params) -> None:
     if sample.seen == 0.0:
         row.threshold = PRIOR_THRESHOLD
+        row.bursting = PRIOR_THRESHOLD
         return
     if sample.seen <= params.samples_min:
         return
@@ -113,10 +122,13 @@ def learn(row: Row, sample: Row, y: float, params: Params) -> None:
         row.above = min(row.above + 1, RESUMES)
     elif row.below >= CALM_SAMPLES:
         row.above = 0
-    if TEACHES < row.above < RESUMES and y > row.threshold:
-        return
-    alpha = tails.tail_alpha(sample.dt, params.tail_seconds, sample.seen)
-    row.threshold = tails.learned_quantile(row.threshold, y, EXCEEDED, alpha * EXCESS)
+    pace = EXCESS * tails.tail_alpha(sample.dt, params.tail_seconds, sample.seen)
+    goes_on = TEACHES < row.above < RESUMES
+    if not goes_on or y <= row.bursting:
+        row.bursting = tails.learned_quantile(row.bursting, y, EXCEEDED, pace)
+    if not goes_on or y <= row.threshold:
+        pace *= FAR_SHARE if y > FAR * row.threshold else 1.0
+        row.threshold = tails.learned_quantile(row.threshold, y, EXCEEDED, pace)
 
 
 @device
@@ -140,6 +152,7 @@ def date_back(row: Row, time: Row, sample: Row, decades: float, since: float) ->
 def no_opinion(out: Row, sample: Row) -> None:
     out.score = np.nan
     out.usual = 0.0
+    out.among = np.nan
     out.expected = np.nan
     out.scale = np.nan
     out.edge = np.nan
@@ -149,9 +162,9 @@ def no_opinion(out: Row, sample: Row) -> None:
 
 
 @device
-def sums_of(out: Row) -> tuple[float, float, float, float, float, int, float]:
-    """Of one sample: sum, the same with what is usual, threshold before it taught, what was taken away, most alone, whose, decades needed."""
-    return out.score, out.usual, out.scale, out.deviation, out.expected, out.kind, out.edge
+def sums_of(out: Row) -> tuple[float, float, float, float, float, float, int, float]:
+    """Of one sample: sum, the same with what is usual, thresholds before it taught, what was taken away, most alone, whose, decades needed."""
+    return out.score, out.usual, out.scale, out.among, out.deviation, out.expected, out.kind, out.edge
 
 
 @device
@@ -229,38 +242,6 @@ def expectation(out: Row, verdicts: NDArray[np.void], table: NDArray[np.void]) -
 
 
 @device
-def leaning(row: Row, off: float) -> float:
-    """The lean after one more sample that is `off` its expectation; nothing leans outside an excursion."""
-    if row.onset_ns == 0:
-        row.lean = 0.0
-        return 0.0
-    side = 1.0 if off > 0.0 else (-1.0 if off < 0.0 else 0.0)
-    lean = float(row.lean) + LEANING * (side - float(row.lean))
-    row.lean = lean
-    return lean
-
-
-@device
-def first_kind(table: NDArray[np.void], top: int, by: int, sample: Row, off: float, toward: int) -> int:
-    """What an excursion is called that has not lasted: the word of whom explains it (`lasting_kind`), where that is one word for both."""
-    if by >= 0 and table[by].kinds[toward] == table[by].lasting[toward] and abs(off + sample.seasonal) < 0.5 * abs(off):
-        return int(table[by].kinds[toward])
-    return int(table[top].kinds[toward])
-
-
-@device
-def lasting_kind(table: NDArray[np.void], top: int, by: int, sample: Row, off: float, toward: int, lean: float) -> int:
-    """What an excursion is called that has lasted; `off` is how far the sample is from what the detector `by` expects.
-
-    It is the season's when without the season the sample would be less than half as strange, and one of variance
-    when it leans to neither side.
-    """
-    if by >= 0 and abs(off + sample.seasonal) < 0.5 * abs(off):
-        return int(table[by].lasting[toward])
-    return int(table[top].lasting[1 if abs(lean) < SWINGS else toward])
-
-
-@device
 def is_warm(time: Row, sample: Row, params: Params) -> bool:
     return bool(sample.seen >= params.samples_min and (sample.ts_ns - time.first_ns) * 1e-9 >= params.warm_up_seconds)
 
@@ -299,6 +280,7 @@ def sum_up(
         out.score = y
         out.usual = whole
         out.scale = row.threshold
+        out.among = row.bursting
         out.deviation = known
         out.expected = alone
         out.kind = top
@@ -323,7 +305,7 @@ def judge(
     for i in range(feed.shape[0]):
         sample = feed[i]
         out = result[i]
-        y, whole, threshold, known, alone, top, needed = sums_of(out)
+        y, whole, threshold, bursting, known, alone, top, needed = sums_of(out)
         no_opinion(out, sample)
         if sample.read < 0:
             factors[i, :] = 0.0
@@ -339,6 +321,7 @@ def judge(
         if is_warm(time, sample, params):
             out.score = decades / needed
             out.usual = max(tails.quantile_surprise(threshold, EXCEEDED_DECADES, EXCESS, whole) - decades, 0.0) / needed
+            out.among = max(tails.quantile_surprise(bursting, EXCEEDED_DECADES, EXCESS, max(y, whole)), alone) / needed
         by = expectation(out, verdicts[i], table)
         off = sample.value - out.expected if by >= 0 else 0.0
         lean = leaning(row, off)

@@ -24,8 +24,8 @@ def _copy(row: np.void, donor: np.void) -> None:
 def _level(row: np.void, donor: np.void, level: float, moved: float) -> None:
     before = level - moved
     growth = min(max(abs(level) / max(abs(before), 1e-12), 1.0), GROWTH_MAX)
-    row["scale"] = donor["scale"] * growth
-    row["quantum"] = donor["quantum"] * growth
+    for field in ("scale", "quantum", "upper", "lower"):
+        row[field] = donor[field] * growth
     row["level"][1:] = level
 
 

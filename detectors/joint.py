@@ -196,15 +196,15 @@ def gather(
     entities: NDArray[np.void],
     slot: NDArray[np.int64],
     ts_ns: NDArray[np.int64],
-    score: NDArray[np.float64],
-    usual: NDArray[np.float64],
+    among: NDArray[np.float64],
     value: NDArray[np.float64],
     expected: NDArray[np.float64],
     onset_ns: NDArray[np.int64],
 ) -> None:
     """Keep what was said of the newest sample of each member. `members` is by slot; slots beyond it are no members.
 
-    A metric that is restless at this minute every day is no news; several of an entity at once are: what is `usual` counts.
+    `among` are their scores as an entity takes them (`calibration`): a metric that is restless at this minute every day is no news; several of
+    an entity at once are.
     """
     for i in range(slot.shape[0]):
         if slot[i] >= members.shape[0]:
@@ -212,7 +212,7 @@ def gather(
         row = members[slot[i]]
         if row.entity > 0:
             row.ts_ns = ts_ns[i]
-            row.score = score[i] + usual[i]
+            row.score = among[i]
             row.value = value[i]
             row.expected = expected[i]
             row.onset_ns = onset_ns[i]

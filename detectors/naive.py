@@ -20,9 +20,18 @@ def soft_clip(decades: float) -> float:
     return decades if decades <= 6.0 else 6.0 + math.log10(decades - 5.0)
 
 
+def bent(z: float, g: float) -> float:
+    """On the longer side, where g and z have one sign, about the inverse of Tukey's bend: ln(1 + g z) / g."""
+    return z * (6.0 + g * z) / (6.0 + 4.0 * g * z) if g * z > 0.0 else z
+
+
+def memory_of(s: Sample, age: float, params: level.Params) -> float:
+    return max(params.scale_seconds, 4.0 * age, params.scale_steps * s.step)
+
+
 def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
     levels, scales = [0.0] * 3, [0.0] * 3
-    quantum = 0.0
+    quantum = upper = lower = 0.0
     verdicts = []
     for s in samples:
         if s.seen == 0:
@@ -32,7 +41,9 @@ def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
         ages = [0.0, max(params.hours, params.steps * s.step), params.days]
         floors = [0.1 * quantum + 1e-9 * abs(x) + 1e-12 for x in levels]
         sizes = [1.25 * scales[a] + floors[a] for a in range(3)]
-        ys = [tail_decades(abs(s.value - levels[a]) / sizes[a]) for a in range(3)]
+        g = clamp(2.0 * (upper - lower) / (upper + lower + 2.0 * floors[1]) / level.BEYOND_SCALES, 1.0)
+        zs = [(s.value - levels[a]) / sizes[a] for a in range(3)]
+        ys = [tail_decades(abs(z if age == 0 else bent(z, g))) for age, z in enumerate(zs)]
         decades = sum(soft_clip(y) for y in ys) / 3 if s.seen > 10 else 0.0
         verdicts.append(Verdict(decades, levels[1], sizes[1], sign(s.value - levels[1])))
         change = abs(s.value - levels[0])
@@ -42,9 +53,15 @@ def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
         for a in range(3):
             size = 1.25 * scales[a] + 0.1 * quantum + 1e-9 * abs(levels[a]) + 1e-12
             deviation = s.value - levels[a]
+            if a == 1 and s.seen <= 10:
+                upper = lower = level.BEYOND_SCALES * size
+            elif a == 1:
+                pace = 4.0 * size * max(min(s.dt / (memory_of(s, ages[1], params) + s.dt), 0.2), 1.0 / s.seen)
+                upper = max(upper + pace * (0.9 if deviation > upper else -0.1), 0.0)
+                lower = max(lower + pace * (0.9 if -deviation > lower else -0.1), 0.0)
             if s.seen > 10:
                 deviation = clamp(deviation, params.bound * size)
-            memory = max(params.scale_seconds, 4.0 * ages[a], params.scale_steps * s.step)
+            memory = memory_of(s, ages[a], params)
             scales[a] += max(min(s.dt / (memory + s.dt), 0.2), 1.0 / s.seen) * (abs(deviation) - scales[a])
             scales[a] = 0.0 if scales[a] < 1e-30 else scales[a]
             levels[a] = s.value if a == 0 else levels[a] + max(s.dt / (ages[a] + s.dt), 1.0 / (s.seen + 1)) * deviation

@@ -32,6 +32,7 @@ class Opinion(NamedTuple):
 
     score: float = NAN
     usual: float = 0.0
+    among: float = NAN
     expected: float = NAN
     scale: float = NAN
     deviation: float = 0.0
@@ -94,10 +95,13 @@ class Hours:
 
 
 class Threshold:
-    """What the sum exceeds once in a hundred samples; an excursion teaches its first five samples, and all again from the fiftieth on."""
+    """What the sum exceeds once in a hundred samples; an excursion teaches its first five samples, and all again from the fiftieth on.
+
+    Two heights: samples beyond one and a half of the first teach it a fifth; to the second (`bursting`) all are alike.
+    """
 
     def __init__(self) -> None:
-        self.height = 0.0
+        self.height = self.bursting = 0.0
         self.above = 0
         self.below = 0
 
@@ -106,7 +110,7 @@ class Threshold:
 
     def learn(self, s: Sample, y: float, params: calibration.Params) -> None:
         if s.seen == 0:
-            self.height = calibration.PRIOR_THRESHOLD
+            self.height = self.bursting = calibration.PRIOR_THRESHOLD
         if s.seen <= params.samples_min:
             return
         exceeds = y > self.height
@@ -115,17 +119,24 @@ class Threshold:
             self.above = min(self.above + 1, calibration.RESUMES)
         elif self.below == calibration.CALM_SAMPLES:
             self.above = 0
-        if exceeds and self.in_fault():
-            return
         share = max(1.0 / (s.seen + PRIOR_SAMPLES), min(s.dt / (params.tail_seconds + s.dt), 1.0 / PRIOR_SAMPLES))
-        move = (1.0 - calibration.EXCEEDED) if exceeds else -calibration.EXCEEDED
-        self.height = max(self.height + share * calibration.EXCESS / calibration.EXCEEDED * move, 0.5)
+        if not (self.in_fault() and y > self.bursting):
+            self.bursting = moved(self.bursting, y, share)
+        if not (self.in_fault() and exceeds):
+            self.height = moved(self.height, y, share * (0.2 if y > 1.5 * self.height else 1.0))
 
-    def decades(self, y: float) -> float:
+    @staticmethod
+    def decades(height: float, y: float) -> float:
         """In proportion up to the threshold, exponential beyond."""
-        if y <= self.height:
-            return 2.0 * y / self.height
-        return 2.0 + (y - self.height) / calibration.EXCESS / math.log(10.0)
+        if y <= height:
+            return 2.0 * y / height
+        return 2.0 + (y - height) / calibration.EXCESS / math.log(10.0)
+
+
+def moved(height: float, y: float, share: float) -> float:
+    """A hundredth of the samples shall be above."""
+    move = (1.0 - calibration.EXCEEDED) if y > height else -calibration.EXCEEDED
+    return max(height + share * calibration.EXCESS / calibration.EXCEEDED * move, 0.5)
 
 
 class Heat:
@@ -173,8 +184,10 @@ class NaiveCalibration:
         known = self._usual(s, y)
         whole = self.whole_heat.raised(s, y)
         y = self._calmed(s, self.heat.raised(s, y - known), known)
-        decades = self.threshold.decades(y) if s.seen else 0.0
-        less = self.threshold.decades(whole) if s.seen else 0.0
+        height, bursting = self.threshold.height, self.threshold.bursting
+        decades = self.threshold.decades(height, y) if s.seen else 0.0
+        less = self.threshold.decades(height, whole) if s.seen else 0.0
+        among = max(self.threshold.decades(bursting, max(y, whole)), alone) if s.seen else 0.0
         self.threshold.learn(s, y, self.params)
         if s.seen == 0:
             return Opinion(onset_ns=s.ts_ns)
@@ -191,7 +204,7 @@ class NaiveCalibration:
         if not warm:
             return opinion
         bar = needed(s.step, self.params)
-        return opinion._replace(score=decades / bar, usual=max(less - decades, 0.0) / bar)
+        return opinion._replace(score=decades / bar, usual=max(less - decades, 0.0) / bar, among=among / bar)
 
     def _usual(self, s: Sample, y: float) -> float:
         """What of the sum is usual at this time of the day, where the series has a season; the time learns it."""

@@ -45,7 +45,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         lasting=_LEVEL,
         weight=3.0,
         adopted=level.adopted,
-        source="Huber 1964, robust estimation of a location parameter; event-time decay",
+        source="Huber 1964, robust estimation of a location parameter; Tukey 1977, g-distributions; event-time decay",
     ),
     "rate": Detector(
         name="rate",

@@ -167,7 +167,7 @@ def _of_entity(
     """
     if m == 1:
         return np.arange(n), scored.score
-    by_metric = (scored.score + scored.usual).reshape(n, m)
+    by_metric = scored.among.reshape(n, m)
     said = np.zeros(n, joint.OPINION)
     params = joint.Params(budget_seconds=config.false_alarm_every)
     joint.score_jointly(as_state(np.zeros(1, joint.STATE)), ts_ns, by_metric, params, as_state(said))

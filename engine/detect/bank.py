@@ -43,6 +43,9 @@ class Scored(NamedTuple):
 
     score: NDArray[np.float64]  # 1.0 = boundary; NaN = no opinion (warming up, late, not finite)
     usual: NDArray[np.float64]  # how much higher it would be, were it not for what is usual at this minute and hour of the day
+    among: NDArray[
+        np.float64
+    ]  # the score as a joint one takes it: with that, and what bursts again and again counts less; NaN with the score
     expected: NDArray[np.float64]  # NaN when unknown
     scale: NDArray[np.float64]  # a usual deviation from it; NaN with it
     edge: NDArray[np.float64]  # nominal decades of a deviation with which the score would reach 1.0
@@ -131,6 +134,7 @@ class Bank:
         return Scored(
             fields["score"],
             fields["usual"],
+            fields["among"],
             fields["expected"],
             fields["scale"],
             fields["edge"],

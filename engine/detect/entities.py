@@ -84,7 +84,7 @@ class Entities:
         self._states = np.zeros(0, joint.STATE)
         self._rows = np.zeros(0, joint.ENTITY)
         whole, number = np.zeros(0, np.int64), np.zeros(0)
-        inputs = whole, whole, number, number, number, number, whole
+        inputs = whole, whole, number, number, number, whole
         self._gather = bound(joint.gather, as_state(self._members), as_state(self._rows), *inputs)
         self._voices = np.zeros(0, VOICES)
         self._sizes = np.zeros(0, np.int64)  # of an entity: how many different voices there are
@@ -166,7 +166,7 @@ class Entities:
         """Samples and what the bank says of them, in order."""
         if self._judged:
             members, rows = as_state(self._members), as_state(self._rows)
-            said = (scored.score, scored.usual, value, scored.expected, scored.onset_ts_ns)
+            said = (scored.among, value, scored.expected, scored.onset_ts_ns)
             self._gather(members, rows, slot, ts_ns, *said)
 
     # ------------------------------------------------------------------------------------------ ticks

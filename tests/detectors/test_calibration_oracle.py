@@ -14,7 +14,7 @@ from detectors.naive_words import Sample
 from detectors.registry import of_tier
 
 PARAMS = calibration.Params()
-NUMBERS = ("score", "usual", "expected", "scale", "deviation")
+NUMBERS = ("score", "usual", "among", "expected", "scale", "deviation")
 
 
 def restless(rows: int = 4000, seed: int = 11) -> Columns:

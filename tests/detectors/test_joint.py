@@ -129,7 +129,7 @@ class Stream:
         total, zeros = len(self.members), np.zeros(len(heard))
         at = np.full(len(heard), ts_ns)
         rows = as_state(self.members), as_state(self.entities)
-        joint.gather(*rows, heard, at, scores[heard], zeros, zeros, zeros, at)
+        joint.gather(*rows, heard, at, scores[heard], zeros, zeros, at)
         said = np.zeros(len(self.entities), joint.OPINION)
         rounds = (np.arange(len(said)), self.begins, np.arange(total), self.voices, np.full(total, 60.0))
         states, spare = as_state(self.states), (np.zeros(total, np.int64), np.zeros(total))

@@ -69,7 +69,9 @@ class World:
             ts_ns, score = np.full(len(slot), self.moment().log_ns), row[slot]
             values, flat = 100.0 + (value - 100.0) * np.minimum(score, 1.0), np.full(len(slot), 100.0)
             nothing = np.zeros(len(slot))
-            scored = Scored(score, nothing, flat, flat, flat, nothing, nothing.astype(np.int8), ts_ns, np.zeros((len(slot), 0)))
+            scored = Scored(
+                score, nothing, score, flat, flat, flat, nothing, nothing.astype(np.int8), ts_ns, np.zeros((len(slot), 0))
+            )
             self.entities.observe(slot, ts_ns, values, scored)
             self.ticks()
         return [alert for alert in self.told[before:] if alert.reason not in GOES_ON]
@@ -266,7 +268,7 @@ def test_the_stage_says_what_the_table_says():
     scored = bank.score(np.tile(np.arange(m), n), np.repeat(ts_ns, m), value.reshape(-1))
     state, said = np.zeros(1, joint.STATE), np.zeros(n, joint.OPINION)
     params = joint.Params(config.false_alarm_every, known_min=3, excess_min=EXCESS[0], excess_max=EXCESS[1])
-    joint.score_jointly(as_state(state), ts_ns, (scored.score + scored.usual).reshape(n, m), params, as_state(said))
+    joint.score_jointly(as_state(state), ts_ns, scored.among.reshape(n, m), params, as_state(said))
     shard = machine(config)
     outputs, _ = play(shard, log_of(value), (17, 400))
     saved = shard.snapshot().columns["entities.states"].tobytes()
