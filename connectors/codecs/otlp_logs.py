@@ -79,6 +79,8 @@ class OtlpLogsCodec:
         return out.build()
 
     def _read_part(self, row: int, record_ts_ns: int, part: Any, out: ColumnsBuilder) -> None:
+        if not part.scope_logs:  # two bytes each: of a hostile message it would be thousands
+            return
         resource = labels_of(part.resource.attributes)
         for log in (log for scope in part.scope_logs for log in scope.log_records):
             self._read(row, record_ts_ns, resource, log, out)

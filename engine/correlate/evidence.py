@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from math import log10
 from typing import NamedTuple
 
 from engine.config.tree import Correlate
@@ -22,6 +23,10 @@ CROWD = 6
 _ERROR = 17
 _NEWS = frozenset({AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_TEMPLATE, AnomalyKind.RARE_EVENT, AnomalyKind.ERROR_BURST})
 _LASTING = 2.0 / 3.0
+"""Of a score that is severe by itself: enough for what lasts,"""
+_LASTING_OF_FEW = 1.0 / 3.0
+"""and where few series are watched. A score of 1.0 is false once a month and series: of ten that is something to be told, of thousands it is noise."""
+FEW, MANY = 10, 100
 LASTING_WINDOWS = 3
 """For so many windows a lone alert must burn, or what is overdue be so, to be told."""
 _HARMLESS = 0.5
@@ -43,12 +48,13 @@ def is_loud(member: MemberState) -> bool:
 
 
 class Setting(NamedTuple):
-    """What the members of an incident are judged against. `busy` entities serve more requests than usual."""
+    """What the members of an incident are judged against. `busy` entities serve more requests than usual; `watched` is the number of series, 0 unknown."""
 
     config: Correlate
     topology: Topology
     busy: AbstractSet[str]
     now_ns: int
+    watched: int = 0
 
     def is_busy(self, entity: str) -> bool:
         """Whether more requests than usual reach this entity, one next to it, or half the place."""
@@ -116,10 +122,18 @@ def is_enough(incident: LiveIncident, setting: Setting) -> bool:
 
 def lasts(member: MemberState, weight: float, setting: Setting) -> bool:
     """Whether an alert goes on for long enough to be told alone: its anomalies for a window after the one it fired on, or itself for three."""
-    if weight < _LASTING * setting.config.severe_score:
+    if weight < lasting_share(setting.watched) * setting.config.severe_score:
         return False
     window_ns = int(setting.config.window * _NS)
     return member.seen_ns - member.joined_ns >= window_ns or setting.now_ns - member.joined_ns >= LASTING_WINDOWS * window_ns
+
+
+def lasting_share(watched: int) -> float:
+    """The share of the severe score from which one alert of so many series is told when it lasts; 0 series: nobody knows how many."""
+    if watched <= 0:
+        return _LASTING
+    crowded = log10(min(max(watched, FEW), MANY) / FEW) / log10(MANY / FEW)
+    return _LASTING_OF_FEW + crowded * (_LASTING - _LASTING_OF_FEW)
 
 
 def is_over(member: MemberState, setting: Setting) -> bool:

@@ -264,7 +264,8 @@ class Book:
                 incident.severity = max(incident.severity, member.severity)
 
     def _is_enough(self, incident: LiveIncident) -> bool:
-        setting = Setting(self.config, self.topology, self._places.busy(incident.domain), self.state.now_ns)
+        now_ns, watched = self.state.now_ns, self.state.reorder.watched(self.state.now_ns)
+        setting = Setting(self.config, self.topology, self._places.busy(incident.domain), now_ns, watched)
         return is_enough(incident, setting)
 
     def _open(self, incident: LiveIncident, now: int) -> None:

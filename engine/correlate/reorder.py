@@ -17,6 +17,8 @@ from engine.records import Alert, Change, Edge, Stamp, Tally, Watermark
 Waiting = Alert | Change | Edge | Tally
 BUFFER_MAX = 200_000
 SOURCES_MAX = 10_000
+_AHEAD_MAX = 64
+"""How many changes of what a source watches are known, for times that are not there yet."""
 _TURNS = 4.0
 _FADE = 0.9
 
@@ -36,13 +38,20 @@ class SourceState(msgspec.Struct):
     """What one source has promised. `moved_at_ns`: how far the furthest source was when this one last moved.
 
     `turn_ns` is how far the others usually get between two moves of this one (a fading maximum): while a backlog is read,
-    sources take long turns, and one that waits for its turn has not stopped.
+    sources take long turns, and one that waits for its turn has not stopped. `watched` are (event time, series it watches from then on).
     """
 
     watermark_ns: int = 0
     moved_at_ns: int = 0
     turn_ns: int = 0
     final: bool = False
+    watched: list[tuple[int, int]] = []
+
+    def watches(self, active: int, ts_ns: int) -> None:
+        """Note how many series it has."""
+        if not self.watched or self.watched[-1][1] != active:
+            self.watched.append((ts_ns, active))
+            del self.watched[:-_AHEAD_MAX]
 
 
 class Reorder(msgspec.Struct):
@@ -85,6 +94,7 @@ class Reorder(msgspec.Struct):
                 source.turn_ns = max(self.lead_ns - source.moved_at_ns, int(source.turn_ns * _FADE))
             source.watermark_ns = mark.ts_ns
             source.moved_at_ns = self.lead_ns
+            source.watches(mark.active, mark.ts_ns)
 
     def _source(self, name: str) -> SourceState:
         source = self.sources.get(name)
@@ -107,6 +117,10 @@ class Reorder(msgspec.Struct):
         if live:
             return min(live)
         return self.lead_ns + 1 if self.sources else 0
+
+    def watched(self, now_ns: int) -> int:
+        """How many series all sources together watch at an event time that is complete; 0: not known."""
+        return sum(next((n for since_ns, n in reversed(s.watched) if since_ns <= now_ns), 0) for s in self.sources.values())
 
     def is_left(self, before_ns: int) -> bool:
         """Whether a message older than that still waits."""

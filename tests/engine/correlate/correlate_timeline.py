@@ -136,10 +136,11 @@ class Timeline:
         )
         return self
 
-    def passes(self, minute: float, *sources: str, final: bool = False) -> Timeline:
-        """Time passes: each of the sources says that it is complete up to here."""
+    def passes(self, minute: float, *sources: str, final: bool = False, active: int = 0) -> Timeline:
+        """Time passes: each of the sources says that it is complete up to here, and how many series it watches."""
         for source in sources or ("metrics",):
-            self.messages.append(Watermark(source=f"{source}-0", ts_ns=at(minute), stamp=self._stamp(source), final=final))
+            mark = Watermark(source=f"{source}-0", ts_ns=at(minute), stamp=self._stamp(source), active=active, final=final)
+            self.messages.append(mark)
         return self
 
     def says(self, minute: float, verb: str, about: str, *, expires: float | None = None, **details: str) -> Timeline:

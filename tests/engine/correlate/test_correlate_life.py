@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from correlate_timeline import Timeline, at, run
 
-from engine.records import AnomalyKind, IncidentState, Signal
+from engine.correlate.reorder import Reorder, SourceState
+from engine.records import AnomalyKind, IncidentState, Signal, Stamp, Watermark
 
 SHOP = {"topology": [("web", "cart"), ("cart", "cart-db")]}
 
@@ -55,6 +56,23 @@ def test_what_spreads_to_callers_is_one_trouble_whichever_of_them_says_so_first(
     told = run(story, topology=[("web", "gate"), ("gate", "cart")])
     assert {i.id for i in told} == {told[0].id}
     assert set(told[-1].entities) == {"cart", "gate", "web"}
+
+
+def test_of_few_series_a_lone_mild_alert_is_told_when_it_lasts():
+    told = {}
+    for active in (0, 1, 9, 50, 100):
+        story = Timeline().passes(0.5, "few", "fewer", active=active).fires(1, "cart:latency", score=1.5, peak_score=1.5)
+        told[active] = states(run(story.passes(17, "metrics", "few", "fewer", active=active), **SHOP))
+    assert told == {0: [], 1: ["open"], 9: ["open"], 50: [], 100: []}
+
+
+def test_what_a_source_watches_later_says_nothing_of_the_time_before():
+    room = Reorder(10**12)
+    room.sources = {"a": SourceState(), "b": SourceState()}
+    for minute, active in ((1, 5), (2, 5), (9, 70)):
+        room.promise(Watermark(source="a", ts_ns=at(minute), stamp=Stamp("a", 0, minute, 0), active=active))
+    room.promise(Watermark(source="b", ts_ns=at(3), stamp=Stamp("b", 0, 1, 0), active=2))
+    assert [room.watched(at(minute)) for minute in (0, 1, 3, 8, 9)] == [0, 5, 7, 7, 72]
 
 
 def test_three_quantiles_of_one_latency_are_one_piece_of_evidence():
