@@ -148,11 +148,12 @@ def _lines(value: bytes) -> list[bytes]:
     if b'"' not in value:
         return [line.rstrip(b"\r") for line in value.split(b"\n") if line.strip()]
     lines: list[bytes] = []
-    held = b""
+    held: list[bytes] = []  # the parts of a line so far; no escape goes beyond the end of one
+    is_open = False
     for part in value.split(b"\n"):
-        held = held + b"\n" + part if held else part
-        if held.replace(b"\\\\", b"").replace(b'\\"', b"").count(b'"') % 2 == 0:
-            if held.strip():
-                lines.append(held.rstrip(b"\r"))
-            held = b""
-    return [*lines, held] if held.strip() else lines
+        held.append(part)
+        is_open ^= part.replace(b"\\\\", b"").replace(b'\\"', b"").count(b'"') % 2 == 1
+        if not is_open:
+            lines.append(b"\n".join(held).rstrip(b"\r"))
+            held = []
+    return [line for line in (*lines, b"\n".join(held)) if line.strip()]

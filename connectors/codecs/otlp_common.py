@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from google.protobuf.message import DecodeError as ProtobufError
@@ -23,19 +23,26 @@ ATTRIBUTES_MAX = 128
 """Attributes looked at of one object, as many as SDKs let spans have."""
 DEPTH_MAX = 16
 """Levels of a body that are read."""
+PARTS_FREE: Final = 1_000
+PART_BYTES_MIN: Final = 16
+"""A resource with one number or one line takes more; an empty one takes two bytes, and to look at it as long as at any other."""
 
 MessageType = TypeVar("MessageType", bound=Message)
 
 
 def protobuf_parser(kind: type[MessageType]) -> Parser:
-    """A parser of that message of protobuf."""
-    read = kind.FromString
+    """A parser of that message of protobuf, whose first field is a list of what came from each resource."""
+    read, resources = kind.FromString, kind.DESCRIPTOR.fields[0].name
 
     def parse(value: bytes) -> Any:
         try:
-            return read(value)
+            message = read(value)
         except ProtobufError as error:
             raise DecodeError(Reject.MALFORMED, f"not a protobuf {kind.DESCRIPTOR.name}") from error
+        parts = len(getattr(message, resources))
+        if parts > PARTS_FREE and parts * PART_BYTES_MIN > len(value):
+            raise DecodeError(Reject.TOO_MANY_FIELDS, f"{parts} resources, most of which say nothing")
+        return message
 
     return parse
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from line_protocol_parser import LineFormatError, parse_line
 
-from connectors.codecs import build_codec
+from connectors.codecs import build_codec, influx
 from engine.config.tree import Format, Mapping, Source
 from engine.errors import Reject
 from engine.records import Record, series_key
@@ -158,3 +158,17 @@ def test_too_many_tags_reject_the_field(catalog, record):
     tags = b",".join(b"t%d=1" % n for n in range(31))
     _, rejected = _read(build_codec(SOURCE), catalog, record, b"m," + tags + b" v=1")
     assert rejected == [Reject.BAD_LABELS]
+
+
+@given(text=st.text(st.sampled_from('a =,"\\\n\r'), max_size=40))
+def test_a_newline_inside_a_quoted_string_ends_no_line(text):
+    value, expected, is_open, escaped, line = text.rstrip().encode(), [], False, False, b""
+    for byte in (value[at : at + 1] for at in range(len(value))):
+        if byte == b"\n" and not is_open:
+            expected.append(line)
+            line, escaped = b"", False
+            continue
+        is_open ^= byte == b'"' and not escaped
+        escaped = byte == b"\\" and not escaped
+        line += byte
+    assert influx._lines(value) == [one.rstrip(b"\r") for one in (*expected, line) if one.strip()]

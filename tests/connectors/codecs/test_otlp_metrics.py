@@ -192,3 +192,9 @@ def test_negative_values_lie_below_zero_in_order():
 def test_bounds_are_the_same_when_a_histogram_comes_at_another_scale():
     fine, coarse = exponential(powers(6, 64, [1] * 8)), exponential(powers(5, 32, [2] * 4))
     assert fine == coarse
+
+
+def test_thousands_of_resources_that_say_nothing_are_refused_unread(catalog):
+    codec = build_codec(Source(name="m", topics=["in"], format=Format.OTLP_METRICS))
+    few, many = (codec.decode([Record("in", 0, 0, 0, None, b"\n\0" * count)], catalog) for count in (900, 1_100))
+    assert ([one.reason for one in few.rejected], [one.reason for one in many.rejected]) == (["empty"], ["too_many_fields"])
