@@ -15,7 +15,7 @@ from detectors.kernel import device
 from detectors.portable import log10
 
 MONTH_SECONDS: Final = 2_592_000.0
-NEEDED_BASE: Final = 1.17
+NEEDED_BASE: Final = 1.1
 """Decades of one sample that make an alert a month, were the samples a month apart."""
 NEEDED_SHARE: Final = 0.6
 """What ten times as many samples add to them."""

@@ -24,8 +24,9 @@ def _copy(row: np.void, donor: np.void) -> None:
 def _level(row: np.void, donor: np.void, level: float, moved: float) -> None:
     before = level - moved
     growth = min(max(abs(level) / max(abs(before), 1e-12), 1.0), GROWTH_MAX)
-    for field in ("scale", "quantum", "upper", "lower"):
-        row[field] = donor[field] * growth
+    row["scale"] = donor["scale"] * growth
+    row["quantum"] = donor["quantum"] * growth
+    row["tilt"] = donor["tilt"]
     row["level"][1:] = level
 
 

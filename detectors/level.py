@@ -4,9 +4,9 @@ Each age keeps a level and the usual distance from it (mean absolute deviation).
 so a series sampled each second and one sampled each minute remember equally long. A deviation teaches at most four usual ones (Huber,
 1964), so a spike leaves the model as it was; a lasting shift widens the scale geometrically and is learned after all.
 
-Noise is often lopsided: latencies have a long tail above, rates of success one below. What one deviation in ten exceeds is learned on
-each side of the middle age (`upper`, `lower`). Were the noise a normal one bent by an exponential (Tukey's g, 1977), their
-ratio would tell g; on the longer side z counts as about ln(1 + g z) / g. The shorter side counts as it is.
+Noise is often lopsided: latencies have a long tail above, rates of success one below. By how much the distances that one deviation from the
+middle age in ten exceeds must be shifted, until as many go beyond on either side, is learned (`tilt`). Were the noise a normal one bent by an
+exponential (Tukey's g, 1977), that would tell g; on the longer side z counts as about ln(1 + g z) / g. The shorter side counts as it is.
 
 The scale is floored by the series' own resolution: a part of its usual non-zero change. A counter of rare events so
 learns that one event is nothing; the first departure from a constant is left to `flat`.
@@ -35,24 +35,22 @@ CLIP: Final = 6.0
 CLIP_ODDS: Final = 100.0
 """… which are reached at 1 + z * z / FREEDOM of this: the tail is its third power."""
 FAR: Final = 1e150
-BEYOND: Final = 0.1
-"""The share of samples beyond `upper`, and beyond `lower`."""
-BEYOND_SCALES: Final = 1.2815515655446004
-"""How many standard deviations from the centre of normal noise that is."""
-SIDE_PACE: Final = 4.0
-"""About one over the density of normal noise there."""
-BENT_MAX: Final = 1.0
-"""Nothing is bent by a larger g."""
 STATE: Final = np.dtype(
     [
         ("level", np.float64, AGES),
         ("scale", np.float64, AGES),  # mean absolute deviation, without the floor
         ("quantum", np.float64),  # usual size of a change that is one
-        ("upper", np.float64),  # how far above the middle age's level one sample in ten is
-        ("lower", np.float64),  # and below it
+        ("tilt", np.float64),  # how much longer noise is above than below the middle age, in usual deviations; negative: below
     ],
     align=True,
 )
+BEYOND: Final = 1.28
+"""Usual deviations that one sample of normal noise in ten exceeds, on each side."""
+BENT: Final = 2.0 / (BEYOND * BEYOND)
+"""From a tilt to g."""
+TILT_MAX: Final = 0.8
+TILT_PACE: Final = 2.5
+"""About one over the density of normal noise there, on both sides together."""
 
 
 class Params(NamedTuple):
@@ -107,17 +105,12 @@ def learn_quantum(row: Row, change: float) -> None:
 
 
 @inlined
-def learn_sides(row: Row, deviation: float, size: float, pace: float, seen: float) -> None:
-    """Move what one deviation from the middle age's level in ten exceeds, on each side (Robbins and Monro 1951)."""
-    if seen <= 10.0:
-        row.upper = BEYOND_SCALES * size
-        row.lower = BEYOND_SCALES * size
-        return
-    step = SIDE_PACE * pace * size
-    upper = row.upper + step * ((1.0 if deviation > row.upper else 0.0) - BEYOND)
-    lower = row.lower + step * ((1.0 if -deviation > row.lower else 0.0) - BEYOND)
-    row.upper = upper if upper >= 1e-30 else 0.0
-    row.lower = lower if lower >= 1e-30 else 0.0
+def learn_tilt(row: Row, deviation: float, size: float, pace: float) -> None:
+    """Towards the side on which more samples are beyond (Robbins and Monro 1951)."""
+    above = 1.0 if deviation > (BEYOND + row.tilt) * size else 0.0
+    below = 1.0 if -deviation > (BEYOND - row.tilt) * size else 0.0
+    tilt = row.tilt + TILT_PACE * pace * (above - below)
+    row.tilt = min(max(tilt, -TILT_MAX), TILT_MAX)
 
 
 @inlined
@@ -170,8 +163,8 @@ def learn(row: Row, sample: Row, i: int, params: Params, teach: NDArray[np.float
     for age in range(AGES):
         deviation = value - row.level[age]
         size = 1.25 * row.scale[age] + floor_of(row, age)
-        if age == 1:
-            learn_sides(row, deviation, size, teach[BLOCK + i], seen)
+        if age == 1 and seen > 10.0:
+            learn_tilt(row, deviation, size, teach[BLOCK + i])
         if seen > 10.0:
             limit = params.bound * size
             deviation = min(max(deviation, -limit), limit)
@@ -188,22 +181,17 @@ def weigh(
     verdict: NDArray[np.void],
     apart: NDArray[np.float64],
     size: NDArray[np.float64],
-    sides: tuple[NDArray[np.float64], NDArray[np.float64]],
+    tilt: NDArray[np.float64],
     paces: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> None:
-    """Expectations of a block; how far its samples are from each age's level, above or below, and what is usual there. Learn them.
-
-    `sides` get by how much the upper side is wider than the lower, and how wide both are.
-    """
+    """Expectations of a block; how far its samples are from each age's level, above or below, what is usual there, and the tilt. Learn them."""
     teach, move = paces
-    wider, both = sides
     for i in range(feed.shape[0]):
         sample = feed[i]
         for age in range(AGES):
             apart[age * BLOCK + i] = 0.0
             size[age * BLOCK + i] = 1.0
-        wider[i] = 0.0
-        both[i] = 1.0
+        tilt[i] = 0.0
         if sample.read < 0:
             continue
         ask_for(state[sample.next])
@@ -218,8 +206,7 @@ def weigh(
             out.scale = 1.25 * row.scale[1] + floor_of(row, 1)
             out.direction = int(sample.value > out.expected) - int(sample.value < out.expected)
         if sample.seen > 10.0:
-            wider[i] = row.upper - row.lower
-            both[i] = row.upper + row.lower + 2.0 * floor_of(row, 1)
+            tilt[i] = row.tilt
             for age in range(AGES):
                 apart[age * BLOCK + i] = value - row.level[age]
                 size[age * BLOCK + i] = 1.25 * row.scale[age] + floor_of(row, age)
@@ -240,7 +227,7 @@ def bent(z: float, g: float) -> float:
 def odds_of(
     apart: NDArray[np.float64],
     size: NDArray[np.float64],
-    sides: tuple[NDArray[np.float64], NDArray[np.float64]],
+    tilt: NDArray[np.float64],
     n: int,
     decades: NDArray[np.float64],
     most: NDArray[np.float64],
@@ -250,9 +237,8 @@ def odds_of(
     A tail is their third power, and a product needs one logarithm in place of three. It is of no use where an age must be clipped.
     A step from the previous sample is bent on no side: what goes up comes down.
     """
-    wider, both = sides
     for i in range(n):
-        g = min(max(2.0 / BEYOND_SCALES * wider[i] / both[i], -BENT_MAX), BENT_MAX)
+        g = BENT * tilt[i]
         product = 1.0
         largest = 0.0
         for age in range(AGES):
@@ -271,14 +257,14 @@ def odds_of(
 def score_level(state: NDArray[np.void], feed: NDArray[np.void], params: Params, verdict: NDArray[np.void]) -> None:
     """See contract.py. Its decades are the sum of the three ages', each clipped softly, divided by three."""
     apart, size = room(_PACES, np.float64), room(_PACES, np.float64)
-    sides = room(BLOCK, np.float64), room(BLOCK, np.float64)
+    tilt = room(BLOCK, np.float64)
     teach, move = room(_PACES, np.float64), room(_PACES, np.float64)
     for start in range(0, feed.shape[0], BLOCK):
         some, out = feed[start : start + BLOCK], verdict[start : start + BLOCK]
         n = some.shape[0]
         paces_of(some, params, apart, teach, move)
-        weigh(state, some, params, out, apart, size, sides, (teach, move))
-        odds_of(apart, size, sides, n, move, teach)
+        weigh(state, some, params, out, apart, size, tilt, (teach, move))
+        odds_of(apart, size, tilt, n, move, teach)
         for i in range(n):
             if some[i].read >= 0:
                 out[i].decades = move[i] if teach[i] < CLIP_ODDS else clipped(apart, i)
@@ -289,6 +275,5 @@ def adopted(row: np.void, before: np.void, value: float) -> None:
     """Every age begins at the new level; noise is taken to have grown with it, as it mostly does, but at most threefold."""
     growth = abs(value) / max(abs(float(before["level"][1])), 1e-12)
     row["level"][:] = value
-    growth = min(max(growth, 1.0), 3.0)
-    for field in ("scale", "upper", "lower"):
-        row[field] = before[field] * growth
+    row["scale"][:] = before["scale"] * min(max(growth, 1.0), 3.0)
+    row["tilt"] = before["tilt"]

@@ -31,7 +31,7 @@ def memory_of(s: Sample, age: float, params: level.Params) -> float:
 
 def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
     levels, scales = [0.0] * 3, [0.0] * 3
-    quantum = upper = lower = 0.0
+    quantum = tilt = 0.0
     verdicts = []
     for s in samples:
         if s.seen == 0:
@@ -41,7 +41,7 @@ def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
         ages = [0.0, max(params.hours, params.steps * s.step), params.days]
         floors = [0.1 * quantum + 1e-9 * abs(x) + 1e-12 for x in levels]
         sizes = [1.25 * scales[a] + floors[a] for a in range(3)]
-        g = clamp(2.0 * (upper - lower) / (upper + lower + 2.0 * floors[1]) / level.BEYOND_SCALES, 1.0)
+        g = 2.0 * tilt / 1.28**2
         zs = [(s.value - levels[a]) / sizes[a] for a in range(3)]
         ys = [tail_decades(abs(z if age == 0 else bent(z, g))) for age, z in enumerate(zs)]
         decades = sum(soft_clip(y) for y in ys) / 3 if s.seen > 10 else 0.0
@@ -53,12 +53,10 @@ def naive_level(samples: list[Sample], params: level.Params) -> list[Verdict]:
         for a in range(3):
             size = 1.25 * scales[a] + 0.1 * quantum + 1e-9 * abs(levels[a]) + 1e-12
             deviation = s.value - levels[a]
-            if a == 1 and s.seen <= 10:
-                upper = lower = level.BEYOND_SCALES * size
-            elif a == 1:
-                pace = 4.0 * size * max(min(s.dt / (memory_of(s, ages[1], params) + s.dt), 0.2), 1.0 / s.seen)
-                upper = max(upper + pace * (0.9 if deviation > upper else -0.1), 0.0)
-                lower = max(lower + pace * (0.9 if -deviation > lower else -0.1), 0.0)
+            if a == 1 and s.seen > 10:
+                beyond = int(deviation > (1.28 + tilt) * size) - int(-deviation > (1.28 - tilt) * size)
+                pace = max(min(s.dt / (memory_of(s, ages[1], params) + s.dt), 0.2), 1.0 / s.seen)
+                tilt = clamp(tilt + 2.5 * pace * beyond, level.TILT_MAX)
             if s.seen > 10:
                 deviation = clamp(deviation, params.bound * size)
             memory = memory_of(s, ages[a], params)

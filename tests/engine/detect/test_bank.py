@@ -220,7 +220,7 @@ def test_a_discarded_shadow_leaves_the_model_as_it_was() -> None:
     bank.discard(0)
     after = feed_one(bank, ts_ns[2100:], value[2100:])
     assert abs(after.expected[0] - 100.0) < 3.0
-    assert np.median(after.score) < 0.6
+    assert np.median(after.score) < 0.65
     assert bank.epoch(0) == 0
 
 
