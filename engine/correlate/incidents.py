@@ -119,9 +119,6 @@ class Book:
         for key in to_merge(placed):
             if key in live:
                 incident = self.merge(incident, live[key])
-        if incident.state is IncidentState.CANDIDATE:
-            burning, _ = self._spread.burning_neighbour(alert)
-            incident = self.merge(incident, burning) if burning else incident
         return incident, placed[0].tie.because, onset
 
     def _begin(self, alert: Alert, onset: Onset) -> LiveIncident:
@@ -247,7 +244,9 @@ class Book:
         if self._is_enough(incident):
             phase = self.twins.phase(incident, now)
             if phase is None:
-                self._open(incident, now)
+                elder = self._spread.elder(incident)
+                if elder is None or self.merge(incident, elder) is not elder:
+                    self._open(incident, now)
             elif incident.state is IncidentState.CANDIDATE:
                 self._set_state(incident, IncidentState.SUPPRESSED, phase.reason)
                 self._looks.exactly(incident.id, phase.until_ns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from engine.config.tree import Correlate
@@ -42,13 +43,31 @@ class Spread:
 
         A resource of the entity's own is no trouble that travels along a call.
         """
-        is_own = family_of(alert.name) in RESOURCES
-        for entity in self._placement(alert.entity) if is_own else self._topology.neighbours(alert.entity):
-            for incident in self._places.incidents(entity, alert.domain):
-                burning = incident.state in TOLD and self._places.is_burning(incident, entity)
-                if burning and self._reaches(incident, alert):
-                    return incident, f"next to {entity}, still firing"
+        for incident, entity in self._burning(alert, alert.domain):
+            if self._reaches(incident, alert):
+                return incident, f"next to {entity}, still firing"
         return None, ""
+
+    def elder(self, incident: LiveIncident) -> LiveIncident | None:
+        """The incident that people know already and that would have drawn this one's alerts in, had they come after it was told.
+
+        Of a fault that spreads along calls, a caller's caller may speak before the caller does.
+        """
+        for member in incident.members.values():
+            if member.state is not AlertState.FIRING or member.suppressed:
+                continue
+            for other, _ in self._burning(member, incident.domain):
+                if other is not incident and self._in_time(other, member):
+                    return other
+        return None
+
+    def _burning(self, about: Alert | MemberState, domain: str) -> Iterator[tuple[LiveIncident, str]]:
+        """Told incidents with trouble that has not ended one call or one placement away, and where."""
+        is_own = family_of(about.name) in RESOURCES
+        for entity in self._placement(about.entity) if is_own else self._topology.neighbours(about.entity):
+            for incident in self._places.incidents(entity, domain):
+                if incident.state in TOLD and self._places.is_burning(incident, entity):
+                    yield incident, entity
 
     def _is_closed(self, member: MemberState, now_ns: int) -> bool:
         """Whether an alert has been over for as long as an incident must be before it closes: what begins now began anew."""
@@ -63,4 +82,7 @@ class Spread:
         """Only what grew lately draws in trouble that begins later; what is suppressed draws in only what is suppressed too."""
         if incident.state is IncidentState.SUPPRESSED and self._state.suppression.verdict(alert) is None:
             return False
-        return alert.onset_ts_ns - incident.cluster.last_ns <= SPREAD_WINDOWS * int(self._config.window * _NS)
+        return self._in_time(incident, alert)
+
+    def _in_time(self, incident: LiveIncident, about: Alert | MemberState) -> bool:
+        return about.onset_ts_ns - incident.cluster.last_ns <= SPREAD_WINDOWS * int(self._config.window * _NS)
