@@ -22,7 +22,7 @@ CROWD = 6
 """So many alerts at once are no coincidence, even where nothing is known of how they hang together."""
 _ERROR = 17
 _NEWS = frozenset({AnomalyKind.NEW_TEMPLATE, AnomalyKind.RARE_TEMPLATE, AnomalyKind.RARE_EVENT, AnomalyKind.ERROR_BURST})
-_LASTING = 1.0 / 2.0
+_LASTING = 2.0 / 3.0
 """Of a score that is severe by itself: enough for what lasts,"""
 _LASTING_OF_FEW = 1.0 / 3.0
 """and where few series are watched. A score of 1.0 is false once a month and series: of ten that is something to be told, of thousands it is noise."""
@@ -31,10 +31,10 @@ LASTING_WINDOWS = 3
 """For so many windows a lone alert must burn, or what is overdue be so, to be told."""
 _HARMLESS = 0.5
 _MODEST = 1.5
-SUPPORT = 2.0 / 3.0
+SUPPORT = 5.0 / 6.0
 """How much the scores that meet in one place must come to, as a multiple of the score that is severe by itself."""
 _QUANTILE = re.compile(r"[._]p\d+$")
-_ALIKE = 0.5
+_ALIKE = 0.25
 """What each further measure of a family on an entity adds to the strongest, as a share of its score."""
 _ALIKE_MOST = 4
 _IN_TIME = 1.25

@@ -24,7 +24,7 @@ def test_two_alerts_open_one_incident_after_open_after_and_not_before():
 
 
 def test_a_lone_mild_alert_is_never_told():
-    assert run(Timeline().fires(1, "cart:latency", score=1.4, peak_score=1.4).passes(30), **SHOP) == []
+    assert run(Timeline().fires(1, "cart:latency", score=1.5, peak_score=1.5).passes(30), **SHOP) == []
 
 
 def test_a_lone_alert_well_beyond_its_boundary_is_told_when_it_lasts():
@@ -61,7 +61,7 @@ def test_what_spreads_to_callers_is_one_trouble_whichever_of_them_says_so_first(
 def test_of_few_series_a_lone_mild_alert_is_told_when_it_lasts():
     told = {}
     for active in (0, 1, 9, 50, 100):
-        story = Timeline().passes(0.5, "few", "fewer", active=active).fires(1, "cart:latency", score=1.4, peak_score=1.4)
+        story = Timeline().passes(0.5, "few", "fewer", active=active).fires(1, "cart:latency", score=1.5, peak_score=1.5)
         told[active] = states(run(story.passes(17, "metrics", "few", "fewer", active=active), **SHOP))
     assert told == {0: [], 1: ["open"], 9: ["open"], 50: [], 100: []}
 
