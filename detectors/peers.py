@@ -40,6 +40,8 @@ KNOWN_MARGIN: Final = 1.3
 LOGARITHM_MAX: Final = 80.0
 ROUND_STEPS: Final = 0.9
 """Of the members' usual step, from one round to the next: not quite one, so that no sample is waited for twice."""
+IN_STEP: Final = 0.5
+"""Groups whose members come at least twice in the shortest round have their rounds together, at whole multiples of it."""
 EXPLAINED: Final = 0.5
 """Scores from which it is said what was expected: exponentials cost more than all the rest."""
 
@@ -320,8 +322,8 @@ def score_rounds(
     params: Params,
     out: NDArray[np.void],
     spare: NDArray[np.float64],
-) -> None:
-    """Play a round at `now_ns` of some groups: score each member that was heard, then learn.
+) -> int:
+    """Play a round at `now_ns` of some groups: score each member that was heard, then learn. Returns how many score 1.0 or more.
 
     `rounds` is (group (g), where its members begin (g + 1), slots of the members (m)); `clocks` are (usual step by slot, seconds; the
     shortest round, seconds; when the next round of each group is, ns), of which the last is written. `out` has m rows, `spare` as many as
@@ -329,6 +331,7 @@ def score_rounds(
     """
     which, begins, slots = rounds
     step, shortest, next_ns = clocks
+    loud = 0
     for g in range(which.shape[0]):
         part = slice(begins[g], begins[g + 1])
         play_round(members, groups[which[g]], slots[part], now_ns, params, out[part], spare)
@@ -336,7 +339,14 @@ def score_rounds(
         for slot in slots[part]:
             total += step[slot]
         usual = total / (begins[g + 1] - begins[g])
-        next_ns[which[g]] = now_ns + int(max(shortest, ROUND_STEPS * usual) * 1e9)
+        if usual <= IN_STEP * shortest:
+            whole = int(shortest * 1e9)
+            next_ns[which[g]] = now_ns - now_ns % whole + whole
+        else:
+            next_ns[which[g]] = now_ns + int(max(shortest, ROUND_STEPS * usual) * 1e9)
+        for k in range(begins[g], begins[g + 1]):
+            loud += out[k].score >= 1.0
+    return loud
 
 
 @kernel

@@ -65,6 +65,7 @@ class Episodes:
         self.by_key: dict[bytes, Episode] = {}
         self.memories = Memories()
         self._asks: list[tuple[bytes, int, Ask]] = []
+        self._lease_at_ns = 0  # no alert is told again before this log time; 0 unknown
         self.words_of: Callable[[Series], Words] = _own_words
         """What is said of a series whose episode has no words of its own."""
 
@@ -237,12 +238,13 @@ class Episodes:
     # ------------------------------------------------------------------------------------------ ticks
     def leases(self, moment: Moment) -> list[Alert]:
         """Alerts that are due to be told again, in the order of their keys."""
-        due = [
-            key
-            for key, episode in self.by_key.items()
-            if episode.state in _TOLD and moment.log_ns - episode.told_ns >= self._lease_ns
-        ]
-        return [self._tell(self.by_key[key], "lease", moment) for key in sorted(due)]
+        if moment.log_ns < self._lease_at_ns:
+            return []
+        told = {key: episode.told_ns for key, episode in self.by_key.items() if episode.state in _TOLD}
+        due = [key for key, told_ns in told.items() if moment.log_ns - told_ns >= self._lease_ns]
+        again = [self._tell(self.by_key[key], "lease", moment) for key in sorted(due)]
+        self._lease_at_ns = min((self.by_key[key].told_ns for key in told), default=moment.log_ns) + self._lease_ns
+        return again
 
     def retire(self, key: bytes, moment: Moment) -> Alert | None:
         """The series is given up: its alert ends, and nothing of it is kept."""

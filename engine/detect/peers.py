@@ -52,6 +52,7 @@ class Round(NamedTuple):
 
     slot: NDArray[np.int64]  # m
     opinion: NDArray[np.void]  # m, peer_state.OPINION
+    loud: int  # of these, how many score 1.0 or more
 
 
 class Peers:
@@ -172,12 +173,12 @@ class Peers:
     def _round(self, due: NDArray[np.int64], now_ns: int, moment: Moment, stats: StepStats) -> Iterator[Alert]:
         """Play the rounds of some groups; what is to be told of their members."""
         played = self._play(due, now_ns)
+        if not (played.loud or self._open):
+            return
         opinion = played.opinion
         hot = opinion["score"] >= 1.0
         if self._open:
             hot |= np.isin(played.slot, np.array(sorted(self._open), np.int64))
-        elif not hot.any():
-            return
         for place in np.flatnonzero(hot).tolist():
             alert = self._judge(int(played.slot[place]), opinion[place], now_ns, moment, stats)
             if alert is not None:
@@ -196,8 +197,8 @@ class Peers:
         opinion, spare = np.zeros(len(slot), peer_state.OPINION), np.empty(largest)
         members, rows, pace = as_state(self._members), as_state(self._rows), self._table.values["step"]
         rounds, clocks = (due, begins, slot), (pace, self._round_seconds, self._next_ns)
-        self._score(members, rows, rounds, clocks, now_ns, self._params, as_state(opinion), spare)
-        return Round(slot, opinion)
+        loud = self._score(members, rows, rounds, clocks, now_ns, self._params, as_state(opinion), spare)
+        return Round(slot, opinion, loud)
 
     def _seats_of(self, due: NDArray[np.int64]) -> Seats:
         """Of some groups. Groups that came together have their rounds together: of a few such companies it is kept."""

@@ -123,6 +123,8 @@ class Pools:
 def together(series: Series, judged: Judged, pool: Any, bucket_ns: int) -> Judged:
     """One sample, named, with what its pool says, if it has one: a pool that is told gives the word, and all else where it is the more surprising."""
     if pool is None:
+        if not judged.score >= 1.0:  # nobody is told of it
+            return judged
         return judged._replace(kind=word_for(series, judged.kind, judged.value))
     awaited = float(pool["awaited"])
     if not pool["told"]:

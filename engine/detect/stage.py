@@ -68,6 +68,7 @@ class DetectMachine:
     ) -> None:
         """`counted` are the objectives and the ratios whose counters may be on this shard."""
         self.shard = shard
+        self._name = str(shard)
         self._config = config
         self._describe = catalog.describe
         self._config_id = digest(config.model_dump_json(), source.model_dump_json())[:16]
@@ -154,7 +155,7 @@ class DetectMachine:
         def step_of(phase: int) -> Step:
             def moment(row: int) -> Moment:
                 at = records.offsets[row]
-                return Moment(row, phase, topic, partition, at, int(batch.log_ns[row]), int(told_ns[row]))
+                return Moment(row, phase, topic, partition, at, batch.log_ns.item(row), told_ns.item(row))
 
             return Step(drafts, stats, moment)
 
@@ -237,10 +238,11 @@ class DetectMachine:
             return
         step = step_of(Phase.WATERMARK)
         for row in rows:
-            if watermark_ns[row] > NO_TIME:
+            ts_ns = watermark_ns.item(row)
+            if ts_ns > NO_TIME:
                 at = step.moment(row)
-                ts_ns, active = int(watermark_ns[row]), self._marks.active
-                step.drafts.add(at, Watermark(source=str(self.shard), ts_ns=ts_ns, stamp=at.stamp(), active=active))
+                mark = Watermark(source=self._name, ts_ns=ts_ns, stamp=at.stamp(), active=self._marks.active)
+                step.drafts.add(at, mark)
 
     def _gauge(self, stats: StepStats) -> None:
         shard = str(self.shard)
