@@ -79,7 +79,7 @@ class OtlpLogsCodec:
         return out.build()
 
     def _read_part(self, row: int, record_ts_ns: int, part: Any, out: ColumnsBuilder) -> None:
-        if not part.scope_logs:  # two bytes each: of a hostile message it would be thousands
+        if not part.scope_logs:  # a few bytes each: a hostile JSON document has thousands
             return
         resource = labels_of(part.resource.attributes)
         for log in (log for scope in part.scope_logs for log in scope.log_records):

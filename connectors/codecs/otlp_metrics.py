@@ -95,7 +95,7 @@ class MetricsReader:
     def read(self, row: int, data: Any, out: ColumnsBuilder) -> None:
         """Put all points of one message."""
         for of_resource in data.resource_metrics:
-            if not of_resource.scope_metrics:  # two bytes each: of a hostile message it would be thousands
+            if not of_resource.scope_metrics:  # a few bytes each: a hostile JSON document has thousands
                 continue
             resource = self.resource(labels_of(of_resource.resource.attributes))
             for of_scope in of_resource.scope_metrics:

@@ -212,3 +212,20 @@ def test_the_state_stays_finite_and_small() -> None:
     for name in ("offset", "usual", "residual", "heat", "daily"):
         assert np.isfinite(fleet.members[name]).all()
     assert peer_state.MEMBER.itemsize <= 192
+
+
+def test_groups_whose_members_come_often_have_their_rounds_together():
+    fleet, spare = Fleet(4, groups=3), np.empty(4)
+    step = np.repeat([10.0, 15.0, 60.0], 4)
+    clocks = step, 30.0, np.zeros(3, np.int64)
+    now_ns = START_NS - START_NS % 30_000_000_000 + 17_000_000_000
+    state = as_state(fleet.members), as_state(fleet.groups)
+    peers.score_rounds(*state, fleet.rounds, clocks, now_ns, fleet.params, as_state(fleet.out), spare)
+    assert (clocks[2] - now_ns).tolist() == [13_000_000_000, 13_000_000_000, 54_000_000_000]
+    due = np.zeros(3, np.int64)
+    assert [peers.find_due(np.arange(3), clocks[2], now_ns + wait * 1_000_000_000, due) for wait in (12, 13, 53, 54)] == [
+        0,
+        2,
+        2,
+        3,
+    ]
