@@ -60,14 +60,14 @@ _WORDS: tuple[tuple[Family, frozenset[str], tuple[str, ...]], ...] = (
         ("network", "packet", "socket", "octets", "bandwidth", "softnet", "sockstat"),
     ),
     (
+        Family.CPU,
+        frozenset({"cpu", "load1", "load5", "load15", "intr", "softirq"}),
+        ("cpu", "throttl", "schedstat", "switch"),
+    ),
+    (
         Family.SATURATION,
         frozenset({"conn", "pool", "queue", "fd", "lag"}),
         ("connection", "thread", "queue", "backlog", "descriptor", "filefd", "procs", "process"),
-    ),
-    (
-        Family.CPU,
-        frozenset({"cpu", "load1", "load5", "load15", "intr", "softirq"}),
-        ("cpu", "throttl", "schedstat", "context_switch"),
     ),
     (
         Family.LOAD,

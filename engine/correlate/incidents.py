@@ -11,7 +11,8 @@ from collections.abc import Callable
 from heapq import heappush
 
 from engine.config.tree import Correlate
-from engine.correlate.evidence import LASTING_WINDOWS, Evidence, Setting, brings_load, is_enough
+from engine.correlate.enough import CROWD, LASTING_WINDOWS, Setting, brings_load, is_enough
+from engine.correlate.evidence import Evidence
 from engine.correlate.facts import Facts
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.looks import Looks
@@ -238,10 +239,12 @@ class Book:
             else:
                 self._looks.latest(incident.id, end)
             return
-        if now < incident.created_ns + int(self.config.open_after * _NS):
+        is_due = now >= incident.created_ns + int(self.config.open_after * _NS)
+        if not is_due and len(incident.members) >= CROWD:
             return
         self._lift(incident, now)
-        if self._is_enough(incident):
+        setting = self._setting(incident.domain)
+        if is_due and is_enough(incident, setting):
             phase = self.twins.phase(incident, now)
             if phase is None:
                 elder = self._spread.elder(incident)
@@ -250,9 +253,14 @@ class Book:
             elif incident.state is IncidentState.CANDIDATE:
                 self._set_state(incident, IncidentState.SUPPRESSED, phase.reason)
                 self._looks.exactly(incident.id, phase.until_ns)
-        elif incident.suppressed >= incident.alerts_total and incident.state is IncidentState.CANDIDATE:
+        elif is_due and incident.suppressed >= incident.alerts_total and incident.state is IncidentState.CANDIDATE:
             reason = next((m.suppressed for m in incident.members.values() if m.suppressed), "suppressed")
             self._set_state(incident, IncidentState.SUPPRESSED, reason)
+        else:
+            other = self._spread.supporter(incident, setting)
+            kept = self.merge(incident, other) if other else incident
+            if other and (kept is other or other.id not in self.state.incidents):
+                self._review_untold(kept, now)
 
     def _lift(self, incident: LiveIncident, now: int) -> None:
         """Suppression that has ended is over for what still fires."""
@@ -262,10 +270,9 @@ class Book:
                 incident.suppressed -= 1
                 incident.severity = max(incident.severity, member.severity)
 
-    def _is_enough(self, incident: LiveIncident) -> bool:
+    def _setting(self, domain: str) -> Setting:
         now_ns, watched = self.state.now_ns, self.state.reorder.watched(self.state.now_ns)
-        setting = Setting(self.config, self.topology, self._places.busy(incident.domain), now_ns, watched)
-        return is_enough(incident, setting)
+        return Setting(self.config, self.topology, self._places.busy(domain), now_ns, watched)
 
     def _open(self, incident: LiveIncident, now: int) -> None:
         was = incident.state

@@ -24,7 +24,7 @@ def test_two_alerts_open_one_incident_after_open_after_and_not_before():
 
 
 def test_a_lone_mild_alert_is_never_told():
-    assert run(Timeline().fires(1, "cart:latency", score=1.5, peak_score=1.5).passes(30), **SHOP) == []
+    assert run(Timeline().fires(1, "cart:batch_size", score=1.5, peak_score=1.5).passes(30), **SHOP) == []
 
 
 def test_a_lone_alert_well_beyond_its_boundary_is_told_when_it_lasts():
@@ -61,7 +61,7 @@ def test_what_spreads_to_callers_is_one_trouble_whichever_of_them_says_so_first(
 def test_of_few_series_a_lone_mild_alert_is_told_when_it_lasts():
     told = {}
     for active in (0, 1, 9, 50, 100):
-        story = Timeline().passes(0.5, "few", "fewer", active=active).fires(1, "cart:latency", score=1.5, peak_score=1.5)
+        story = Timeline().passes(0.5, "few", "fewer", active=active).fires(1, "cart:batch_size", score=1.5, peak_score=1.5)
         told[active] = states(run(story.passes(17, "metrics", "few", "fewer", active=active), **SHOP))
     assert told == {0: [], 1: ["open"], 9: ["open"], 50: [], 100: []}
 
@@ -75,8 +75,8 @@ def test_what_a_source_watches_later_says_nothing_of_the_time_before():
     assert [room.watched(at(minute)) for minute in (0, 1, 3, 8, 9)] == [0, 5, 7, 7, 72]
 
 
-def test_three_quantiles_of_one_latency_are_one_piece_of_evidence():
-    assert run(Timeline().fires(1, "cart:latency.p50", "cart:latency.p90", "cart:latency.p99").passes(9), **SHOP) == []
+def test_three_quantiles_of_one_measure_are_one_piece_of_evidence():
+    assert run(Timeline().fires(1, "cart:batch_size.p50", "cart:batch_size.p90", "cart:batch_size.p99").passes(9), **SHOP) == []
 
 
 def test_a_rise_of_requests_alone_is_no_trouble_and_a_loss_is():
@@ -86,8 +86,8 @@ def test_a_rise_of_requests_alone_is_no_trouble_and_a_loss_is():
 
 
 def test_alerts_that_nothing_ties_together_are_told_only_when_they_are_a_crowd():
-    few = Timeline().fires(1, *(f"lonely-{n}:latency" for n in range(5))).passes(9)
-    many = Timeline().fires(1, *(f"lonely-{n}:latency" for n in range(6))).passes(9)
+    few = Timeline().fires(1, *(f"lonely-{n}:batch_size" for n in range(5))).passes(9)
+    many = Timeline().fires(1, *(f"lonely-{n}:batch_size" for n in range(6))).passes(9)
     assert (states(run(few)), states(run(many))) == ([], ["open"])
 
 
