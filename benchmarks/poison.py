@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.contender import configuration
 from benchmarks.load import payload
 from benchmarks.report import machine, spread
+from engine.process import spare_collector
 from engine.records import Run, Shard, Topic
 from engine.wiring.machines import machine_factories, warm_up
 
@@ -35,6 +36,7 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
     if options:
         raise SystemExit(f"poison takes no options: {' '.join(options)}")
     warm_up(configuration("nowhere:1", SHARD.topic))
+    spare_collector()
     count, rounds = (40_000, 1) if quick else (400_000, 5)
     clean: list[float] = []
     poisoned: list[float] = []

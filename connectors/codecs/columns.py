@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,7 +151,7 @@ class ColumnsBuilder:
     def build(self) -> Decoded:
         """The columns. Rejections come in the order of their records."""
         samples, lines = self._samples(), self._lines()
-        self.rejected.sort(key=_row)
+        self.rejected.sort(key=itemgetter(0))
         return Decoded(samples, lines, self.events, self.rejected, self.distributions, self.spans, self.dependencies)
 
     def _lines(self) -> Lines:
@@ -207,10 +208,6 @@ def _in(words: Words, keys: Sequence[bytes]) -> Coded:
     if isinstance(keys, Coded) and keys.words is words:
         return keys
     return Coded(words, words.codes(keys))
-
-
-def _row(rejected: Rejected) -> int:
-    return rejected.row
 
 
 def cut(text: bytes, size: int) -> bytes:

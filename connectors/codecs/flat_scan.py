@@ -250,20 +250,25 @@ def scan(
 
     Times beyond `latest` in either direction are left to the general reader.
     """
-    begin, before = 0, MISSED
+    begin, before, is_after_odd = 0, MISSED, False
     heads_known = heads.known.used[1]
     for i in range(end.shape[0]):
         guess: Any = np.int64(heads.next[before]) if form.end[4] > 0 and before >= 0 else MISSED
         head, time, value, digits, digits_end = MISSED, 0, 0.0, 0, 0
-        if 0 <= guess < heads_known:
-            head, time, value, digits, digits_end = _guessed(buffer, begin, end[i], heads, form, guess)
+        for _ in range(
+            1 + is_after_odd
+        ):  # an unusual document may be one more, or have taken the place of the one that was expected
+            if head < 0 and 0 <= guess < heads_known:
+                head, time, value, digits, digits_end = _guessed(buffer, begin, end[i], heads, form, guess)
+                guess = np.int64(heads.next[guess])
         if head < 0:
             head, time, value, digits, digits_end = _document(buffer, begin, end[i], names, heads, form)
             if head >= 0:
                 _keep(buffer, begin, end[i], form)
-                if before >= 0:
+                if before >= 0 and not (is_after_odd and heads.next[before] >= 0):
                     heads.next[before] = head
-        before = head
+        is_after_odd = head < 0
+        before = head if head >= 0 else before
         points.code[i] = np.int64(heads.code[head]) if head >= 0 and -latest <= time <= latest else MISSED
         points.time[i] = time
         points.value[i] = value

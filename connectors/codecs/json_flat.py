@@ -18,25 +18,45 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from connectors.codecs import flat_scan
+from connectors.codecs import flat_scan, json_faults
 from connectors.codecs.columns import VALUE_MAX, ColumnsBuilder
 from connectors.codecs.heads import Heads
+from connectors.codecs.json_faults import BROKEN
 from detectors.pairs import PADDING
 from engine.config.tree import Mapping
-from engine.records import Coded, Record, Run
+from engine.errors import Reject
+from engine.records import Coded, Record, Rejected, Run
 from engine.times import LATEST_NS, NANOSECONDS, Unit
 
 _PADDING: Final = bytes(PADDING)
+_new: Final = tuple.__new__
+"""Of a named tuple half the time that its own constructor takes."""
 _UNUSUAL_FIRST: Final = 64
 """Unusual records of a batch that are read before its first new series are known; with each further portion twice as many."""
+_REFUSED: Final = {
+    json_faults.INFINITE: (Reject.NOT_FINITE, "a number beyond the range of float64"),
+    json_faults.EMPTY: (Reject.EMPTY, "no payload"),
+    json_faults.NO_OBJECT: (Reject.WRONG_TYPE, "not an object"),
+    json_faults.NO_TIME: (Reject.BAD_TIME, "no time at its path"),
+    json_faults.TIME_TYPE: (Reject.BAD_TIME, "not a number in the declared unit"),
+    json_faults.NO_NAME_TYPE: (Reject.WRONG_TYPE, "no name of a metric at its path"),
+    json_faults.NO_NUMBER: (Reject.WRONG_TYPE, "no number at any path of values"),
+    json_faults.VALUE_TYPE: (Reject.WRONG_TYPE, "not a number: the value"),
+    json_faults.NAMELESS: (Reject.WRONG_TYPE, "a number without a name"),
+}
+"""In the words of the general reader."""
 
 
 class FlatReader:
     """Decodes batches for one mapping and one catalog."""
 
-    def __init__(self, mapping: Mapping, general: Callable[[int, Record, ColumnsBuilder], None], series_max: int) -> None:
-        """`general` puts one record into the columns the general way; `series_max` series may be live."""
+    def __init__(
+        self, mapping: Mapping, general: Callable[[int, Record, ColumnsBuilder], None], series_max: int, *, is_json: bool
+    ) -> None:
+        """`general` puts one record into the columns the general way; `series_max` series may be live. `is_json`: nothing else is in records."""
         self._general = general
+        self._is_json = is_json
+        self._reads_text = mapping.numeric_strings
         self._scale = NANOSECONDS[Unit(mapping.time_unit)]
         self._latest = LATEST_NS // self._scale
         self._labels_member = b'"%s"' % str(mapping.labels).encode()
@@ -69,15 +89,36 @@ class FlatReader:
             points.value[place] = value
             usable[place] = abs(value) < VALUE_MAX
         unusual = np.flatnonzero(~usable)
-        if len(unusual) > most:
-            end = int(unusual[most])
-            usable, unusual = usable[:end], unusual[:most]
+        fault, at = self._faults(joined, ends[1:] - ends[0], unusual)
+        unread = unusual[fault <= 0]
+        if len(unread) > most:
+            end = int(unread[most])
+            usable, unread = usable[:end], unread[:most]
+            broken = (fault > 0) & (unusual < end)
+        else:
+            broken = fault > 0
         known = np.flatnonzero(usable)
         keys = Coded(self._heads.words, points.code[known])
         out.bulk((known + first).astype(np.int32), keys, points.time[known] * self._scale, points.value[known])
-        places: list[int] = (unusual + first).tolist()
+        found = zip((unusual[broken] + first).tolist(), fault[broken].tolist(), at[broken].tolist(), strict=True)
+        out.rejected += [
+            _new(Rejected, (row, Reject.MALFORMED, f"not JSON at character {place}") if why == BROKEN else (row, *_REFUSED[why]))
+            for row, why, place in found
+        ]
+        places: list[int] = (unread + first).tolist()
         taught = [head for place in places if (head := self._put_unusual(place, run[place], out)) is not None]
         return first + len(usable), self._heads.add(taught) if taught else 0
+
+    def _faults(
+        self, joined: NDArray[np.uint8], end: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+        """What can be seen to be wrong with these records, and at which character."""
+        fault, at = np.zeros(len(rows), np.int8), np.zeros(len(rows), np.int64)
+        if self._is_json and len(rows):
+            names, scratch = self._names, np.empty((json_faults.MEMBERS_MAX + 1, 4), np.int64)
+            options = (self._latest, self._reads_text, scratch)
+            json_faults.find_faults(joined, end, rows, names.text, names.end, *options, fault, at)
+        return fault, at
 
     def _scan(self, joined: NDArray[np.uint8], end: NDArray[np.int64]) -> flat_scan.Points:
         n = len(end)

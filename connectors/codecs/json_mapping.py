@@ -76,7 +76,7 @@ class JsonCodec:
             self._decode_one(row, record, reader, out)
 
         if self._is_flat:
-            return FlatReader(self._mapping, general, catalog.series_max)
+            return FlatReader(self._mapping, general, catalog.series_max, is_json=type(self) is JsonCodec)
         if self._is_plain and isinstance(reader, LogReader):
             return LineReader(self._mapping, self._keep, reader, self._time.of_value, general)
         return None
@@ -163,7 +163,7 @@ def parse_json(value: bytes) -> Any:
 
 
 def _why(error: orjson.JSONDecodeError) -> tuple[Reject, str]:
-    if "infinity" in str(error):
+    if "infinity" in error.msg:
         return Reject.NOT_FINITE, "a number beyond the range of float64"
     return Reject.MALFORMED, f"not JSON at character {error.pos}"
 

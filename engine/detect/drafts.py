@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,6 +23,9 @@ class Phase:
     EVENTS: Final = 2
     TICK: Final = 3
     WATERMARK: Final = 4
+
+
+_PHASES: Final = 5
 
 
 class Moment(NamedTuple):
@@ -43,33 +48,29 @@ class Drafts:
     """Outputs of one step."""
 
     def __init__(self) -> None:
-        self._drafts: list[tuple[int, int, Draft | Output]] = []
+        self._drafts: list[tuple[int, Draft | Output]] = []
 
     def add(self, moment: Moment, draft: Draft) -> None:
-        self._drafts.append((moment.row, moment.phase, draft))
+        self._drafts.append((moment.row * _PHASES + moment.phase, draft))
 
-    def add_output(self, row: int, output: Output) -> None:
-        """A dead letter."""
-        self._drafts.append((row, Phase.REJECTS, output))
+    def add_outputs(self, rows: Sequence[int], outputs: Sequence[Output]) -> None:
+        """Dead letters of these rows."""
+        self._drafts.extend(zip([row * _PHASES + Phase.REJECTS for row in rows], outputs, strict=True))
 
     def outputs(self, ts_ns: NDArray[np.int64], first_seq: int = 0) -> tuple[list[Output], int]:
         """All outputs in order, and the number that the next one of the last record would have.
 
         `ts_ns` are the log's times of the records; `first_seq` is for row 0.
         """
-        self._drafts.sort(key=_place)
+        self._drafts.sort(key=itemgetter(0))
         outputs = []
         row, seq = 0, first_seq
-        for at, _, draft in self._drafts:
-            if at != row:
-                row, seq = at, 0
-            outputs.append(draft if isinstance(draft, Output) else _numbered(draft, int(ts_ns[at]), seq))
+        for place, draft in self._drafts:
+            if place // _PHASES != row:
+                row, seq = place // _PHASES, 0
+            outputs.append(draft if isinstance(draft, Output) else _numbered(draft, int(ts_ns[row]), seq))
             seq += 1
         return outputs, seq if row == len(ts_ns) - 1 else 0
-
-
-def _place(draft: tuple[int, int, object]) -> tuple[int, int]:
-    return draft[0], draft[1]
 
 
 def _numbered(draft: Draft, ts_ns: int, seq: int) -> Output:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import compress
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -50,6 +51,10 @@ _SAME_FOR_ALL: Final = (
     ("__connect.errors.stage", b"VALUE_CONVERTER"),
     ("__connect.errors.exception.class.name", DecodeError.__name__.encode()),
 )
+_LETTERS: Final = Topic.DEAD_LETTERS
+_OFFSET: Final = "__connect.errors.offset"
+_new: Final = tuple.__new__
+"""Of a named tuple half the time that its own constructor takes."""
 Rare = TypeVar("Rare", Event, Distribution, Span, Dependency)
 
 
@@ -104,7 +109,9 @@ class Intake:
         # A stamp that is not believed vouches for nothing; a record without one (0 and below) cannot be judged by it.
         latest = np.where(ts_ns > 0, np.where(ahead, log_ns, ts_ns) + self._future_ns, np.int64(2**62))
         believed, refused = _clamped(decoded, latest, log_ns - self._past_ns)
-        rejected = sorted([*decoded.rejected, *refused], key=_row)  # stable: the codec's own reasons come first
+        rejected = decoded.rejected
+        if refused:
+            rejected = sorted([*rejected, *refused], key=itemgetter(0))  # stable: the codec's own reasons come first
         self._refuse(records, rejected, drafts, stats)
         return Batch(log_ns, self._reached(len(records), believed), due, *believed)
 
@@ -120,7 +127,7 @@ class Intake:
             for at, size in enumerate(records.sizes.tolist())
             if not fits[at]
         ]
-        return decoded._replace(rejected=[*decoded.rejected, *large])
+        return decoded._replace(rejected=sorted([*decoded.rejected, *large], key=itemgetter(0)))
 
     def _reached(self, n: int, believed: Believed) -> NDArray[np.int64]:
         """Event time reached with each record: robust like log time, from the newest time in each record."""
@@ -133,7 +140,7 @@ class Intake:
             return found
         reached = np.full(n, before, np.int64)
         if len(telling):
-            last = np.searchsorted(telling, np.arange(n), "right") - 1
+            last = np.cumsum(newest > NO_TIME) - 1
             reached = np.where(last >= 0, found[last], before)
         return reached
 
@@ -142,18 +149,22 @@ class Intake:
         return int(self._event["newest_ns"][0]) if self._event["filled"][0] else NO_TIME
 
     def _refuse(self, records: Run, rejected: list[Rejected], drafts: Drafts, stats: StepStats) -> None:
-        last = -1
+        if not rejected:
+            return
         topic = records.shard.topic
-        told: Counter[str] = Counter()
-        letters = DeadLetters(records)
-        for part in rejected:
-            if part.row != last and part.reason not in QUIET:
-                last = part.row
-                told[part.reason] += 1
-                drafts.add_output(last, letters.of(part))
-        for reason, times in Counter([part.reason for part in rejected]).items():
+        counts = Counter([part.reason for part in rejected])
+        told = rejected if QUIET.isdisjoint(counts) else [part for part in rejected if part.reason not in QUIET]
+        rows = np.array([part.row for part in told], np.int64)
+        again = rows[1:] == rows[:-1]
+        if again.any():
+            first = np.concatenate(([True], ~again))
+            told, rows = list(compress(told, first.tolist())), rows[first]
+        drafts.add_outputs(rows.tolist(), DeadLetters(records).of(told, rows))
+        for reason, times in counts.items():
             stats.count(Metric.RECORDS_REJECTED, times, topic, reason)
-        for reason, times in told.items():
+        if told is not rejected:
+            counts = Counter([part.reason for part in told])
+        for reason, times in counts.items():
             stats.count(Metric.DEAD_LETTERS, times, topic, reason)
 
     def snapshot(self) -> Columns:
@@ -181,15 +192,14 @@ def _newest(n: int, believed: Believed) -> NDArray[np.int64]:
     if not (len(lines.row) or rare) and np.array_equal(samples.row, np.arange(n)):
         return samples.ts_ns
     newest = np.full(n, NO_TIME, np.int64)
-    np.maximum.at(newest, samples.row, samples.ts_ns)
+    if (samples.row[1:] > samples.row[:-1]).all():
+        newest[samples.row] = samples.ts_ns
+    else:
+        np.maximum.at(newest, samples.row, samples.ts_ns)
     np.maximum.at(newest, lines.row, lines.ts_ns)
     for part in rare:
         newest[part.row] = max(newest[part.row], part.ts_ns)
     return newest
-
-
-def _row(part: Rejected) -> int:
-    return part.row
 
 
 def _clamped(decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int64]) -> tuple[Believed, list[Rejected]]:
@@ -249,20 +259,25 @@ class DeadLetters:
         self._records = records
         topic, partition = records.shard
         self._place = (("__connect.errors.topic", topic.encode()), ("__connect.errors.partition", b"%d" % partition))
-        self._reasons: dict[tuple[str, str], Headers] = {}  # of one batch: details may be a stranger's words
+        self._reasons: dict[tuple[object, ...], Headers] = {}  # of one batch: details may be a stranger's words
 
-    def of(self, part: Rejected) -> Output:
-        """The record of a part that was refused."""
-        at, records = part.row, self._records
-        why = part.reason, part.detail
-        reason = self._reasons.get(why)
-        if reason is None:
-            message, code = ("__connect.errors.exception.message", why[1].encode()), ("foreshock.error.code", why[0].encode())
-            reason = self._reasons[why] = (*_SAME_FOR_ALL, message, code)
-        offset = ("__connect.errors.offset", b"%d" % records.offsets[at])
-        headers = (*records.headers[at], *self._place, offset, *reason)
-        value = records.values[at]
-        if value is not None and len(value) > DEAD_BYTES_MAX:
+    def of(self, parts: Sequence[Rejected], rows: NDArray[np.int64]) -> list[Output]:
+        """The records of parts that were refused; `rows` are those of the parts."""
+        columns, first, second = self._records.chosen(rows), *self._place
+        known = self._reasons
+        said = [known.get(part[1:]) or self._learn(part) for part in parts]
+        made = [
+            _new(Output, (_LETTERS, key or b"", value, ts_ns, (*headers, first, second, (_OFFSET, b"%d" % offset), *why), None))
+            for why, (offset, ts_ns, key, value, headers) in zip(said, columns, strict=True)
+        ]
+        for place in np.flatnonzero(self._records.sizes[rows] > DEAD_BYTES_MAX).tolist():
+            value, headers = made[place].value or b"", made[place].headers
             headers = (*headers, ("foreshock.value.truncated", b"%d" % len(value)))
-            value = value[:DEAD_BYTES_MAX]
-        return Output(Topic.DEAD_LETTERS, records.keys[at] or b"", value, records.ts_ns.item(at), headers)
+            made[place] = made[place]._replace(value=value[:DEAD_BYTES_MAX], headers=headers)
+        return made
+
+    def _learn(self, part: Rejected) -> Headers:
+        _, reason, detail = part
+        message, code = ("__connect.errors.exception.message", detail.encode()), ("foreshock.error.code", reason.encode())
+        said = self._reasons[reason, detail] = (*_SAME_FOR_ALL, message, code)
+        return said

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from engine.config.tree import Source
 from engine.detect.intake import DeadLetters
 from engine.detect.placing import Places, rare_parts
@@ -52,7 +54,7 @@ class RekeyMachine:
                 refused = Rejected(0, Reject.TOO_LARGE, f"more than {RECORD_BYTES_MAX} bytes cannot be written once more")
                 stats.count(Metric.RECORDS_REJECTED, 1, record.topic, refused.reason)
                 stats.count(Metric.DEAD_LETTERS, 1, record.topic, refused.reason)
-                outputs.append(DeadLetters(Run.of([record])).of(refused))
+                outputs += DeadLetters(Run.of([record])).of([refused], np.zeros(1, np.int64))
                 continue
             for seq, place in enumerate(sorted(places) or [self._places.of_nothing(record)]):
                 outputs.append(self._output(record, seq, place))

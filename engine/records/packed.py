@@ -53,6 +53,14 @@ class Packed(Sequence[bytes | None]):
         for size, begin, end in zip(self._sizes.tolist(), ends, ends[1:], strict=False):
             yield None if size < 0 else all_[begin - first : end - first]
 
+    def taken(self, rows: NDArray[np.int64]) -> list[bytes | None]:
+        """Those of some rows: quicker than to ask for one after the other."""
+        body, sizes = self._body.data, self._sizes[rows]
+        if not (sizes > 0).any():
+            return [b"" if size == 0 else None for size in sizes.tolist()]
+        places = zip(sizes.tolist(), self._ends[rows].tolist(), strict=True)
+        return [None if size < 0 else bytes(body[begin : begin + size]) for size, begin in places]
+
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
         """(n,) bytes of each; 0 where there is none."""
@@ -86,6 +94,10 @@ class PackedHeaders(Sequence[Headers]):
 
     def __iter__(self) -> Iterator[Headers]:
         return (tuple(_pairs(part or b"")) for part in self._packed)
+
+    def taken(self, rows: NDArray[np.int64]) -> list[Headers]:
+        """As `Packed.taken`."""
+        return [tuple(_pairs(part)) if part else () for part in self._packed.taken(rows)]
 
 
 def _pairs(raw: bytes) -> Iterator[tuple[str, bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Final, Protocol, overload, runtime_checkable
+from typing import Any, Final, Protocol, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,15 @@ class Joined(Protocol):
 
     def joined(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """As `Run.joined`."""
+
+
+@runtime_checkable
+class Takes(Protocol):
+    """A column that gives what some rows have faster than one after the other."""
+
+    def taken(self, rows: NDArray[np.int64]) -> Sequence[Any]:
+        """In the order of `rows`."""
+        ...
 
 
 class Run(Sequence[Record]):
@@ -77,6 +86,16 @@ class Run(Sequence[Record]):
     def place(self, offset: int) -> int:
         """How many of the records are before `offset`."""
         return 0 if self.offsets[0] >= offset else bisect_left(self.offsets, offset)
+
+    def chosen(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, bytes | None, bytes | None, Headers]]:
+        """Offset, time, key, value and headers of some rows."""
+        at: list[int] = rows.tolist()
+        offsets = self.offsets
+        columns = [
+            column.taken(rows) if isinstance(column, Takes) else [column[row] for row in at]
+            for column in (self.keys, self.values, self.headers)
+        ]
+        return zip([offsets[row] for row in at], self.ts_ns[rows].tolist(), *columns, strict=True)
 
     @cached_property
     def payloads(self) -> list[bytes]:

@@ -113,6 +113,8 @@ def test_packed_values_are_a_sequence_like_any_other() -> None:
     assert list(packed[1:5]) == plain[1:5]
     assert list(packed[2:5][1:]) == plain[3:5]
     assert list(packed[5:2]) == []
+    for column, at in ((packed, [4, 0, 3, 2]), (packed[1:5], [0, 2, 3]), (packed, [1, 2]), (packed, [])):
+        assert column.taken(np.array(at, np.int64)) == [column[row] for row in at]
     with pytest.raises(IndexError):
         packed[6]
     with pytest.raises(ValueError, match="runs only"):
