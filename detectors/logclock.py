@@ -40,6 +40,8 @@ PACE: Final = np.dtype(
 )
 TICK: Final = 1
 MARK: Final = 2
+UNKNOWN_NS: Final = -(2**62)
+"""Before all times."""
 _JUMP_NS: Final = 86_400_000_000_000
 _JUMP_STEPS: Final = 8.0
 _BEFORE: Final[Any] = np.int64(-(2**63))
@@ -106,9 +108,13 @@ def pace(
 ) -> None:
     """Write for each record TICK when log time has crossed a multiple of `tick_ns`, and MARK when a watermark is due."""
     row = state[0]
+    tick, begins_ns, ends_ns = 0, 0, 0  # of the time that was looked at last: a division takes longer than all the rest
     for i in range(time_ns.shape[0]):
         now = time_ns[i]
-        tick = now // tick_ns
+        if not begins_ns <= now < ends_ns:
+            tick = now // tick_ns
+            begins_ns = tick * tick_ns
+            ends_ns = begins_ns + tick_ns
         due[i] = 0
         if row.started == 0:
             row.started = 1
@@ -122,3 +128,29 @@ def pace(
             due[i] |= MARK
             row.marked_ns = now
             row.unmarked = 0
+
+
+@kernel
+def promise(
+    reached_ns: NDArray[np.int64],
+    due: NDArray[np.int8],
+    lateness_ns: tuple[int, int, int],
+    before_ns: tuple[int, int],
+    watermark_ns: NDArray[np.int64],
+    told_ns: NDArray[np.int64],
+) -> int:
+    """Write for each record the watermark with it, and the one that was told before it; returns the one told last.
+
+    `reached_ns` is the event time with each record, `UNKNOWN_NS` before the first. `lateness_ns` are (of the first records, of the others, which is the
+    first of these); `before_ns` the watermark and what was told of it before the batch.
+    """
+    early, late, first = lateness_ns
+    watermark, told = before_ns
+    for i in range(reached_ns.shape[0]):
+        if reached_ns[i] > UNKNOWN_NS:
+            watermark = max(watermark, reached_ns[i] - (early if i < first else late))
+        watermark_ns[i] = watermark
+        told_ns[i] = told
+        if due[i] & MARK:
+            told = max(told, watermark)
+    return told

@@ -96,6 +96,31 @@ class Episodes:
             return gate, None
         return gate, self._resolve(episode, "recovered", moment)
 
+    def passes(self, key: bytes, ts_ns: int, score: float) -> bool:
+        """Take an ordinary sample (its score is below 1.0, or NaN) where nothing else of it matters; False: `observe` it."""
+        episode = self.by_key.get(key)
+        if episode is None:
+            return True
+        if episode.kind in SIGHTINGS:
+            return False
+        if episode.leaving or episode.state is AlertState.RESOLVED:
+            return True
+        if episode.state is AlertState.PENDING:
+            episode.ts_ns = ts_ns
+            self._ordinary(episode)
+            return True
+        if episode.kind is AnomalyKind.GAP or (episode.healthy + 1 >= self._config.recover and not isnan(score)):
+            return False
+        episode.ts_ns = ts_ns
+        episode.healthy += not isnan(score)
+        return True
+
+    def _ordinary(self, episode: Episode) -> None:
+        """One more sample of an alert that is not told yet, which is no anomaly: it is forgotten after enough of them."""
+        episode.history = episode.history << 1 & self._mask
+        if not episode.history:
+            self._forget(episode)
+
     def _open(self, series: Series, slot: int, former: Episode | None) -> Episode:
         fired_ns = former.fired_ns if former is not None else []
         episode = self.by_key[series.key] = Episode(series, slot, AlertState.PENDING, fired_ns=fired_ns)
@@ -104,11 +129,10 @@ class Episodes:
     def _pending(
         self, episode: Episode, judged: Judged, anomalous: bool, gate: Gate, moment: Moment
     ) -> tuple[Gate, Alert | None]:
-        episode.history = (episode.history << 1 | anomalous) & self._mask
         if not anomalous:
-            if not episode.history:
-                self._forget(episode)
+            self._ordinary(episode)
             return gate, None
+        episode.history = (episode.history << 1 | 1) & self._mask
         key = episode.series.key
         if not episode.onset_ts_ns:
             episode.onset_ts_ns = self.memories.onset(key, judged.onset_ts_ns, judged.ts_ns)

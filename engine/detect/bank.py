@@ -9,6 +9,8 @@ Samples are scored first and learned then, in row order, so the same samples giv
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -58,8 +60,14 @@ class Scored(NamedTuple):
         """(len, 2): between which values some of the samples would have scored less than about 1.0; NaN when nothing is expected."""
         inputs = self.expected[places], self.scale[places], self.edge[places]
         edges = np.empty((len(inputs[0]), 2))
-        bound(calibration.bands, *inputs, edges)(*inputs, edges)
+        _bands()(*inputs, edges)
         return edges
+
+
+@cache
+def _bands() -> Callable[..., None]:
+    some = np.zeros(1)
+    return bound(calibration.bands, some, some, some, np.zeros((1, 2)))
 
 
 class Bank:

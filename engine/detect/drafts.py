@@ -51,7 +51,11 @@ class Drafts:
         self._drafts: list[tuple[int, Draft | Output]] = []
 
     def add(self, moment: Moment, draft: Draft) -> None:
-        self._drafts.append((moment.row * _PHASES + moment.phase, draft))
+        self.put(moment.row, moment.phase, draft)
+
+    def put(self, row: int, phase: int, draft: Draft) -> None:
+        """What record `row` caused."""
+        self._drafts.append((row * _PHASES + phase, draft))
 
     def add_outputs(self, rows: Sequence[int], outputs: Sequence[Output]) -> None:
         """Dead letters of these rows."""

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import logclock
+from detectors import belief, logclock
 from detectors.kernel import as_state
 from engine.config.tree import Detect, Source
 from engine.detect.drafts import Drafts
@@ -43,7 +43,7 @@ from engine.records.run import Headers
 TICK_NS: Final = 10_000_000_000
 MARK_NS: Final = 1_000_000_000
 MARK_RECORDS: Final = 1000
-NO_TIME: Final = -(2**62)
+NO_TIME: Final = logclock.UNKNOWN_NS
 DEAD_BYTES_MAX: Final = 65_536
 VALUE_MAX: Final = 1e15
 _SECOND_NS: Final = 1_000_000_000
@@ -83,6 +83,29 @@ class Believed(NamedTuple):
     dependencies: list[Dependency]
 
 
+class Limits(NamedTuple):
+    """Between which times what a record says is believed. Arrays by record."""
+
+    ts_ns: NDArray[np.int64]  # as stamped
+    log_ns: NDArray[np.int64]
+    ahead: NDArray[np.bool_]  # stamped too late to be believed
+    future_ns: int
+    past_ns: int
+
+    def bounds(self) -> Bounds:
+        """The oldest and the latest time of each record."""
+        latest, oldest = np.empty_like(self.ts_ns), np.empty_like(self.ts_ns)
+        belief.limit(self.ts_ns, self.log_ns, self.ahead, self.future_ns, self.past_ns, oldest, latest)
+        return Bounds(oldest, latest)
+
+
+class Bounds(NamedTuple):
+    """See `Limits.bounds`. Arrays by record."""
+
+    oldest: NDArray[np.int64]
+    latest: NDArray[np.int64]
+
+
 class Intake:
     """One shard's reader: codec, catalog and clocks."""
 
@@ -106,12 +129,8 @@ class Intake:
         logclock.pace(as_state(self._pace), log_ns, TICK_NS, MARK_NS, MARK_RECORDS, due)
         decoded = self._decode(records)
         decoded = decoded._replace(lines=self._partials.take(decoded.lines, log_ns, due, stats))
-        # A stamp that is not believed vouches for nothing; a record without one (0 and below) cannot be judged by it.
-        latest = np.where(ts_ns > 0, np.where(ahead, log_ns, ts_ns) + self._future_ns, np.int64(2**62))
-        believed, refused = _clamped(decoded, latest, log_ns - self._past_ns)
-        rejected = decoded.rejected
-        if refused:
-            rejected = sorted([*rejected, *refused], key=itemgetter(0))  # stable: the codec's own reasons come first
+        believed, refused = _clamped(decoded, Limits(ts_ns, log_ns, ahead, self._future_ns, self._past_ns))
+        rejected = sorted([*decoded.rejected, *refused], key=_row)  # stable: the codec's own reasons come first
         self._refuse(records, rejected, drafts, stats)
         return Batch(log_ns, self._reached(len(records), believed), due, *believed)
 
@@ -132,12 +151,14 @@ class Intake:
     def _reached(self, n: int, believed: Believed) -> NDArray[np.int64]:
         """Event time reached with each record: robust like log time, from the newest time in each record."""
         newest = _newest(n, believed)
+        if newest.min() > NO_TIME:
+            found, unused = np.empty(n, np.int64), np.empty(n, np.bool_)
+            logclock.read_times(as_state(self._event), newest, self._past_ns, found, unused)
+            return found
         telling = np.flatnonzero(newest > NO_TIME)
         before = int(self._event["time_ns"][0]) if self._event["filled"][0] else NO_TIME
         found, unused = np.empty(len(telling), np.int64), np.empty(len(telling), np.bool_)
         logclock.read_times(as_state(self._event), newest[telling], self._past_ns, found, unused)
-        if len(telling) == n:
-            return found
         reached = np.full(n, before, np.int64)
         if len(telling):
             last = np.cumsum(newest > NO_TIME) - 1
@@ -202,46 +223,40 @@ def _newest(n: int, believed: Believed) -> NDArray[np.int64]:
     return newest
 
 
-def _clamped(decoded: Decoded, latest: NDArray[np.int64], oldest: NDArray[np.int64]) -> tuple[Believed, list[Rejected]]:
+def _clamped(decoded: Decoded, limits: Limits) -> tuple[Believed, list[Rejected]]:
     """What lies between the oldest and the latest time of its record and is finite; and what does not."""
+    bounds = limits.bounds()
     samples, lines = decoded.samples, decoded.lines
     refused: list[Rejected] = []
-    finite = np.abs(samples.value) < VALUE_MAX
-    if not finite.all():
-        refused += [Rejected(int(row), Reject.NOT_FINITE, "a value that is no number") for row in samples.row[~finite]]
-    keep = _timely(samples.row[finite], samples.ts_ns[finite], latest, oldest, refused)
-    usable = finite.copy()
-    usable[finite] = keep
-    if not usable.all():
-        keys = only(samples.key, usable)
-        samples = Samples(samples.row[usable], keys, samples.ts_ns[usable], samples.value[usable])
-    keep = _timely(lines.row, lines.ts_ns, latest, oldest, refused)
-    if not keep.all():
-        lines = lines.kept(keep)
-    events = _timely_parts(decoded.events, latest, oldest, refused)
-    distributions = _timely_parts(decoded.distributions, latest, oldest, refused)
-    spans = _timely_parts(decoded.spans, latest, oldest, refused)
-    dependencies = _timely_parts(decoded.dependencies, latest, oldest, refused)
+    if belief.doubtful(samples.row, samples.ts_ns, samples.value, bounds.oldest, bounds.latest, VALUE_MAX):
+        samples = _usable(samples, bounds, refused)
+    if len(lines.row):
+        keep = _timely(lines.row, lines.ts_ns, bounds, refused)
+        if not keep.all():
+            lines = lines.kept(keep)
+    events = _timely_parts(decoded.events, bounds, refused)
+    distributions = _timely_parts(decoded.distributions, bounds, refused)
+    spans = _timely_parts(decoded.spans, bounds, refused)
+    dependencies = _timely_parts(decoded.dependencies, bounds, refused)
     return Believed(samples, lines, events, distributions, spans, dependencies), refused
 
 
-def _timely_parts(
-    parts: Sequence[Rare], latest: NDArray[np.int64], oldest: NDArray[np.int64], refused: list[Rejected]
-) -> list[Rare]:
+def _usable(samples: Samples, bounds: Bounds, refused: list[Rejected]) -> Samples:
+    usable = np.abs(samples.value) < VALUE_MAX
+    refused += [Rejected(int(row), Reject.NOT_FINITE, "a value that is no number") for row in samples.row[~usable]]
+    usable[usable] = _timely(samples.row[usable], samples.ts_ns[usable], bounds, refused)
+    return Samples(samples.row[usable], only(samples.key, usable), samples.ts_ns[usable], samples.value[usable])
+
+
+def _timely_parts(parts: Sequence[Rare], bounds: Bounds, refused: list[Rejected]) -> list[Rare]:
     if not parts:
         return []
     row, ts_ns = np.array([part.row for part in parts], np.int32), np.array([part.ts_ns for part in parts], np.int64)
-    return list(compress(parts, _timely(row, ts_ns, latest, oldest, refused)))
+    return list(compress(parts, _timely(row, ts_ns, bounds, refused)))
 
 
-def _timely(
-    row: NDArray[np.int32],
-    ts_ns: NDArray[np.int64],
-    latest: NDArray[np.int64],
-    oldest: NDArray[np.int64],
-    refused: list[Rejected],
-) -> NDArray[np.bool_]:
-    future, old = ts_ns > latest[row], ts_ns < oldest[row]
+def _timely(row: NDArray[np.int32], ts_ns: NDArray[np.int64], bounds: Bounds, refused: list[Rejected]) -> NDArray[np.bool_]:
+    future, old = ts_ns > bounds.latest[row], ts_ns < bounds.oldest[row]
     for mask, reason, detail in (
         (future, Reject.FUTURE_TIME, "ahead of the log's time by more than future_max"),
         (old, Reject.TOO_OLD, "behind the log's time by more than past_max"),

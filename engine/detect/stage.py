@@ -13,7 +13,6 @@ the log is cut into batches.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final
@@ -22,6 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import logclock
 from detectors.logclock import MARK, TICK
 from engine.config.slo import Ratio, Slo
 from engine.config.tree import Detect, Source
@@ -35,7 +35,7 @@ from engine.detect.watch import Step, Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
-from engine.records import Lines, Record, Run, Samples, Shard, Watermark, digest
+from engine.records import Lines, Record, Run, Samples, Shard, Stamp, Watermark, digest
 
 VERSION: Final = 7
 _SECOND_NS: Final = 1_000_000_000
@@ -101,7 +101,8 @@ class DetectMachine:
         batch = self._intake.take(records, drafts, stats)
         watermark_ns, told_ns = self._watermarks(batch)
         step_of = self._steps(batch, records, told_ns, drafts, stats)
-        marked: list[int] = np.flatnonzero(batch.due & MARK).tolist()
+        marked: list[int] = np.flatnonzero(batch.due & MARK)[::-1].tolist()
+        promises = step_of(Phase.WATERMARK)
         start, first = 0, 0
         segments = list(_segments(batch.due))
         ends = np.searchsorted(batch.samples.row, [end for end, _ in segments]).tolist()
@@ -109,13 +110,13 @@ class DetectMachine:
             if first < last:
                 self._take_samples(batch.samples, first, last, step_of)
             self._segment(batch, start, end, step_of)
-            self._promise(marked, start, end - ticks, watermark_ns, step_of)
+            self._promise(marked, end - ticks, watermark_ns, records, promises)
             if ticks:
                 row = end - 1
                 place = records.offsets[row], int(batch.log_ns[row]), int(watermark_ns[row])
                 at = Moment(row, Phase.TICK, *self.shard, *place)
                 self._tick(at, Step(drafts, stats, lambda _, at=at: at), silence=True)  # type: ignore[misc]
-                self._promise(marked, row, end, watermark_ns, step_of)
+                self._promise(marked, end, watermark_ns, records, promises)
             start, first = end, last
         outputs, seq = drafts.outputs(records.ts_ns)
         marks = self._marks
@@ -215,34 +216,26 @@ class DetectMachine:
     # ------------------------------------------------------------------------------------------ watermarks
     def _watermarks(self, batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The watermark with each record, and the one that was told before it."""
-        lateness = np.full(len(batch.due), self._lateness_ns, np.int64)
         if self._lines.seen or self._spans.seen:
-            lateness[:] = self._log_lateness_ns
+            first = 0
         else:
-            first = min([*batch.lines.row[:1].tolist(), *(span.row for span in batch.spans[:1])], default=len(lateness))
-            lateness[first:] = self._log_lateness_ns
-        known = batch.reached_ns > NO_TIME
-        watermark_ns = np.where(known, batch.reached_ns - lateness, NO_TIME)
-        watermark_ns = np.maximum(np.maximum.accumulate(watermark_ns), self._marks.watermark_ns)
-        told = np.where((batch.due & MARK) > 0, watermark_ns, NO_TIME)
-        told_ns = np.maximum(np.concatenate(([NO_TIME], np.maximum.accumulate(told)[:-1])), self._marks.told_ns)
-        self._marks.told_ns = max(self._marks.told_ns, int(told.max()))
+            first = min([*batch.lines.row[:1].tolist(), *(span.row for span in batch.spans[:1])], default=len(batch.due))
+        watermark_ns, told_ns = np.empty_like(batch.reached_ns), np.empty_like(batch.reached_ns)
+        lateness = self._lateness_ns, self._log_lateness_ns, first
+        before = self._marks.watermark_ns, self._marks.told_ns
+        self._marks.told_ns = logclock.promise(batch.reached_ns, batch.due, lateness, before, watermark_ns, told_ns)
         return watermark_ns, told_ns
 
-    def _promise(
-        self, marked: list[int], start: int, end: int, watermark_ns: NDArray[np.int64], step_of: Callable[[int], Step]
-    ) -> None:
-        """Tell the watermarks that are due with records start … end - 1; `marked` are the rows with which one is due."""
-        rows = marked[bisect_left(marked, start) : bisect_left(marked, end)]
-        if not rows:
-            return
-        step = step_of(Phase.WATERMARK)
-        for row in rows:
+    def _promise(self, marked: list[int], end: int, watermark_ns: NDArray[np.int64], records: Run, step: Step) -> None:
+        """Tell the watermarks that are due with records before `end`; `marked` are the rows with which one is still due, the next one last."""
+        topic, partition = self.shard
+        while marked and marked[-1] < end:
+            row = marked.pop()
             ts_ns = watermark_ns.item(row)
             if ts_ns > NO_TIME:
-                at = step.moment(row)
-                mark = Watermark(source=self._name, ts_ns=ts_ns, stamp=at.stamp(), active=self._marks.active)
-                step.drafts.add(at, mark)
+                stamp = Stamp(topic, partition, records.offsets[row], 0)
+                mark = Watermark(source=self._name, ts_ns=ts_ns, stamp=stamp, active=self._marks.active)
+                step.drafts.put(row, Phase.WATERMARK, mark)
 
     def _gauge(self, stats: StepStats) -> None:
         shard = str(self.shard)

@@ -216,8 +216,7 @@ class Watch:
         self.peers.observe(points.slot, points.ts_ns, points.value)
         shown = self._shown(points.slot, scored.score)
         if shown is not None:
-            for i, band in zip(shown.tolist(), scored.band(shown).tolist(), strict=True):
-                self._judge(points, scored, i, (band, pooled), step)
+            self._show(points, scored, shown, pooled, step)
 
     def _shown(self, slot: Ints, score: Floats) -> Ints | None:
         """Which samples the episodes see: all of a series with an open episode, or with an anomaly among these; None for none."""
@@ -227,11 +226,22 @@ class Watch:
         count = self._choose(live, slot, score, self._marked, chosen)
         return chosen[:count] if count else None
 
-    def _judge(self, points: Points, scored: Scored, i: int, beside: tuple[list[float], Any], step: Step) -> None:
-        slot = int(points.slot[i])
-        series = self.table.at(slot)
-        if self.episodes.is_sighting(series.key):
-            return
+    def _show(self, points: Points, scored: Scored, shown: Ints, pooled: Any, step: Step) -> None:
+        """Show samples to the episodes of their series, in order."""
+        band: list[list[float]] = []
+        slots, times, scores = points.slot[shown].tolist(), points.ts_ns[shown].tolist(), scored.score[shown].tolist()
+        for place, i in enumerate(shown.tolist()):
+            slot, series = slots[place], self.table.at(slots[place])
+            if not scores[place] >= 1.0 and self.episodes.passes(series.key, times[place], scores[place]):
+                self.table.live[slot] = self.episodes.is_open(series.key)
+            elif not self.episodes.is_sighting(series.key):
+                band = band or scored.band(shown).tolist()
+                self._judge(series, points, scored, i, (band[place], pooled), step)
+
+    def _judge(
+        self, series: Series, points: Points, scored: Scored, i: int, beside: tuple[list[float], Any], step: Step
+    ) -> None:
+        slot = points.slot.item(i)
         judged = self._judged(series, points, scored, i, beside)
         surprising = judged.score >= 1.0
         gate = weigh(self.table.policy(slot), judged) if surprising else Gate.PASSED
@@ -243,7 +253,7 @@ class Watch:
             step.stats.count(Metric.ANOMALIES, 1, series.signal, judged.kind)
             if gate is not Gate.PASSED:
                 step.stats.count(Metric.GATED, 1, gate)
-        self.table.rows["live"][slot] = self.episodes.is_open(series.key)
+        self.table.live[slot] = self.episodes.is_open(series.key)
         self.tell(alert, step, int(points.row[i]))
 
     def _judged(self, series: Series, points: Points, scored: Scored, i: int, beside: tuple[list[float], Any]) -> Judged:
