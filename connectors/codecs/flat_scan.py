@@ -245,12 +245,12 @@ def _guessed(
 @kernel
 def scan(
     buffer: NDArray[np.uint8], end: NDArray[np.int64], names: Names, heads: Heads, form: Form, latest: int, points: Points
-) -> None:
-    """Read the documents that end at `end` in `buffer`, one after the other; PADDING bytes follow the last.
+) -> int:
+    """Read the documents that end at `end` in `buffer`, one after the other; PADDING bytes follow the last. Returns how many are unusual.
 
     Times beyond `latest` in either direction are left to the general reader.
     """
-    begin, before, is_after_odd = 0, MISSED, False
+    begin, before, is_after_odd, unusual = 0, MISSED, False, 0
     heads_known = heads.known.used[1]
     for i in range(end.shape[0]):
         guess: Any = np.int64(heads.next[before]) if form.end[4] > 0 and before >= 0 else MISSED
@@ -274,4 +274,6 @@ def scan(
         points.value[i] = value
         points.digits[i] = digits
         points.digits_end[i] = digits_end
+        unusual += points.code[i] < 0 or value != value
         begin = end[i]
+    return unusual

@@ -82,7 +82,12 @@ class FlatReader:
         self, first: int, most: int, joined: NDArray[np.uint8], ends: NDArray[np.int64], run: Run, out: ColumnsBuilder
     ) -> tuple[int, int]:
         """Put the records from `first` on, with at most so many unusual ones: where it ends, and how many of them taught a head, which is known from there on."""
-        points = self._scan(joined, ends[1:] - ends[0])
+        points, usual = self._scan(joined, ends[1:] - ends[0])
+        if usual:
+            end = first + len(points.code)
+            keys = Coded(self._heads.words, points.code)
+            out.bulk(np.arange(first, end, dtype=np.int32), keys, points.time * self._scale, points.value)
+            return end, 0
         usable = points.code >= 0
         for place in np.flatnonzero(usable & np.isnan(points.value)).tolist():
             value = float(joined[points.digits[place] : points.digits_end[place]].tobytes())
@@ -120,13 +125,14 @@ class FlatReader:
             json_faults.find_faults(joined, end, rows, names.text, names.end, *options, fault, at)
         return fault, at
 
-    def _scan(self, joined: NDArray[np.uint8], end: NDArray[np.int64]) -> flat_scan.Points:
+    def _scan(self, joined: NDArray[np.uint8], end: NDArray[np.int64]) -> tuple[flat_scan.Points, bool]:
+        """What each document says, and whether all of them were read whole."""
         n = len(end)
         numbers = (np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64))
         points = flat_scan.Points(*numbers)
         heads = flat_scan.Heads(self._heads.known.table, self._heads.code, self._heads.next)
-        flat_scan.scan(joined, end, self._names, heads, self._form, self._latest, points)
-        return points
+        unusual = flat_scan.scan(joined, end, self._names, heads, self._form, self._latest, points)
+        return points, not unusual
 
     def _put_unusual(self, row: int, record: Record, out: ColumnsBuilder) -> tuple[bytes, bytes] | None:
         """Put a record the general way; if only its head was new: that head, and the key of its series."""

@@ -157,7 +157,7 @@ class Episodes:
                 self._ask(episode, Ask.UNDO)
                 episode.state, episode.leaving = AlertState.RESOLVED, True
             return Gate.RETURNED
-        if not self.memories.recurs(key, excursion_of(episode, self._civil_of)):
+        if not (self.memories.has_habits(key) and self.memories.recurs(key, excursion_of(episode, self._civil_of))):
             return Gate.PASSED
         if not episode.habit:
             episode.habit = True

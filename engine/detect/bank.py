@@ -9,9 +9,10 @@ Samples are scored first and learned then, in row order, so the same samples giv
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import cache
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,27 +41,59 @@ _SHADOWS_SHARE: Final = 16
 """One shadow for so many series; at least `_SHADOWS_MIN`."""
 
 
-class Scored(NamedTuple):
+class Scored:
     """What the bank says of each sample. All arrays have one row for each row in, and belong to the caller."""
 
-    score: NDArray[np.float64]  # 1.0 = boundary; NaN = no opinion (warming up, late, not finite)
-    usual: NDArray[np.float64]  # how much higher it would be, were it not for what is usual at this minute and hour of the day
-    among: NDArray[
-        np.float64
-    ]  # the score as a joint one takes it: with that, and what bursts again and again counts less; NaN with the score
-    expected: NDArray[np.float64]  # NaN when unknown
-    scale: NDArray[np.float64]  # a usual deviation from it; NaN with it
-    edge: NDArray[np.float64]  # nominal decades of a deviation with which the score would reach 1.0
-    deviation: NDArray[np.float64]  # (value - expected) / scale, signed; 0 when nothing is expected
-    kind: NDArray[np.int8]  # index into Bank.KINDS
-    onset_ts_ns: NDArray[np.int64]  # start of the present excursion; the sample's own time when there is none
-    factors: NDArray[np.float64]  # (n, D) decades of surprise, columns as in Bank.detectors
+    __slots__ = ("factors", "result", "score")
+
+    def __init__(self, result: NDArray[np.void], factors: NDArray[np.float64]) -> None:
+        """`result` (n,) is of `calibration.RESULT`."""
+        self.result = result
+        self.score: NDArray[np.float64] = result["score"]
+        """1.0 = boundary; NaN = no opinion (warming up, late, not finite)."""
+        self.factors = factors
+        """(n, D) decades of surprise, columns as in Bank.detectors."""
+
+    @property
+    def usual(self) -> NDArray[np.float64]:
+        """How much higher the score would be, were it not for what is usual at this minute and hour of the day."""
+        return self.result["usual"]
+
+    @property
+    def among(self) -> NDArray[np.float64]:
+        """The score as a joint one takes it: with `usual`, and what bursts again and again counts less; NaN with the score."""
+        return self.result["among"]
+
+    @property
+    def expected(self) -> NDArray[np.float64]:
+        """NaN when unknown."""
+        return self.result["expected"]
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """A usual deviation from what was expected; NaN with it."""
+        return self.result["scale"]
+
+    @property
+    def deviation(self) -> NDArray[np.float64]:
+        """(value - expected) / scale, signed; 0 when nothing is expected."""
+        return self.result["deviation"]
+
+    @property
+    def kind(self) -> NDArray[np.int64]:
+        """Index into Bank.KINDS."""
+        return self.result["kind"]
+
+    @property
+    def onset_ts_ns(self) -> NDArray[np.int64]:
+        """Start of the present excursion; the sample's own time when there is none."""
+        return self.result["onset_ns"]
 
     def band(self, places: slice | NDArray[np.int64]) -> NDArray[np.float64]:
         """(len, 2): between which values some of the samples would have scored less than about 1.0; NaN when nothing is expected."""
-        inputs = self.expected[places], self.scale[places], self.edge[places]
-        edges = np.empty((len(inputs[0]), 2))
-        _bands()(*inputs, edges)
+        some = self.result[places]
+        edges = np.empty((len(some), 2))
+        _bands()(some["expected"], some["scale"], some["edge"], edges)
         return edges
 
 
@@ -77,7 +110,9 @@ class Bank:
 
     def __init__(self, config: Detect, timezone: str = "") -> None:
         """Days and weeks are those of `timezone`; empty takes the configuration's."""
-        self._zone = as_state(np.array(list(spans(timezone or config.timezone)), clock.SPAN))
+        self._spans = spans(timezone or config.timezone)
+        self._starts = [start_ns for start_ns, _ in self._spans]
+        self._zone = as_state(np.array(list(self._spans), clock.SPAN))
         chosen = of_tier(_TIERS[config.tier])
         self.detectors: tuple[str, ...] = tuple(d.name for d in chosen)
         self._chosen = chosen
@@ -138,19 +173,7 @@ class Bank:
         factors = np.empty((n, len(self._chosen)), np.float64)
         result = as_state(np.empty(n, calibration.RESULT))
         self._passes().score(rows, ts_ns, value, factors, result)
-        fields: Any = result
-        return Scored(
-            fields["score"],
-            fields["usual"],
-            fields["among"],
-            fields["expected"],
-            fields["scale"],
-            fields["edge"],
-            fields["deviation"],
-            fields["kind"].astype(np.int8),
-            fields["onset_ns"],
-            factors,
-        )
+        return Scored(result, factors)
 
     def _passes(self) -> Passes:
         """The kernels over the rows as they are: made anew when these have grown."""
@@ -166,11 +189,11 @@ class Bank:
         return self._state["clock"][self._shadows + slot : self._shadows + slot + 1]
 
     def _return_shadow(self, slot: int) -> None:
-        shadow = int(self._clock(slot)["shadow"][0])
-        if shadow > 0:
-            self._free_shadows.append(shadow - 1)
+        taken = self._clock(slot)["shadow"]
+        if taken[0] > 0:
+            self._free_shadows.append(int(taken[0]) - 1)
             self._free_shadows.sort(reverse=True)  # the lowest is taken next: the same after a restore
-        self._clock(slot)["shadow"] = 0
+        taken[0] = 0
 
     def quarantine(self, slot: int) -> None:
         """From now on score against the model as it is, and learn only into a shadow. Repeating it changes nothing."""
@@ -310,8 +333,7 @@ class Bank:
     # ---------------------------------------------------------------------------------------------- time
     def civil_ns(self, ts_ns: int) -> int:
         """An event time as the clocks of the zone show it."""
-        span = int(np.searchsorted(self._zone["start_ns"], ts_ns, "right")) - 1
-        return ts_ns + int(self._zone["offset_ns"][span])
+        return ts_ns + self._spans[bisect_right(self._starts, ts_ns) - 1][1]
 
     def step_seconds(self, slot: int) -> float:
         """The learned usual distance between samples; 0 while unknown."""

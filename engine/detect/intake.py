@@ -130,7 +130,9 @@ class Intake:
         decoded = self._decode(records)
         decoded = decoded._replace(lines=self._partials.take(decoded.lines, log_ns, due, stats))
         believed, refused = _clamped(decoded, Limits(ts_ns, log_ns, ahead, self._future_ns, self._past_ns))
-        rejected = sorted([*decoded.rejected, *refused], key=_row)  # stable: the codec's own reasons come first
+        rejected = decoded.rejected
+        if refused:
+            rejected = sorted([*rejected, *refused], key=itemgetter(0))  # stable: the codec's own reasons come first
         self._refuse(records, rejected, drafts, stats)
         return Batch(log_ns, self._reached(len(records), believed), due, *believed)
 

@@ -134,6 +134,11 @@ class Memories:
         past.habits.append(Habit(seen.begin_ns, _seconds(seen), seen.direction, seen.reach))
         del past.habits[:-HABITS_MAX]
 
+    def has_habits(self, key: bytes) -> bool:
+        """Whether anything came before that may come again."""
+        past = self._pasts.get(key)
+        return past is not None and bool(past.habits)
+
     def recurs(self, key: bytes, now: Excursion) -> bool:
         """Whether an excursion that goes on (its end is now) is one of the habits of its series, and no more than usual."""
         past = self._pasts.get(key)

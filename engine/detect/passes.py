@@ -38,6 +38,7 @@ class Passes:
         self._score = bound(chain.score, self._models, self._scratch, some, some, numbers, factors, result)
         state = as_state(rows)
         self._absence, self._absence_params, self._clocks = state["absence"], DETECTORS["absence"].params, state["clock"]
+        self._heard = 0, 0, self._absence[:0], self._clocks[:0]  # what was looked at last
         self._silence = bound(absence.silence, self._absence, self._clocks, 0, self._absence_params, numbers)
 
     def score(
@@ -53,5 +54,8 @@ class Passes:
 
     def silence(self, first: int, now_ns: int, surprise: NDArray[np.float64]) -> int:
         """Write how overdue each of the rows `first`, `first` + 1, … is at that time, and tell how many are: as `absence.silence`."""
-        some = slice(first, first + len(surprise))
-        return self._silence(self._absence[some], self._clocks[some], now_ns, self._absence_params, surprise)
+        count = len(surprise)
+        if self._heard[:2] != (first, count):
+            some = slice(first, first + count)
+            self._heard = first, count, self._absence[some], self._clocks[some]
+        return self._silence(self._heard[2], self._heard[3], now_ns, self._absence_params, surprise)

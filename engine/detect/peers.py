@@ -44,7 +44,6 @@ class Seats(NamedTuple):
 
     begins: NDArray[np.int64]  # g + 1
     slot: NDArray[np.int64]  # m
-    largest: int
 
 
 class Round(NamedTuple):
@@ -77,8 +76,8 @@ class Peers:
         self._sizes = np.zeros(0, np.int64)
         self._able: NDArray[np.int64] | None = None  # groups of enough members
         self._seats: dict[bytes, Seats] = {}  # of groups that have their rounds together
-        rows, opinion = as_state(self._rows), as_state(np.zeros(0, peer_state.OPINION))
-        some, spare = np.zeros(0, np.int64), np.zeros(0)
+        self._opinion, self._spare = np.zeros(0, peer_state.OPINION), np.zeros(0)  # of the round that is played; as long as the largest yet
+        rows, opinion, spare, some = as_state(self._rows), as_state(self._opinion), self._spare, np.zeros(0, np.int64)
         rounds, clocks = (some, some, some), (spare, self._round_seconds, some)
         self._score = bound(peers.score_rounds, as_state(self._members), rows, rounds, clocks, 0, self._params, opinion, spare)
         self._find_due = bound(peers.find_due, some, some, 0, some)
@@ -161,12 +160,15 @@ class Peers:
         if not self._on:
             return
         due = self._due(now_ns)
-        for slot in sorted(self._open):
-            if self._sizes[int(self._members["group"][slot]) - 1] < self._params.members_min:
-                yield from filter(None, [self.retire(slot, moment)])  # too few are left to say anything
+        if self._open:
+            for slot in sorted(self._open):
+                if self._sizes[int(self._members["group"][slot]) - 1] < self._params.members_min:
+                    yield from filter(None, [self.retire(slot, moment)])  # too few are left to say anything
+        if not len(due):
+            return
         if due.tobytes() in self._seats:
             yield from self._round(due, now_ns, moment, stats)
-        elif len(due):
+        else:
             for part in portions(due, self._sizes[due]):
                 yield from self._round(part, now_ns, moment, stats)
 
@@ -193,11 +195,13 @@ class Peers:
         return due[: self._find_due(able, self._next_ns, now_ns, due)]
 
     def _play(self, due: NDArray[np.int64], now_ns: int) -> Round:
-        begins, slot, largest = self._seats_of(due)
-        opinion, spare = np.zeros(len(slot), peer_state.OPINION), np.empty(largest)
+        begins, slot = self._seats_of(due)
+        if len(self._opinion) < len(slot):
+            self._opinion, self._spare = np.zeros(len(slot), peer_state.OPINION), np.empty(len(slot))
+        opinion = self._opinion[: len(slot)]
         members, rows, pace = as_state(self._members), as_state(self._rows), self._table.values["step"]
         rounds, clocks = (due, begins, slot), (pace, self._round_seconds, self._next_ns)
-        loud = self._score(members, rows, rounds, clocks, now_ns, self._params, as_state(opinion), spare)
+        loud = self._score(members, rows, rounds, clocks, now_ns, self._params, as_state(opinion), self._spare)
         return Round(slot, opinion, loud)
 
     def _seats_of(self, due: NDArray[np.int64]) -> Seats:
@@ -208,7 +212,7 @@ class Peers:
             begins, slot = self._groups.seats(due.tolist())
             if len(self._seats) >= _COMPANIES_MAX:
                 self._seats.clear()
-            seats = self._seats[which] = Seats(begins, slot, int((begins[1:] - begins[:-1]).max()))
+            seats = self._seats[which] = Seats(begins, slot)
         return seats
 
     def _judge(self, slot: int, said: np.void, now_ns: int, moment: Moment, stats: StepStats) -> Alert | None:

@@ -9,13 +9,13 @@ from typing import Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.records.run import PADDING, Headers
+from engine.records.run import PADDING, Headers, Joined
 
 NOTHING: Final = -1
 """The size of what is not there."""
 
 
-class Packed(Sequence[bytes | None]):
+class Packed(Joined):
     """Byte strings of one buffer, in order; None where the size is NOTHING. PADDING bytes follow the last."""
 
     __slots__ = ("__dict__", "_body", "_ends", "_sizes")

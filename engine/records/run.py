@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, Final, Protocol, overload, runtime_checkable
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,15 @@ PADDING: Final = 8
 """Bytes that follow a buffer of values, so that a kernel may read eight at any place of it."""
 
 
-@runtime_checkable
-class Joined(Protocol):
+class Joined(Sequence[bytes | None]):
     """Values that lie in one buffer already."""
 
-    sizes: NDArray[np.int64]
+    @property
+    @abstractmethod
+    def sizes(self) -> NDArray[np.int64]:
+        """(n,) bytes of each value."""
 
+    @abstractmethod
     def joined(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """As `Run.joined`."""
 

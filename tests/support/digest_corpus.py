@@ -16,6 +16,7 @@ import numpy as np
 from detect_world import SOURCE, machine, play, record
 from numpy.typing import NDArray
 
+from detectors import calibration
 from engine.config.tree import Detect
 from engine.detect.bank import Bank
 from engine.detect.catalog import SourceCatalog
@@ -66,7 +67,10 @@ def models(rows: int) -> bytes:
     ts_ns = START_NS + np.repeat(np.arange(rows, dtype=np.int64), SERIES) * 60_000_000_000
     scored = bank.score(slots, ts_ns, np.stack(corpus(rows), axis=1).reshape(-1))
     state = bank.snapshot()
-    return b"".join(part.tobytes() for part in scored) + state["rows"].tobytes()
+    said = [scored.result[name] for name in calibration.RESULT.names]
+    kind = calibration.RESULT.names.index("kind")
+    said[kind] = said[kind].astype(np.int8)
+    return b"".join(part.tobytes() for part in (*said, scored.factors)) + state["rows"].tobytes()
 
 
 def stage(rows: int) -> bytes:

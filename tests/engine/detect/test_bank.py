@@ -47,11 +47,11 @@ def mixed(rows: int) -> Rows:
 
 
 def same(a: Scored, b: Scored) -> bool:
-    return all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
+    return a.result.tobytes() == b.result.tobytes() and a.factors.tobytes() == b.factors.tobytes()
 
 
 def joined(parts: list[Scored]) -> Scored:
-    return Scored(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return Scored(np.concatenate([part.result for part in parts]), np.concatenate([part.factors for part in parts]))
 
 
 def columns_of(bank: Bank) -> dict[str, bytes]:
@@ -377,8 +377,8 @@ from test_bank import bank_of, columns_of, mixed
 bank = bank_of(3)
 slot, ts_ns, value = mixed(150)
 state = hashlib.blake2b()
-for column in bank.score(slot, ts_ns, value):
-    state.update(column.tobytes())
+scored = bank.score(slot, ts_ns, value)
+state.update(scored.result.tobytes() + scored.factors.tobytes())
 bank.quarantine(1)
 bank.score(slot[:9], ts_ns[-9:] + 10**12, value[:9])
 for column in columns_of(bank).values():

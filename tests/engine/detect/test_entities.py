@@ -7,7 +7,7 @@ import pytest
 from detect_world import SHARD, START, alerts, machine, play, record
 from numpy.typing import NDArray
 
-from detectors import joint
+from detectors import calibration, joint
 from detectors.kernel import as_state
 from engine.config.entity import Entity
 from engine.config.tree import Detect, Rule
@@ -68,11 +68,11 @@ class World:
             self.minute += 1
             ts_ns, score = np.full(len(slot), self.moment().log_ns), row[slot]
             values, flat = 100.0 + (value - 100.0) * np.minimum(score, 1.0), np.full(len(slot), 100.0)
-            nothing = np.zeros(len(slot))
-            scored = Scored(
-                score, nothing, score, flat, flat, flat, nothing, nothing.astype(np.int8), ts_ns, np.zeros((len(slot), 0))
-            )
-            self.entities.observe(slot, ts_ns, values, scored)
+            result = np.zeros(len(slot), calibration.RESULT)
+            result["score"] = result["among"] = score
+            result["expected"] = result["scale"] = result["edge"] = flat
+            result["onset_ns"] = ts_ns
+            self.entities.observe(slot, ts_ns, values, Scored(result, np.zeros((len(slot), 0))))
             self.ticks()
         return [alert for alert in self.told[before:] if alert.reason not in GOES_ON]
 

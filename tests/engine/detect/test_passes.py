@@ -27,7 +27,7 @@ def feed(bank: Bank, ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> Sc
 
 
 def same(a: Scored, b: Scored) -> bool:
-    return all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
+    return a.result.tobytes() == b.result.tobytes() and a.factors.tobytes() == b.factors.tobytes()
 
 
 @pytest.mark.parametrize("quarantined", [True, False])
