@@ -274,6 +274,6 @@ def scan(
         points.value[i] = value
         points.digits[i] = digits
         points.digits_end[i] = digits_end
-        unusual += points.code[i] < 0 or value != value
+        unusual += points.code[i] < 0 or np.isnan(value)
         begin = end[i]
     return unusual

@@ -76,7 +76,10 @@ class Peers:
         self._sizes = np.zeros(0, np.int64)
         self._able: NDArray[np.int64] | None = None  # groups of enough members
         self._seats: dict[bytes, Seats] = {}  # of groups that have their rounds together
-        self._opinion, self._spare = np.zeros(0, peer_state.OPINION), np.zeros(0)  # of the round that is played; as long as the largest yet
+        self._opinion, self._spare = (
+            np.zeros(0, peer_state.OPINION),
+            np.zeros(0),
+        )  # of the round that is played; as long as the largest yet
         rows, opinion, spare, some = as_state(self._rows), as_state(self._opinion), self._spare, np.zeros(0, np.int64)
         rounds, clocks = (some, some, some), (spare, self._round_seconds, some)
         self._score = bound(peers.score_rounds, as_state(self._members), rows, rounds, clocks, 0, self._params, opinion, spare)

@@ -238,9 +238,7 @@ class Watch:
                 band = band or scored.band(shown).tolist()
                 self._judge(series, points, scored, i, (band[place], pooled), step)
 
-    def _judge(
-        self, series: Series, points: Points, scored: Scored, i: int, beside: tuple[list[float], Any], step: Step
-    ) -> None:
+    def _judge(self, series: Series, points: Points, scored: Scored, i: int, beside: tuple[list[float], Any], step: Step) -> None:
         slot = points.slot.item(i)
         judged = self._judged(series, points, scored, i, beside)
         surprising = judged.score >= 1.0

@@ -18,7 +18,7 @@ NOTHING: Final = -1
 class Packed(Joined):
     """Byte strings of one buffer, in order; None where the size is NOTHING. PADDING bytes follow the last."""
 
-    __slots__ = ("__dict__", "_body", "_ends", "_sizes")
+    __slots__ = ("_body", "_ends", "_sizes")
 
     def __init__(self, body: NDArray[np.uint8], sizes: NDArray[np.int64], ends: NDArray[np.int64] | None = None) -> None:
         """`sizes` (n,); `ends` (n + 1,), from where the first begins on: worked out where it is not given."""
