@@ -244,10 +244,18 @@ def _guessed(
 
 @kernel
 def scan(
-    buffer: NDArray[np.uint8], end: NDArray[np.int64], names: Names, heads: Heads, form: Form, latest: int, points: Points
-) -> int:
-    """Read the documents that end at `end` in `buffer`, one after the other; PADDING bytes follow the last. Returns how many are unusual.
+    buffer: NDArray[np.uint8],
+    end: NDArray[np.int64],
+    names: Names,
+    heads: Heads,
+    form: Form,
+    latest: int,
+    most: int,
+    points: Points,
+) -> tuple[int, int]:
+    """Read the documents that end at `end` in `buffer`, one after the other; PADDING bytes follow the last.
 
+    It ends before the first that is one unusual document too many (`most`). Returns how many were read, and how many of them are unusual.
     Times beyond `latest` in either direction are left to the general reader.
     """
     begin, before, is_after_odd, unusual = 0, MISSED, False, 0
@@ -274,6 +282,9 @@ def scan(
         points.value[i] = value
         points.digits[i] = digits
         points.digits_end[i] = digits_end
-        unusual += points.code[i] < 0 or np.isnan(value)
+        if points.code[i] < 0 or np.isnan(value):
+            if unusual == most:
+                return i, unusual
+            unusual += 1
         begin = end[i]
-    return unusual
+    return end.shape[0], unusual

@@ -33,6 +33,8 @@ _new: Final = tuple.__new__
 """Of a named tuple half the time that its own constructor takes."""
 _UNUSUAL_FIRST: Final = 64
 """Unusual records of a batch that are read before its first new series are known; with each further portion twice as many."""
+_BROKEN_AMONG: Final = 4
+"""For each of these so many may be looked at: most may be broken."""
 _REFUSED: Final = {
     json_faults.INFINITE: (Reject.NOT_FINITE, "a number beyond the range of float64"),
     json_faults.EMPTY: (Reject.EMPTY, "no payload"),
@@ -82,8 +84,8 @@ class FlatReader:
         self, first: int, most: int, joined: NDArray[np.uint8], ends: NDArray[np.int64], run: Run, out: ColumnsBuilder
     ) -> tuple[int, int]:
         """Put the records from `first` on, with at most so many unusual ones: where it ends, and how many of them taught a head, which is known from there on."""
-        points, usual = self._scan(joined, ends[1:] - ends[0])
-        if usual:
+        points, unusual_count = self._scan(joined, ends[1:] - ends[0], _BROKEN_AMONG * most)
+        if not unusual_count:
             end = first + len(points.code)
             keys = Coded(self._heads.words, points.code)
             out.bulk(np.arange(first, end, dtype=np.int32), keys, points.time * self._scale, points.value)
@@ -125,14 +127,14 @@ class FlatReader:
             json_faults.find_faults(joined, end, rows, names.text, names.end, *options, fault, at)
         return fault, at
 
-    def _scan(self, joined: NDArray[np.uint8], end: NDArray[np.int64]) -> tuple[flat_scan.Points, bool]:
-        """What each document says, and whether all of them were read whole."""
+    def _scan(self, joined: NDArray[np.uint8], end: NDArray[np.int64], most: int) -> tuple[flat_scan.Points, int]:
+        """What each document says, as far as at most so many unusual ones among them go, and how many these are."""
         n = len(end)
         numbers = (np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64))
         points = flat_scan.Points(*numbers)
         heads = flat_scan.Heads(self._heads.known.table, self._heads.code, self._heads.next)
-        unusual = flat_scan.scan(joined, end, self._names, heads, self._form, self._latest, points)
-        return points, not unusual
+        read, unusual = flat_scan.scan(joined, end, self._names, heads, self._form, self._latest, most, points)
+        return points if read == n else flat_scan.Points._make(column[:read] for column in points), unusual
 
     def _put_unusual(self, row: int, record: Record, out: ColumnsBuilder) -> tuple[bytes, bytes] | None:
         """Put a record the general way; if only its head was new: that head, and the key of its series."""

@@ -121,12 +121,13 @@ class Bank:
         self._table = assembly.table(chosen, self.KINDS)
         self._params = calibration.Params(config.false_alarm_every, config.warm_up, float(config.samples_min))
         self._series_max = config.series_max
-        self._shadows = max(config.series_max // _SHADOWS_SHARE, _SHADOWS_MIN)
+        rows = min(_ROWS_FIRST, config.series_max)
+        self._shadows = self._shadows_beside(rows)
         self._free_shadows = list(range(self._shadows - 1, -1, -1))
         self._former: dict[int, NDArray[np.void]] = {}  # by slot: the model before the level that was adopted last
         self._slots_used = 0
         self._needed: dict[float, float] = {}  # by step: to ask a kernel costs more than to look it up
-        self._state: NDArray[np.void] = np.zeros(self._shadows + min(_ROWS_FIRST, config.series_max), self._dtype)
+        self._state: NDArray[np.void] = np.zeros(self._shadows + rows, self._dtype)
         self._bound: tuple[NDArray[np.void], Passes] | None = None
         self.kernel_id: str = self._kernel_id()
 
@@ -142,10 +143,9 @@ class Bank:
         """Start a new series in a slot: an empty row."""
         if not 0 <= slot < self._series_max:
             raise ValueError(f"slot {slot} is outside 0 … {self._series_max - 1}")
-        self._reserve(slot + 1)
-        self._return_shadow(slot)
-        self._former.pop(slot, None)
-        self._state[self._shadows + slot] = np.zeros((), self._dtype)
+        if slot < self._slots_used:
+            self.release(slot)
+        self._reserve(slot + 1)  # of a new row nothing is read: memory that is first read and then written is given twice
 
     def release(self, slot: int) -> None:
         """The series is gone; its row is empty again and never overdue."""
@@ -155,14 +155,22 @@ class Bank:
 
     def _reserve(self, slots: int) -> None:
         self._slots_used = max(self._slots_used, slots)
-        rows = len(self._state) - self._shadows
+        before = self._shadows
+        rows = len(self._state) - before
         if slots <= rows:
             return
-        grown = np.zeros(self._shadows + min(max(2 * rows, slots), self._series_max), self._dtype)
-        used = max(int(self._state["clock"]["shadow"][self._shadows :].max()), 0)
+        room = min(max(2 * rows, slots), self._series_max)
+        self._shadows = self._shadows_beside(room)
+        self._free_shadows[:0] = range(self._shadows - 1, before - 1, -1)
+        grown = np.zeros(self._shadows + room, self._dtype)
+        used = max(int(self._state["clock"]["shadow"][before:].max()), 0)
         grown[:used] = self._state[:used]  # most shadows were never used: to copy them would take memory for nothing
-        grown[self._shadows : len(self._state)] = self._state[self._shadows :]
+        grown[self._shadows : self._shadows + rows] = self._state[before:]
         self._state = grown
+
+    def _shadows_beside(self, rows: int) -> int:
+        """How many there are beside so many rows: one for each series, until they are a share of the most that may come."""
+        return min(max(self._series_max // _SHADOWS_SHARE, _SHADOWS_MIN), max(rows, _SHADOWS_MIN))
 
     # ---------------------------------------------------------------------------------------------- scoring
     def score(self, slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> Scored:
@@ -375,14 +383,16 @@ class Bank:
         width = self._dtype.itemsize
         rows, taken = columns["rows"], columns["shadow_of"].astype(np.int64)
         slots, rest = divmod(len(rows), width)
-        if rest or slots > self._series_max or len(taken) > self._shadows:
+        if rest or slots > self._series_max or len(taken) > self._shadows_beside(slots):
             raise StateError("the models' columns are torn")
         shadows = self._rows_of(columns["shadow_rows"], taken, slots)
         former_of = columns["former_of"].astype(np.int64)
         former = self._rows_of(columns["former_rows"], former_of, slots)
         live = np.frombuffer(rows.tobytes(), self._dtype).copy()
         live["clock"]["shadow"][taken] = np.arange(1, len(taken) + 1)
-        state = np.zeros(self._shadows + max(slots, min(_ROWS_FIRST, self._series_max)), self._dtype)
+        room = max(slots, min(_ROWS_FIRST, self._series_max))
+        self._shadows = self._shadows_beside(room)
+        state = np.zeros(self._shadows + room, self._dtype)
         state[: len(taken)] = shadows
         state[self._shadows : self._shadows + slots] = live
         self._state = state

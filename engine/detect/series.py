@@ -142,13 +142,12 @@ class SeriesTable:
         self._titles.put(slot, series)
         self._seat(slot, series)
         self._coded.note(series.key, slot)
-        row = np.zeros(1, ROWS)
+        row = self.rows[slot]  # empty: never given, or released
         row["family"] = _family(series)
         row["kind"] = _KINDS.get(series.kind, values.GAUGE)
         row["metric"] = series.signal is Signal.METRIC
         row["fitful"] = series.kind is ValueKind.DERIVED
         row["used"] = True
-        self.rows[slot] = row[0]
 
     def _take_rows(self, rows: NDArray[np.void]) -> None:
         self.rows = as_state(rows)
