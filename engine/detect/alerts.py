@@ -359,6 +359,7 @@ class Episodes:
         """The whole state as a message. It never says a time older than the watermark that was told before it."""
         episode.revision += 1
         episode.told_ns, episode.told_score = moment.log_ns, episode.score
+        self._lease_at_ns = min(self._lease_at_ns, moment.log_ns + self._lease_ns)  # log time may have stepped back
         series = episode.series
         words = Words(episode.text, episode.example) if episode.text else self.words_of(series)
         return Alert(
