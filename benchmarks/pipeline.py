@@ -55,7 +55,7 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):
             for name in names:
-                seconds[name].append(_timed(name, kafka.bootstrap, count))
+                seconds[name].append(timed(name, kafka.bootstrap, count))
     rates = {name: spread(count / s for s in values) for name, values in seconds.items()}
     ours = rates["foreshock"]["median"]
     return {
@@ -72,13 +72,14 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
     }
 
 
-def _timed(name: str, bootstrap: str, count: int) -> float:
+def timed(name: str, bootstrap: str, count: int, topic: str = TOPIC) -> float:
+    """Seconds that one contender takes for a topic."""
     if name in RIVALS:
         command = [str(RIVALS_PYTHON), str(ROOT / "benchmarks" / "rivals" / RIVALS[name])]
     else:
         command = [sys.executable, "-m", "benchmarks.contender", name]
     done = subprocess.run(
-        [*command, bootstrap, TOPIC, str(count)], capture_output=True, text=True, timeout=600, check=False, cwd=ROOT
+        [*command, bootstrap, topic, str(count)], capture_output=True, text=True, timeout=600, check=False, cwd=ROOT
     )
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")

@@ -47,15 +47,41 @@ class KafkaPublisher:
         self._kafka = kafka
         self._pending: deque[_Message] = deque()
         self._partitions: dict[str, tuple[int, float]] = {}
+        self._names: dict[str, str] = {}  # of our own topics
         self._failure: KafkaError | None = None
         self._producer = Producer({**producer_settings(kafka), "on_delivery": self._on_failure}, logger=LOG)
 
     def publish(self, outputs: Sequence[Output]) -> None:
         """See `ports.Publisher`."""
-        for output in outputs:
+        deadline = time.monotonic() + FULL_SECONDS
+        self._producer.poll(0)
+        waiting = iter(outputs)
+        for output in () if self._pending else waiting:
+            if not self._take(output, deadline):
+                break
+        for output in waiting:
             self._pending.extend(self._messages(output))
-        if not self._push(time.monotonic() + FULL_SECONDS):
+        if self._pending and not self._push(deadline):
             raise Unreachable(f"{len(self._pending)} outputs wait: the producer's buffer is full", "Is Kafka reachable?")
+
+    def _take(self, output: Output, deadline: float) -> bool:
+        """Hand an output on at once when it is a plain one; True when nothing of it waits."""
+        topic, key, value, ts_ns, headers, partition = output
+        if partition is not None or (value is not None and len(value) > VALUE_BYTES_MAX):
+            self._pending.extend(self._messages(output))
+            return self._push(deadline)
+        try:
+            name = self._names[topic]
+        except KeyError:
+            name = self._names[topic] = topic_name(self._kafka, topic)
+        try:
+            self._producer.produce(name, value=value, key=key, headers=[*headers], timestamp=max(1, ts_ns // 1_000_000))
+        except BufferError:
+            self._pending.extend(self._messages(output))
+            return False
+        except KafkaException as error:
+            raise Permanent(f"{name} does not take an output: {cause(error).str()}") from error
+        return True
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """One message to any topic, by its physical name, at the present time. Raises Unreachable, and has not kept it, when full."""
