@@ -46,12 +46,24 @@ class SourceState(msgspec.Struct):
     turn_ns: int = 0
     final: bool = False
     watched: list[tuple[int, int]] = []
+    counted: int = 0  # of them so many are in the sum of all sources
 
-    def watches(self, active: int, ts_ns: int) -> None:
-        """Note how many series it has."""
-        if not self.watched or self.watched[-1][1] != active:
-            self.watched.append((ts_ns, active))
-            del self.watched[:-_AHEAD_MAX]
+    def watches(self, active: int, ts_ns: int) -> bool:
+        """Note how many series it has. False: that is no news, or there are too many times ahead and the last of them takes it."""
+        if self.watched and self.watched[-1][1] == active:
+            return False
+        if len(self.watched) >= _AHEAD_MAX:
+            self.watched[-1] = (self.watched[-1][0], active)
+            return False
+        self.watched.append((ts_ns, active))
+        return True
+
+    def advance(self, now_ns: int) -> int:
+        """Let time pass: by how much what it watches has changed since it was counted. What is over is forgotten."""
+        past = sum(since_ns <= now_ns for since_ns, _ in self.watched)
+        del self.watched[: max(0, past - 1)]
+        before, self.counted = self.counted, self.watched[0][1] if past else 0
+        return self.counted - before
 
 
 class Reorder(msgspec.Struct):
@@ -63,6 +75,8 @@ class Reorder(msgspec.Struct):
     heap: list[Held] = []
     lead_ns: int = 0
     due_ns: int = 0  # everything older may leave and has not yet; 0: nothing is left of it
+    watching: int = 0  # series that all sources watch at the event time that was asked for last
+    changes: list[tuple[int, str]] = []  # heap: from when on a source watches more or fewer
 
     def is_repeat(self, stamp: Stamp) -> bool:
         """Whether this output was taken before; if not it counts as taken from now on."""
@@ -94,13 +108,14 @@ class Reorder(msgspec.Struct):
                 source.turn_ns = max(self.lead_ns - source.moved_at_ns, int(source.turn_ns * _FADE))
             source.watermark_ns = mark.ts_ns
             source.moved_at_ns = self.lead_ns
-            source.watches(mark.active, mark.ts_ns)
+            if source.watches(mark.active, mark.ts_ns):
+                heappush(self.changes, (mark.ts_ns, mark.source))
 
     def _source(self, name: str) -> SourceState:
         source = self.sources.get(name)
         if source is None:
             if len(self.sources) >= SOURCES_MAX:
-                self.sources.pop(next(iter(self.sources)))
+                self.watching -= self.sources.pop(next(iter(self.sources))).counted
             source = self.sources[name] = SourceState(moved_at_ns=self.lead_ns)
         return source
 
@@ -119,8 +134,12 @@ class Reorder(msgspec.Struct):
         return self.lead_ns + 1 if self.sources else 0
 
     def watched(self, now_ns: int) -> int:
-        """How many series all sources together watch at an event time that is complete; 0: not known."""
-        return sum(next((n for since_ns, n in reversed(s.watched) if since_ns <= now_ns), 0) for s in self.sources.values())
+        """How many series all sources together watch at an event time that is complete and does not go back; 0: not known."""
+        while self.changes and self.changes[0][0] <= now_ns:
+            source = self.sources.get(heappop(self.changes)[1])
+            if source is not None:
+                self.watching += source.advance(now_ns)
+        return self.watching
 
     def is_left(self, before_ns: int) -> bool:
         """Whether a message older than that still waits."""

@@ -47,7 +47,7 @@ from engine.records import (
     encode,
 )
 
-_FORMAT = 1
+_FORMAT = 2
 _NS = 1_000_000_000
 _SEVERITY_MAX = 24
 _HEADER_MAX = 200

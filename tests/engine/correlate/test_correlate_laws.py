@@ -200,7 +200,7 @@ def test_a_restored_machine_refuses_what_is_no_snapshot_and_is_unchanged():
     stage = machine()
     stage.step(records(Timeline().fires(1, "cart:latency").messages))
     before = stage.snapshot()
-    for meta in ({}, {"format": 99}, {"format": 1}, {"format": 1, "state": {"nonsense": True}}):
+    for meta in ({}, {"format": 99}, {"format": 1}, {"format": 2}, {"format": 2, "state": {"nonsense": True}}):
         with pytest.raises(StateError):
             stage.restore(Snapshot(meta, {}))
     assert stage.snapshot() == before
