@@ -1,9 +1,9 @@
 """Root causes: is the true entity first, beside BARO, N-sigma, correlation and random walk in the same run?
 
-    python -m benchmarks causes [--data FOLDER] [--systems N] [--users]
+    python -m benchmarks causes [--data FOLDER] [--systems N] [--first SEED] [--users] [--traced [--signals metrics,logs,spans]]
 
 FOLDER holds a folder of cases for each system (see `fault_cases`); without it made-up systems are judged. `--users` measures what users feel, too, at a place
-that is in no call graph. AC@k is the share of cases with the true
+that is in no call graph. `--traced` judges larger made-up systems that show little in metrics (see `traced_cases`), with some of their signals or all. AC@k is the share of cases with the true
 entity among the first k, Avg@5 the mean of AC@1 to AC@5; `metric` asks besides for a metric of the true kind (only cases whose truth names it).
 A case of which we say that we are not sure counts as a miss; `answered right` is the share of the others whose first is the true one. `of_all` are means over
 systems, each counting alike.
@@ -25,6 +25,7 @@ from typing import NamedTuple
 from benchmarks.fault_cases import Case, make_cases, read_cases, seen_by_users
 from benchmarks.report import machine
 from benchmarks.rivals.cause_rankings import RIVALS
+from benchmarks.traced_cases import SIGNALS, make_traced
 from engine.correlate.causes import Ranking, rank
 from engine.correlate.families import Family, family_of
 from engine.correlate.table import symptoms
@@ -51,13 +52,20 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks causes", description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--systems", type=int, default=2 if quick else 8)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--users", action="store_true")
+    parser.add_argument("--traced", action="store_true")
+    parser.add_argument("--signals", default=",".join(SIGNALS))
     about = parser.parse_args(options)
     most = 4 if quick else None
+    seeds = range(about.first, about.first + about.systems)
     if about.data:
         systems = {f.name: read_cases(f, most) for f in sorted(about.data.iterdir()) if f.is_dir()}
+    elif about.traced:
+        kept = about.signals.split(",")
+        systems = {f"traced_{seed}": make_traced(seed, most or 24, signals=kept) for seed in seeds}
     else:
-        systems = {f"made_up_{seed}": make_cases(seed, most or 25) for seed in range(about.systems)}
+        systems = {f"made_up_{seed}": make_cases(seed, most or 25) for seed in seeds}
     if about.users:
         systems = {name: [seen_by_users(c, k) for k, c in enumerate(cases)] for name, cases in systems.items()}
     methods: dict[str, Callable[[Case], Answer]] = {"foreshock": foreshock} | {n: _rival(m) for n, m in RIVALS.items()}
@@ -80,7 +88,7 @@ def run(*, quick: bool, options: list[str]) -> dict[str, object]:
 def foreshock(case: Case) -> Answer:
     """As `foreshock rca` does it, with what it has read."""
     began = time.thread_time()
-    ranking: Ranking = rank(symptoms(case.table, case.at), (), case.topology, hints_max=HINTS)
+    ranking: Ranking = rank(symptoms(case.table, case.at, case.topology), (), case.topology, hints_max=HINTS)
     took = time.thread_time() - began
     first, second, *_ = [*(h.probability for h in ranking.hints), 0.0, 0.0]
     return Answer([(h.entity, h.metric) for h in ranking.hints], took, first, first - second, ranking.abstained)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import orjson
 
+from engine.correlate.derived import Floats, Table
 from engine.correlate.families import Family, family_of
-from engine.correlate.table import Floats, Table
 from engine.correlate.tablefile import read_table
 from engine.correlate.topology import Topology, read_edges
 

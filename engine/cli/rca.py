@@ -33,10 +33,11 @@ def rca(
         began = parse_seconds(at) if at else find_onset(table)
     except ValueError as error:
         raise UsageError(f"{metrics}: {error}", "say when it began with --at") from error
+    graph = Topology(read_edges(topology) if topology else ())
     ranking = rank(
-        symptoms(table, began),
+        symptoms(table, began, graph),
         read_changes(changes) if changes else [],
-        Topology(read_edges(topology) if topology else ()),
+        graph,
         hints_max=_HINTS,
         abstain_below=abstain_below,
     )

@@ -59,6 +59,7 @@ class Weights:
     against_direction: float = 0.4  # a move in the harmless direction
     explained: float = 0.75  # share of a symptom that a callee with as strong a one takes away
     kin: float = 0.5  # how much another symptom (latency for errors) of a callee explains
+    way: float = 0.3  # how much a caller that is hard to reach itself explains of the way to a callee
     proxy: float = 0.5  # of the score of what only passes requests on
     unreachable: float = 0.5  # of the score of what the alerting entry does not need
     watched_from: float = 0.3  # of the score of a place outside the topology at which trouble is only felt
@@ -77,7 +78,6 @@ class Weights:
     sharpness: float = 3.0  # of the softmax: one decade more is e³ times as likely
     family: Mapping[Family, float] = field(
         default_factory=lambda: {
-            Family.LOG: 0.8,
             Family.LOAD: 0.4,
             Family.OTHER: 0.4,
             Family.EVENT: 0.9,
@@ -98,7 +98,9 @@ class Weights:
 WEIGHTS = Weights()
 
 APART = 0.125
-"""By how much probability the first hypothesis must lead, or nobody is named."""
+"""By how much the first hypothesis must lead the second, as a share of what the first `FEW` have together, or nobody is named."""
+FEW = 5
+"""Where many entities show a little noise each, all of them together have much of the probability, and none of them is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def rank(
     accounts.sort(key=lambda a: (-a.score, a.entity))
     shares = softmax([a.score * weights.sharpness for a in accounts])
     hints = tuple(_hint(a, p, topology, shown) for a, p in zip(accounts[:hints_max], shares, strict=False))
-    return _judge(hints, abstain_below)
+    return _judge(hints, sum(shares[:FEW]), abstain_below)
 
 
 def _by_entity(symptoms: Sequence[Symptom]) -> dict[str, list[Symptom]]:
@@ -176,17 +178,20 @@ def _by_entity(symptoms: Sequence[Symptom]) -> dict[str, list[Symptom]]:
     return grouped
 
 
-def _judge(hints: tuple[Hint, ...], abstain_below: float) -> Ranking:
+def _judge(hints: tuple[Hint, ...], of_few: float, abstain_below: float) -> Ranking:
     best = hints[0]
     if best.probability < abstain_below:
         return Ranking(
             hints, abstained=True, why=f"the best hypothesis has {best.probability:.0%}, less than {abstain_below:.0%}"
         )
-    if len(hints) > 1 and best.probability - hints[1].probability < APART:
+    if len(hints) > 1 and best.probability - hints[1].probability < APART * of_few:
         shares = f"{best.probability:.0%} and {hints[1].probability:.0%}"
         return Ranking(hints, abstained=True, why=f"{best.entity} and {hints[1].entity} cannot be told apart: {shares}")
     return Ranking(hints, abstained=False, why="")
 
+
+_FELT = (Family.LATENCY, Family.ERRORS, Family.AVAILABILITY, Family.LOG)
+"""What a callee's trouble looks like at its callers: they wait, fail, and write that they did."""
 
 Shown = dict[str, dict[Family, tuple[float, Symptom]]]
 """Entity → family → (strength in decades, the series that speaks for it)."""
@@ -200,12 +205,13 @@ def _strengths(symptoms: Sequence[Symptom], weights: Weights) -> Shown:
         bad = bad_direction(symptom.family)
         if bad and symptom.direction == -bad:
             strength *= weights.against_direction
-        strength *= weights.family.get(symptom.family, 1.0)
+        family = Family.LOST if symptom.family is Family.LOG and symptom.direction < 0 else symptom.family
+        strength *= weights.family.get(family, 1.0)
         if symptom.silent:
             strength = weights.silent if symptom.entity in quiet else weights.silent_in_part
         families = shown.setdefault(symptom.entity, {})
-        if symptom.family not in families or strength > families[symptom.family][0]:
-            families[symptom.family] = (strength, symptom)
+        if family not in families or strength > families[family][0]:
+            families[family] = (strength, symptom)
     return shown
 
 
@@ -229,19 +235,15 @@ def _unexplained(
     entity: str, family: Family, strength: float, shown: Shown, topology: Topology, weights: Weights
 ) -> tuple[float, str]:
     """What is left of a symptom when a callee, a guest or the entity's own load explains its part, and who does."""
-    others: tuple[str, ...] = ()
+    others, kin = _who_explains(entity, family, topology)
     share = weights.explained
-    if family in SYMPTOMS:
-        others = topology.callees(entity)
-    elif family in RESOURCES:
-        others = topology.guests(entity)
     best, by = 0.0, ""
     for other in others:
-        for kin in SYMPTOMS if family in SYMPTOMS else (family,):
-            theirs = shown.get(other, {}).get(kin)
-            if theirs is None:
+        for theirs_of in kin:
+            theirs = shown.get(other, {}).get(theirs_of)
+            if theirs is None or (theirs_of is Family.LOAD and theirs[1].direction >= 0):
                 continue
-            weight = theirs[0] if kin is family else weights.kin * theirs[0]
+            weight = _kinship(theirs_of, family, weights) * theirs[0]
             if weight > best:
                 best, by = weight, f"{other} shows the same: {theirs[1].text}"
     if family in RESOURCES:
@@ -249,6 +251,25 @@ def _unexplained(
         if load is not None and load[1].direction > 0 and load[0] * weights.by_load > best * share:
             best, by, share = load[0], f"its own load rose: {load[1].text}", weights.by_load
     return strength * (1.0 - share * min(1.0, best / strength)) if strength > 0 else 0.0, by
+
+
+def _who_explains(entity: str, family: Family, topology: Topology) -> tuple[tuple[str, ...], tuple[Family, ...]]:
+    """Who may have handed a symptom on to an entity, and as what: trouble comes from callees, a lack of requests from callers."""
+    if family in _FELT:
+        return topology.callees(entity), (*_FELT, Family.EDGE)
+    if family is Family.EDGE:
+        return topology.callers(entity), (Family.EDGE,)
+    if family is Family.LOST:
+        return topology.callers(entity), (Family.LOST, Family.LOAD)
+    if family in RESOURCES:
+        return topology.guests(entity), (family,)
+    return (), ()
+
+
+def _kinship(theirs: Family, own: Family, weights: Weights) -> float:
+    if own is Family.EDGE:
+        return weights.way
+    return 1.0 if theirs is own else weights.kin
 
 
 def _weigh_coverage(account: _Account, shown: Shown, topology: Topology, weights: Weights) -> None:

@@ -22,6 +22,7 @@ class Family(StrEnum):
     EDGE = "edge"  # what a caller waits longer than the callee works: the way between them
     LOAD = "load"
     LOG = "log"
+    LOST = "lost"  # lines of a log that do not come any more: no name says so, only the direction
     EVENT = "event"
     OTHER = "other"
 
@@ -88,7 +89,7 @@ def family_of(metric: str) -> Family:
     """
     name = metric.lower()
     if MINUS in name:
-        return Family.EDGE
+        return Family.LOG if family_of(name.partition(MINUS)[0]) is Family.LOG else Family.EDGE
     tokens = set(_TOKEN.findall(name)) | set(re.split(r"[^a-z0-9]+", name))
     if name.startswith("log") or not _LOG_WORDS.isdisjoint(tokens):
         return Family.ERRORS if "error" in name else Family.LOG
@@ -96,6 +97,8 @@ def family_of(metric: str) -> Family:
         return Family.EVENT
     if not _SELF_WORDS.isdisjoint(tokens):
         return Family.SELF
+    if "gap" in tokens:
+        return Family.EDGE
     for family, words, stems in _WORDS:
         if not words.isdisjoint(tokens) or any(stem in token for stem in stems for token in tokens):
             return family

@@ -6,16 +6,17 @@ is floored by the series' own resolution, by its level and by the scale that the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.correlate.causes import Symptom
+from engine.correlate.derived import Table, of_lines, with_edges, with_no_lines, with_pairs
+from engine.correlate.edges import at_both_ends
 from engine.correlate.families import MINUS, Family, family_of, in_words
+from engine.correlate.topology import Topology
 from engine.correlate.words import clock, moved, number
 
 Floats = NDArray[np.float64]
@@ -35,58 +36,6 @@ _SHARE_FLOOR = 0.0004
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Series of one system. `values` has shape (times, columns), NaN where nothing was measured; times are seconds, ascending."""
-
-    times: Floats
-    entities: tuple[str, ...]
-    metrics: tuple[str, ...]
-    values: Floats
-
-    @property
-    def step_seconds(self) -> float:
-        """The usual distance between rows."""
-        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
-
-
-_CLIENT = frozenset({"client", "source", "src", "sou", "caller", "outbound"})
-_SERVER = frozenset({"server", "destination", "dest", "dst", "des", "callee", "inbound"})
-_WORD = re.compile(r"[a-z]+", re.IGNORECASE)
-
-
-def with_edges(table: Table) -> Table:
-    """The table with a column more for each latency that both sides of a call measure: what the caller waits longer than the callee works.
-
-    Two columns of an entity are such a pair if their names are the same but for one word, `client` in one and `server` in the other
-    (or `source` and `destination`, …). The difference grows when the way between them is slow, and not when the callee is.
-    """
-    servers = _sides(table, _SERVER)
-    pairs = [(k, servers[place]) for place, k in _sides(table, _CLIENT).items() if place in servers]
-    if not pairs:
-        return table
-    here, there = (list(side) for side in zip(*pairs, strict=True))
-    return Table(
-        table.times,
-        (*table.entities, *(table.entities[k] for k in here)),
-        (*table.metrics, *(f"{table.metrics[k]}{MINUS}{table.metrics[j]}" for k, j in pairs)),
-        np.hstack((table.values, table.values[:, here] - table.values[:, there])),
-    )
-
-
-def _sides(table: Table, words: frozenset[str]) -> dict[tuple[str, str], int]:
-    """Latencies whose names have one of these words: (entity, name without it) → column."""
-    rests = (_without(metric, words) for metric in table.metrics)
-    return {(entity, rest): k for k, (entity, rest) in enumerate(zip(table.entities, rests, strict=True)) if rest}
-
-
-@lru_cache(maxsize=65_536)
-def _without(metric: str, words: frozenset[str]) -> str:
-    """The name of a latency without the first of these words; "" if it has none of them."""
-    side = next((word for word in _WORD.findall(metric) if word.lower() in words), "")
-    return metric.replace(side, "", 1) if side and family_of(metric) is Family.LATENCY else ""
-
-
-@dataclass(frozen=True, slots=True)
 class Moves:
     """What each column did after `at`. Arrays have one element for each column; NaN: too little is known of it."""
 
@@ -101,11 +50,13 @@ class Moves:
 def moves(table: Table, at: float) -> Moves:
     """How each series moved at `at`, against all the time before."""
     values, tops = _as_failures(table)
+    lines = of_lines(table)
     before = values[table.times < at]
     window = values[table.times >= at]
     enough = np.isfinite(before).sum(axis=0) >= _BEFORE_MIN
     center = np.where(enough, _median(before), np.nan)
     scale = _scale(before, center, table.metrics, tops)
+    scale[lines] = np.fmax(scale[lines], _by_chance(before[:, lines]))
     after = _median(window)
     deviation = np.where(enough, (after - center) / scale, np.nan) * _trust(before, center, scale, len(window))
     lately = _median(before[-_LATELY_ROWS:][: -_LATELY_ROWS // 4])
@@ -168,6 +119,12 @@ def _scale(before: Floats, center: Floats, metrics: tuple[str, ...], tops: Float
     return np.asarray(np.fmax(np.fmax(np.fmax(own, floor), resolution), _ZERO))
 
 
+def _by_chance(before: Floats) -> Floats:
+    """How far counts of lines stray by chance alone; of what never came half a line may have come."""
+    usual = np.nan_to_num(np.abs(before)).mean(axis=0) if len(before) else np.zeros(before.shape[1])
+    return np.asarray(np.sqrt(np.maximum(usual, 0.5 / max(1, len(before)))))
+
+
 def _peers(metrics: tuple[str, ...]) -> Iterator[NDArray[np.intp]]:
     """The columns of each metric that enough entities have."""
     columns: dict[str, list[int]] = {}
@@ -210,43 +167,36 @@ def _onsets(table: Table, values: Floats, at: float, usual: tuple[Floats, Floats
     return np.where(there, times[beyond.argmax(axis=0)], at)
 
 
-def symptoms(table: Table, at: float, least: float = 1.0) -> list[Symptom]:
+def symptoms(table: Table, at: float, topology: Topology | None = None, least: float = 1.0) -> list[Symptom]:
     """The series that moved by at least `least` usual deviations, or went silent."""
-    table = with_edges(table)
+    table = with_pairs(with_no_lines(with_edges(table)), at)
     found = moves(table, at)
-    out = []
-    for k, (entity, metric) in enumerate(zip(table.entities, table.metrics, strict=True)):
-        deviation = float(found.deviation[k])
-        silent = bool(found.silent[k])
-        if not silent and not abs(deviation) >= least:
-            continue
-        direction = 0 if silent else (1 if deviation > 0 else -1)
-        center, after = float(found.center[k]), float(found.after[k])
-        if family_of(metric) is Family.AVAILABILITY:
-            top = _top(table.values[:, k])
-            direction, center, after = -direction, top - center, top - after
-        onset = int(found.onset[k] * _NS)
-        if silent:
-            text = f"{entity}: {in_words(metric)} silent, no data since {clock(onset)} UTC"
-        else:
-            text = (
-                f"{entity}: {in_words(metric)} {moved(direction, after, center)}, {number(after)} where {number(center)} is usual, "
-                f"{abs(deviation):.1f} usual deviations, since {clock(onset)} UTC"
-            )
-        out.append(
-            Symptom(
-                entity,
-                metric,
-                family_of(metric),
-                abs(deviation) if not silent else 0.0,
-                direction,
-                onset,
-                table.step_seconds,
-                text,
-                silent,
-            )
+    moved_far = np.flatnonzero(found.silent | (np.abs(np.nan_to_num(found.deviation)) >= least))
+    return at_both_ends([_symptom(table, found, int(k)) for k in moved_far], table, topology or Topology())
+
+
+def _symptom(table: Table, found: Moves, k: int) -> Symptom:
+    entity, metric = table.entities[k], table.metrics[k]
+    family, silent = family_of(metric), bool(found.silent[k])
+    deviation = 0.0 if silent else float(found.deviation[k])
+    direction = 0 if silent else (1 if deviation > 0 else -1)
+    center, after = float(found.center[k]), float(found.after[k])
+    if family is Family.AVAILABILITY:
+        top = _top(table.values[:, k])
+        direction, center, after = -direction, top - center, top - after
+    onset = int(found.onset[k] * _NS)
+    since = f"since {clock(onset)} UTC"
+    if silent:
+        text = f"{entity}: {in_words(metric)} silent, no data {since}"
+    elif family is Family.LOG and MINUS in metric:
+        direction, (one, other) = 1, metric.split(MINUS)
+        text = f"{entity}: {in_words(one)} and {in_words(other)} came as often as each other, and differ by {number(abs(after))} {since}"
+    else:
+        text = (
+            f"{entity}: {in_words(metric)} {moved(direction, after, center)}, {number(after)} where {number(center)} is usual, "
+            f"{abs(deviation):.1f} usual deviations, {since}"
         )
-    return out
+    return Symptom(entity, metric, family, abs(deviation), direction, onset, table.step_seconds, text, silent)
 
 
 def find_onset(table: Table) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 
 from engine.correlate.causes import Happening
-from engine.correlate.table import Table
+from engine.correlate.derived import Table
 from engine.errors import DecodeError, UsageError
 from engine.times import TimeReader, epoch_ns, unit_by_magnitude
 

@@ -12,8 +12,8 @@ import pytest
 from benchmarks import causes, fault_cases
 from benchmarks.fault_cases import Case, make_cases, read_cases
 from benchmarks.rivals.cause_rankings import RIVALS
+from engine.correlate.derived import Table
 from engine.correlate.families import Family
-from engine.correlate.table import Table
 from engine.correlate.topology import Topology
 
 NAMES = (("web", "latency"), ("web", "cpu"), ("cart", "latency"), ("cart", "cpu"), ("users", "cpu"))

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from engine.correlate.causes import Happening, Symptom, rank
 from engine.correlate.decades import decades, exp, ln, softmax
+from engine.correlate.derived import Table, with_edges
 from engine.correlate.families import Family, bad_direction, family_of
-from engine.correlate.table import Table, find_onset, symptoms, with_edges
+from engine.correlate.table import find_onset, symptoms
 from engine.correlate.topology import NEAR, RUNS_ON, Topology
 
 NS = 1_000_000_000
