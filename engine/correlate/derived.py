@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.correlate.families import MINUS, Family, family_of
+from engine.correlate.families import MINUS, Family, counts_lines, family_of
 
 Floats = NDArray[np.float64]
 _TOGETHER = 0.5
@@ -73,7 +73,7 @@ def _without(metric: str, words: frozenset[str]) -> str:
 
 def of_lines(table: Table) -> NDArray[np.bool_]:
     """Which columns count the lines of a template, or how two counts differ: whole numbers."""
-    logs: NDArray[np.bool_] = np.array([family_of(metric) is Family.LOG for metric in table.metrics], np.bool_)
+    logs: NDArray[np.bool_] = np.array([counts_lines(metric) for metric in table.metrics], np.bool_)
     values = np.nan_to_num(table.values)
     return np.asarray(logs & (values == np.floor(values)).all(axis=0))
 

@@ -34,7 +34,7 @@ RESOURCES = frozenset({Family.CPU, Family.MEMORY, Family.DISK, Family.NETWORK, F
 
 MINUS = " minus "
 """Between the names of two metrics: their difference."""
-_LOG_WORDS = frozenset({"log", "logs", "template", "templates", "tmpl"})
+_LOG_WORDS = frozenset({"log", "logs", "template", "templates", "tmpl", "tpl"})
 _SELF_WORDS = frozenset({"self", "selftime", "exclusive"})
 
 _WORDS: tuple[tuple[Family, frozenset[str], tuple[str, ...]], ...] = (
@@ -81,6 +81,21 @@ _TOKEN = re.compile(r"[a-z]+|\d+[a-z]+|\d+")
 
 
 @lru_cache(maxsize=65_536)
+def counts_lines(metric: str) -> bool:
+    """Whether a metric is about lines of a log, be they errors or not.
+
+    >>> counts_lines("log_17"), counts_lines("tmpl-3 minus tmpl-4"), counts_lines("log_errors"), counts_lines("login_errors")
+    (True, True, True, False)
+    """
+    name = metric.lower().partition(MINUS)[0]
+    return not _LOG_WORDS.isdisjoint(_tokens(name)) or bool(re.match(r"logt|log\d", name))
+
+
+def _tokens(name: str) -> set[str]:
+    return set(_TOKEN.findall(name)) | set(re.split(r"[^a-z0-9]+", name))
+
+
+@lru_cache(maxsize=65_536)
 def family_of(metric: str) -> Family:
     """The family that a metric's name speaks of.
 
@@ -90,8 +105,8 @@ def family_of(metric: str) -> Family:
     name = metric.lower()
     if MINUS in name:
         return Family.LOG if family_of(name.partition(MINUS)[0]) is Family.LOG else Family.EDGE
-    tokens = set(_TOKEN.findall(name)) | set(re.split(r"[^a-z0-9]+", name))
-    if name.startswith("log") or not _LOG_WORDS.isdisjoint(tokens):
+    tokens = _tokens(name)
+    if counts_lines(metric):
         return Family.ERRORS if "error" in name else Family.LOG
     if name.startswith("event"):
         return Family.EVENT
@@ -102,7 +117,7 @@ def family_of(metric: str) -> Family:
     for family, words, stems in _WORDS:
         if not words.isdisjoint(tokens) or any(stem in token for stem in stems for token in tokens):
             return family
-    return Family.OTHER
+    return Family.EDGE if "edge" in tokens else Family.OTHER
 
 
 _MOVED = re.compile(

@@ -69,8 +69,9 @@ def test_a_template_without_lines_has_none_where_others_have_some():
 
 
 def test_the_more_lines_of_a_new_template_come_the_stronger_it_is():
-    few, many = (symptoms(table({"a:log_new": (0, n)}), AT)[0].strength for n in (1, 50))
-    assert 1.0 < few < many < 1_000.0
+    for name in ("log_new", "log_error_new"):
+        few, many = (symptoms(table({f"a:{name}": (0, n)}), AT)[0].strength for n in (1, 50))
+        assert 1.0 < few < many < 1_000.0
 
 
 def test_a_failure_is_the_callees_and_lines_that_are_missing_the_callers():
@@ -110,9 +111,18 @@ def test_a_way_may_be_named_by_its_caller_or_its_callee():
 
 @pytest.mark.parametrize(
     ("metric", "family"),
-    [("gap_cart", Family.EDGE), ("log_1 minus log_2", Family.LOG), ("lat_client minus lat_server", Family.EDGE)],
+    [
+        ("gap_cart", Family.EDGE),
+        ("edge-ts-order-service", Family.EDGE),
+        ("self90", Family.SELF),
+        ("tmpl-9", Family.LOG),
+        ("log_error_9", Family.ERRORS),
+        ("login_requests", Family.LOAD),
+        ("log_1 minus log_2", Family.LOG),
+        ("lat_client minus lat_server", Family.EDGE),
+    ],
 )
-def test_derived_names_say_what_they_are_about(metric, family):
+def test_names_of_lines_and_ways_say_what_they_are_about(metric, family):
     assert family_of(metric) is family
 
 
