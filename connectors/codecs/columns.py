@@ -75,6 +75,7 @@ class ColumnsBuilder:
         "pieces",
         "rejected",
         "sample_keys",
+        "sample_places",
         "sample_rows",
         "sample_times",
         "sample_values",
@@ -89,6 +90,7 @@ class ColumnsBuilder:
         self.sample_keys: list[bytes] = []
         self.sample_times: list[int] = []
         self.sample_values: list[float] = []
+        self.sample_places: list[int] = []
         self.line_rows: list[int] = []
         self.line_keys: list[bytes] = []
         self.line_times: list[int] = []
@@ -103,17 +105,25 @@ class ColumnsBuilder:
         self._bulks: list[_Bulk] = []
         self.dependencies: list[Dependency] = []
 
-    def sample(self, row: int, key: bytes, ts_ns: int, value: float) -> None:
-        """Any number: those that are not finite, or not below 1e15, become rejections in `build`."""
+    def sample(self, row: int, key: bytes, ts_ns: int, value: float, place: int = 0) -> None:
+        """Any number: those that are not finite, or not below 1e15, become rejections in `build`. `place` is where it stands in its record, for who uses `bulk`."""
         self.sample_rows.append(row)
         self.sample_keys.append(key)
         self.sample_times.append(ts_ns)
         self.sample_values.append(value)
+        self.sample_places.append(place)
 
-    def bulk(self, rows: NDArray[np.int32], keys: Coded, ts_ns: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        """Many samples at once, rows ascending, all finite and below 1e15. Their rows give no samples in any other way."""
+    def bulk(
+        self,
+        rows: NDArray[np.int32],
+        keys: Coded,
+        ts_ns: NDArray[np.int64],
+        values: NDArray[np.float64],
+        places: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Many samples at once, rows ascending, all finite and below 1e15. Without `places` their rows give no samples in any other way."""
         if len(rows):
-            self._bulks.append((rows, keys, ts_ns, values))
+            self._bulks.append((rows, keys, ts_ns, values, places if places is not None else np.zeros(len(rows), np.int64)))
 
     def line(self, row: int, key: bytes, ts_ns: int, severity: int, text: bytes, fields: Fields = NO_FIELDS) -> None:
         """`text` is valid UTF-8; what is beyond `line_bytes_max` is cut off, never inside a character."""
@@ -179,27 +189,31 @@ class ColumnsBuilder:
         keys = self.sample_keys
         good = np.abs(values) < VALUE_MAX  # False for NaN too
         if not good.all():
-            for n in np.flatnonzero(~good):
+            bad = np.flatnonzero(~good)
+            places = np.array(self.sample_places, np.int64)[bad]
+            for n in bad[np.lexsort((places, rows[bad]))].tolist():
                 reason = Reject.NOT_FINITE if np.isnan(values[n]) else self._beyond
                 self.reject(self.sample_rows[n], reason, f"{keys[n].decode()}: {NOT_FINITE}")
             keys = [keys[n] for n in np.flatnonzero(good)]
             rows, times, values = rows[good], times[good], values[good]
-        return _merged(self._bulks, Samples(rows, keys, times, values)) if self._bulks else Samples(rows, keys, times, values)
+        if not self._bulks:
+            return Samples(rows, keys, times, values)
+        return _merged(self._bulks, Samples(rows, keys, times, values), np.array(self.sample_places, np.int64)[good])
 
 
-_Bulk = tuple[NDArray[np.int32], Coded, NDArray[np.int64], NDArray[np.float64]]
+_Bulk = tuple[NDArray[np.int32], Coded, NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 
 
-def _merged(bulks: list[_Bulk], others: Samples) -> Samples:
-    """All samples in the order of their records."""
+def _merged(bulks: list[_Bulk], others: Samples, places: NDArray[np.int64]) -> Samples:
+    """All samples in the order of their records, and in a record by their places."""
     if len(bulks) == 1 and not len(others.row):
-        return Samples(*bulks[0])
+        return Samples(*bulks[0][:4])
     words = bulks[0][1].words
-    bulks = [*bulks, (others.row, _in(words, others.key), others.ts_ns, others.value)]
+    bulks = [*bulks, (others.row, _in(words, others.key), others.ts_ns, others.value, places)]
     rows = np.concatenate([bulk[0] for bulk in bulks])
     codes = np.concatenate([_in(words, bulk[1]).codes for bulk in bulks])
     times, values = np.concatenate([bulk[2] for bulk in bulks]), np.concatenate([bulk[3] for bulk in bulks])
-    order = np.argsort(rows, kind="stable")
+    order = np.lexsort((np.concatenate([bulk[4] for bulk in bulks]), rows))
     return Samples(rows[order], Coded(words, codes[order]), times[order], values[order])
 
 

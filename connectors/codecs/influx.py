@@ -3,110 +3,122 @@
 A metric is called `measurement.field`, or just `field` under the measurement `prometheus`; tags are its labels. Strings
 are no metrics. Lines without a time take the record's. Comments are passed over, a bad line costs only itself.
 
-Three ways to read a line, of equal result (property tests hold them to it). Records of plain lines of known series, with no backslash and no quote, are
-read where they lie by one compiled pass over the bytes of a batch (`influx_points`). Plain lines in other records are cut at their spaces, and everything
-before the first space is looked up as it stands: it names the series. All other lines go through line-protocol-parser, which knows every escape: correct,
-and four times slower than the second way.
+Two ways to read a line, of equal result (property tests hold them to it). Lines of known series are read where they lie by one compiled pass over the bytes
+of a batch (`influx_points`). All others go through line-protocol-parser, which knows every escape: correct, and some fifty times slower. Lines that are
+written in a way in which no producer writes go there each time: of one record only some are read.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from typing import Final
 
+import numpy as np
 from line_protocol_parser import LineFormatError, parse_line
+from numpy.typing import NDArray
 
-from connectors.codecs.columns import BAD_LINES_MAX, TOO_BAD, ColumnsBuilder
-from connectors.codecs.influx_points import LineReader
+from connectors.codecs.columns import VALUE_MAX, ColumnsBuilder
+from connectors.codecs.influx_points import LineReader, Scanned
+from connectors.codecs.influx_scan import ODD_LINES_MAX, Lines, Points
+from connectors.codecs.known_parts import KNOWN, UNKNOWN
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.ports import Catalog
-from engine.records import Decoded, Record, Run
+from engine.records import Coded, Decoded, Record, Run
 from engine.times import EARLIEST_NS, LATEST_NS
 
-HEADS_MAX = 200_000
-"""Series heads remembered; when full, all are forgotten (a working set larger than this is read the slow way)."""
-TAUGHT_MAX = 64
-"""Records that the short way learns from at once."""
-_FIELD = re.compile(
-    rb"([^,=]+)=(-?\d{1,18}(?=i)|\d{1,18}(?=u)|-?\d{1,18}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?(?=,|$))[iu]?(?=,|$)"
-)
-_TIME = re.compile(rb"-?\d{1,19}")
-_SCALES = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1, "auto_iso": 1}
-_Keys = dict[bytes, bytes]
+RECORDS_MAX: Final = 1_024
+"""Records that are read at once: their bytes stay in the processor's cache from one step to the next."""
+NEW_FIRST: Final = 64
+"""New lines of a batch that are read before their series are known; with each further portion twice as many."""
+KEYS_MAX: Final = 10_000
+"""Series that are remembered by what the library says of them; when full, all are forgotten."""
+TAUGHT_MAX: Final = 1_024
+"""Lines that the short way learns from at once."""
+TOO_ODD: Final = f"more than {ODD_LINES_MAX} bad or odd lines: the rest was not read"
+_SCALES: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1, "auto_iso": 1}
 
 
 class InfluxCodec:
-    """Stateless but for a cache: head of a line (measurement and tags as written) → field → series key."""
+    """Stateless but for what is known of the series of one catalog."""
 
     def __init__(self, source: Source, *, short: bool = True) -> None:
         self._line_bytes_max = source.line_bytes_max
         self._scale = _SCALES[source.mapping.time_unit]
-        self._heads: dict[bytes, _Keys] = {}
         self._short = short
-        self._points = LineReader(self._scale)
+        self._points = LineReader(self._scale, short=short)
         self._catalog: Catalog | None = None
+        self._keys: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
 
     def decode(self, records: Sequence[Record], catalog: Catalog) -> Decoded:
         """As `ports.Codec`."""
         if catalog is not self._catalog:
-            self._heads.clear()
-            self._points = LineReader(self._scale)
+            self._points = LineReader(self._scale, short=self._short)
             self._catalog = catalog
+            self._keys.clear()
         out = ColumnsBuilder(self._line_bytes_max, beyond=Reject.UNLIMITED)
-        everything = ((row, False) for row in range(len(records)))
-        left = list(self._points.take(Run.of(records), out)) if self._short and records else everything
+        if records:
+            run = Run.of(records)
+            self._points.renew()
+            begin, most = 0, NEW_FIRST
+            while begin < len(run):
+                rows = slice(begin, min(begin + RECORDS_MAX, len(run)))
+                ts_ns = run.ts_ns[rows]
+                scanned, taken, learned = _first_part(self._points.read(run.payloads[rows], ts_ns), len(ts_ns), most)
+                self._decode_some(begin, ts_ns[:taken], scanned, catalog, out)
+                begin, most = begin + taken, 2 * most if learned else most
+        return out.build()
+
+    def _decode_some(self, begin: int, ts_ns: NDArray[np.int64], scanned: Scanned, catalog: Catalog, out: ColumnsBuilder) -> None:
+        """Put what was read of the records from `begin` on, and read the other lines."""
+        joined, _, points, is_cut = scanned
+        words = self._points.words  # learning may begin new ones
+        row, value = points.row + begin, points.value
+        for place in np.flatnonzero(np.isnan(value)).tolist():
+            value[place] = float(joined[points.digits[place] : points.digits_end[place]])
+        is_told = is_cut.copy()
+        self._read_others(begin, ts_ns, scanned, catalog, is_told, out)
+        for at in np.flatnonzero(is_cut).tolist():
+            out.reject(at + begin, Reject.TOO_MANY_FIELDS, TOO_ODD)
+        is_told[points.row] = True
+        usable = np.abs(value) < VALUE_MAX
+        places = np.maximum.accumulate(points.digits)
+        for place in np.flatnonzero(~usable).tolist():  # the columns say what is wrong with them
+            key = words.word(int(points.code[place]))
+            out.sample(int(row[place]), key, int(points.ts_ns[place]), float(value[place]), int(places[place]))
+        keys = Coded(words, points.code[usable])
+        out.bulk(row[usable], keys, points.ts_ns[usable], value[usable], places[usable])
+        for at in np.flatnonzero(~is_told).tolist():
+            out.reject(at + begin, Reject.EMPTY, "no line with a number in it")
+
+    def _read_others(
+        self,
+        begin: int,
+        ts_ns: NDArray[np.int64],
+        scanned: Scanned,
+        catalog: Catalog,
+        is_told: NDArray[np.bool_],
+        out: ColumnsBuilder,
+    ) -> None:
+        """Read the lines that are not known; writes of which records anything came."""
+        lines = scanned.lines
         taught: list[tuple[bytes, list[bytes]]] = []
-        for row, is_plain in left:
-            marks, samples = out.marks(), len(out.sample_keys)
-            self._decode_one(row, records[row], catalog, out)
+        columns = (column[lines.verdict != KNOWN].tolist() for column in lines)
+        for row, start, end, verdict in zip(*columns, strict=True):
+            line = scanned.joined[start:end]
+            bad, samples = len(out.rejected), len(out.sample_keys)
+            self._read(line, row + begin, int(ts_ns[row]), start, out, catalog)
             keys = out.sample_keys[samples:]
-            if is_plain and out.marks() == marks + len(keys):
-                taught.append((records[row].value or b"", keys))
+            is_good = len(out.rejected) == bad
+            is_told[row] |= bool(keys) or not is_good
+            if verdict == UNKNOWN and is_good:
+                taught.append((line, keys))
             if len(taught) >= TAUGHT_MAX:
                 self._points.learn(taught)
                 taught = []
         self._points.learn(taught)
-        return out.build()
 
-    def _decode_one(self, row: int, record: Record, catalog: Catalog, out: ColumnsBuilder) -> None:
-        before, bad = out.marks(), len(out.rejected)
-        for line in _lines(record.value or b""):
-            if len(out.rejected) - bad >= BAD_LINES_MAX:
-                out.reject(row, Reject.TOO_MANY_FIELDS, TOO_BAD)
-                return
-            if not self._plain(line, row, record.ts_ns, out):
-                self._escaped(line, row, record.ts_ns, out, catalog)
-        if out.marks() == before:
-            out.reject(row, Reject.EMPTY, "no line with a number in it")
-
-    def _plain(self, line: bytes, row: int, record_ts_ns: int, out: ColumnsBuilder) -> bool:
-        """Read a line of a known series with numbers only; False, and nothing read, when it is not as simple as that."""
-        parts = line.split(b" ")
-        keys = self._heads.get(parts[0])
-        if keys is None or not 2 <= len(parts) <= 3:
-            return False
-        fields = _FIELD.findall(parts[1])
-        if not len(fields) == parts[1].count(b"=") == parts[1].count(b",") + 1:
-            return False
-        ts_ns = record_ts_ns
-        if len(parts) == 3:
-            if not _TIME.fullmatch(parts[2]):
-                return False
-            ts_ns = int(parts[2]) * self._scale
-        try:
-            found = {keys[name]: float(number) for name, number in fields}
-        except KeyError:
-            return False
-        if len(found) != len(fields) or not EARLIEST_NS < ts_ns < LATEST_NS:
-            return False
-        out.sample_rows.extend([row] * len(found))
-        out.sample_keys.extend(found)
-        out.sample_times.extend([ts_ns] * len(found))
-        out.sample_values.extend(found.values())
-        return True
-
-    def _escaped(self, line: bytes, row: int, record_ts_ns: int, out: ColumnsBuilder, catalog: Catalog) -> None:
+    def _read(self, line: bytes, row: int, record_ts_ns: int, place: int, out: ColumnsBuilder, catalog: Catalog) -> None:
         try:
             parsed = parse_line(line.decode())  # never bytes: 2.0.1 ends the process on a quoted string that is not UTF-8
         except (LineFormatError, ValueError) as error:
@@ -125,35 +137,30 @@ class InfluxCodec:
                 continue
             name = field if measurement == "prometheus" else f"{measurement}.{field}"
             try:
-                key = catalog.metric(name, tags)
+                key = self._key(name, tags, catalog)
             except DecodeError as error:
                 out.reject(row, error.reason, error.detail)
                 continue
-            out.sample(row, key, ts_ns, value)
-            self._remember(line, field, key)
+            out.sample(row, key, ts_ns, value, place)
 
-    def _remember(self, line: bytes, field: str, key: bytes) -> None:
-        if b"\\" in line or b'"' in line or line[:1] in b" #":
-            return
-        if len(self._heads) >= HEADS_MAX:
-            self._heads.clear()
-        self._heads.setdefault(line.split(b" ", 1)[0], {})[field.encode()] = key
+    def _key(self, name: str, tags: dict[str, str], catalog: Catalog) -> bytes:
+        """The series of a number. Raises DecodeError(BAD_LABELS)."""
+        said = name, tuple(tags.items())
+        key = self._keys.get(said)
+        if key is None:
+            if len(self._keys) >= KEYS_MAX:
+                self._keys.clear()
+            key = self._keys[said] = catalog.metric(name, tags)
+        return key
 
 
-def _lines(value: bytes) -> list[bytes]:
-    """The lines of a record; a newline inside a quoted string ends none."""
-    value = value.rstrip()
-    if b"\n" not in value:
-        return [value] if value else []
-    if b'"' not in value:
-        return [line.rstrip(b"\r") for line in value.split(b"\n") if line.strip()]
-    lines: list[bytes] = []
-    held: list[bytes] = []  # the parts of a line so far; no escape goes beyond the end of one
-    is_open = False
-    for part in value.split(b"\n"):
-        held.append(part)
-        is_open ^= part.replace(b"\\\\", b"").replace(b'\\"', b"").count(b'"') % 2 == 1
-        if not is_open:
-            lines.append(b"\n".join(held).rstrip(b"\r"))
-            held = []
-    return [line for line in (*lines, b"\n".join(held)) if line.strip()]
+def _first_part(scanned: Scanned, records: int, most: int) -> tuple[Scanned, int, bool]:
+    """What was read of the first records, with about so many new lines at most, and how many records that are; whether there were more."""
+    joined, lines, points, is_cut = scanned
+    new = np.flatnonzero(lines.verdict == UNKNOWN)
+    if len(new) <= most:
+        return scanned, records, False
+    until = int(lines.row[new[most]]) + 1
+    lines = Lines._make(column[: np.searchsorted(lines.row, until)] for column in lines)
+    points = Points._make(column[: np.searchsorted(points.row, until)] for column in points)
+    return Scanned(joined, lines, points, is_cut[:until]), until, True

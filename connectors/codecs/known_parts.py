@@ -63,6 +63,8 @@ class KnownParts:
     def name(self, nodes: list[int], keys: list[bytes]) -> None:
         """Say what nodes stand for; those that were MISSED for nothing."""
         named = [(node, key) for node, key in zip(nodes, keys, strict=True) if node >= 0]
+        if not named:
+            return
         self.table.code[[node for node, _ in named]] = self.words.codes([key for _, key in named])
 
 

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from line_protocol_parser import LineFormatError, parse_line
 
-from connectors.codecs import build_codec, influx
+from connectors.codecs import build_codec
+from connectors.codecs.influx_points import LineReader
+from connectors.codecs.influx_scan import ODD_LINES_MAX
 from engine.config.tree import Format, Mapping, Source
 from engine.errors import Reject
 from engine.records import Record, series_key
@@ -171,4 +173,38 @@ def test_a_newline_inside_a_quoted_string_ends_no_line(text):
         is_open ^= byte == b'"' and not escaped
         escaped = byte == b"\\" and not escaped
         line += byte
-    assert influx._lines(value) == [one.rstrip(b"\r") for one in (*expected, line) if one.strip()]
+    joined, lines, *_ = LineReader(1, short=True).read([text.encode()], np.zeros(1, np.int64))
+    found = [joined[begin:end] for begin, end in zip(lines.begin.tolist(), lines.end.tolist(), strict=True)]
+    assert found == [one.rstrip(b"\r") for one in (*expected, line) if one.strip()]
+
+
+@pytest.mark.parametrize("bad", [b"bad", b" m v=1", b"m  v=1", b"m v=05"])
+def test_of_a_record_of_odd_lines_only_some_are_read(bad, catalog, record):
+    value = b"m v=1 5\n" + (bad + b"\n") * (ODD_LINES_MAX + 1) + b"m v=2 6"
+    codec = build_codec(SOURCE)
+    for _ in range(2):
+        found, reasons = _read(codec, catalog, record, value)
+        read = 0 if Reject.MALFORMED in reasons else ODD_LINES_MAX
+        assert len(found) == 1 + read
+        assert reasons[-1] == Reject.TOO_MANY_FIELDS
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"m,t=a\\\\ b v=1", b'm s="x\\\\",v=1', b'm s="\\"",v=1 5', b"m\\ x,t\\,=\\= v\\ w=true", b"#", b""]),
+        max_size=6,
+    )
+)
+def test_escapes_are_read_as_the_library_reads_them(lines):
+    value = b"\n".join(lines)
+    expected = [
+        (field, float(number))
+        for line in lines
+        if line and (parsed := parse_line(line.decode())) is not None
+        for field, number in parsed["fields"].items()
+        if not isinstance(number, str)
+    ]
+    codec, catalog = build_codec(SOURCE), Naming()
+    for _ in range(2):
+        found, _ = _read(codec, catalog, _record, value)
+        assert [(key.decode().split("{")[0].split(".", 1)[1], number) for key, _, number in found] == expected
