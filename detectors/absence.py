@@ -7,7 +7,7 @@ scrapes are delayed, pods restart. Its surprise is the silence divided by that.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 from annotated_types import Gt
@@ -18,6 +18,7 @@ from detectors.kernel import device, kernel
 
 STATE: Final = np.dtype([("longest", np.float64)], align=True)  # seconds, the longest gap of late
 SAMPLES_MIN: Final = 20
+_NEVER: Final[Any] = np.int64(2**62)
 
 
 class Params(NamedTuple):
@@ -55,20 +56,25 @@ def score_absence(state: NDArray[np.void], feed: NDArray[np.void], params: Param
 
 
 @kernel
-def silence(state: NDArray[np.void], clock: NDArray[np.void], now_ns: int, params: Params, surprise: NDArray[np.float64]) -> int:
-    """Write for each row how overdue it is at `now_ns`: 1 at the boundary, growing with the silence; 0 for an unknown rhythm. Returns how many are.
+def silence(
+    state: NDArray[np.void], clock: NDArray[np.void], now_ns: int, params: Params, surprise: NDArray[np.float64]
+) -> tuple[int, int]:
+    """Write for each row how overdue it is at `now_ns`: 1 at the boundary, growing with the silence; 0 for an unknown rhythm.
 
-    `clock` has `last_ns`, `step` (seconds) and `seen` for the same rows.
+    `clock` has `last_ns`, `step` (seconds) and `seen` for the same rows. Returns how many are overdue, and before which time no row that has
+    been heard can be, whatever else comes.
     """
-    overdue = 0
+    overdue, oldest_ns = 0, _NEVER
     for i in range(state.shape[0]):
         row = state[i]
         time = clock[i]
         surprise[i] = 0.0
+        if time.seen > 0:
+            oldest_ns = min(oldest_ns, time.last_ns)
         if time.seen < SAMPLES_MIN or now_ns <= time.last_ns:
             continue
         allowed = max(params.steps * time.step, params.gaps * row.longest)
         allowed = max(allowed, params.least_seconds)
         surprise[i] = (now_ns - time.last_ns) * 1e-9 / allowed
         overdue += surprise[i] >= 1.0
-    return overdue
+    return overdue, oldest_ns + int(params.least_seconds * 1e9)

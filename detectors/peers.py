@@ -82,9 +82,8 @@ def learning(dt: float, tau: float, lived: float, least: float) -> float:
 
 
 @device
-def known_of(row: Row, now_ns: int) -> float:
+def known_of(row: Row, hour: int) -> float:
     """The excursion that this hour of the day, or the next, has brought before."""
-    hour = (now_ns // HOUR_NS) % HOURS
     return KNOWN_MARGIN * float(max(row.daily[hour], row.daily[(hour + 1) % HOURS]))
 
 
@@ -177,8 +176,8 @@ def spread_of(slots: NDArray[np.int64], out: NDArray[np.void], spare: NDArray[np
 
 
 @device
-def heat_up(row: Row, group: Row, out: Row, centre: float, now: float, params: Params) -> None:
-    """The member's residual, in scales, and the average of it. It is the present, not the model.
+def heat_up(row: Row, group: Row, out: Row, centre: float, now: float, hour: int, params: Params) -> None:
+    """The member's residual, in scales, and the average of it. It is the present, not the model. `hour` is that of the day.
 
     What is not known of a newcomer does not average out over rounds, as noise does: hence times the gain.
     """
@@ -187,7 +186,7 @@ def heat_up(row: Row, group: Row, out: Row, centre: float, now: float, params: P
     scale = max(now, own, 0.5 * group.scatter)
     out.scale = math.sqrt(scale * scale + GAIN * GAIN * strange * group.spread * group.spread) + params.floor
     row.residual = out.place - row.offset - centre
-    beyond = max(abs(row.residual) - known_of(row, group.round_ns), 0.0)
+    beyond = max(abs(row.residual) - known_of(row, hour), 0.0)
     z = min(beyond / out.scale, SCALES_MAX)
     if row.residual < 0.0:
         z = -z
@@ -207,10 +206,10 @@ def needed_decades(step: float, params: Params) -> float:
 
 
 @device
-def explain(row: Row, group: Row, out: Row, centre: float, needed: float) -> None:
+def explain(row: Row, group: Row, out: Row, centre: float, needed: float, hour: int) -> None:
     """Write what was expected, and where the score would reach 1.0."""
     boundary = tails.tail_boundary(group.threshold, group.excess, needed)
-    width = out.scale * tail_distance(boundary) / GAIN + known_of(row, group.round_ns)
+    width = out.scale * tail_distance(boundary) / GAIN + known_of(row, hour)
     expected = centre + row.offset
     out.expected = value_of(expected, group.unit)
     out.lower = value_of(expected - width, group.unit)
@@ -219,9 +218,8 @@ def explain(row: Row, group: Row, out: Row, centre: float, needed: float) -> Non
 
 # ------------------------------------------------------------------------------------------------------ learning
 @device
-def learn_hour(row: Row, scale: float, now_ns: int) -> None:
+def learn_hour(row: Row, scale: float, hour: int) -> None:
     """The largest excursion of an hour becomes what is known of it when the hour is over: never what helps itself."""
-    hour = (now_ns // HOUR_NS) % HOURS
     if hour != row.hour:
         before = row.daily[row.hour]
         step = np.float32(0.7) if row.fresh > before else np.float32(0.2)
@@ -234,8 +232,8 @@ def learn_hour(row: Row, scale: float, now_ns: int) -> None:
 
 
 @device
-def learn(row: Row, group: Row, out: Row, dt: float, params: Params) -> None:
-    learn_hour(row, out.scale, group.round_ns)
+def learn(row: Row, group: Row, out: Row, dt: float, hour: int, params: Params) -> None:
+    learn_hour(row, out.scale, hour)
     if row.frozen > 0 or (not is_settled(row, params) and group.lived >= params.warm_up_seconds):
         return
     limit = 4.0 * out.scale
@@ -291,24 +289,25 @@ def play_round(
     centre, now, voters = compare(members, slots, out, spare, params)
     speaks = voters >= params.members_min and group.lived >= params.warm_up_seconds
     needed = needed_decades(group.step, params)
+    hour = (now_ns // HOUR_NS) % HOURS
     off = 0
     live = 0
     for k in range(slots.shape[0]):
         if out[k].value == out[k].value:
             row = members[slots[k]]
-            heat_up(row, group, out[k], centre, now, params)
+            heat_up(row, group, out[k], centre, now, hour, params)
             if speaks and is_settled(row, params):
                 out[k].decades = tails.tail_surprise(group.threshold, group.excess, out[k].nominal)
                 out[k].score = out[k].decades / needed
                 if out[k].score >= EXPLAINED:
-                    explain(row, group, out[k], centre, needed)
+                    explain(row, group, out[k], centre, needed, hour)
             live += 1
             off += abs(float(row.heat)) >= 2.0
     shared = off > max(1.0, params.shared * live)
     for k in range(slots.shape[0]):
         if out[k].value == out[k].value:
             out[k].shared = 1 if shared else 0
-            learn(members[slots[k]], group, out[k], dt, params)
+            learn(members[slots[k]], group, out[k], dt, hour, params)
     learn_group(group, now, spread_of(slots, out, spare), dt, params)
 
 

@@ -16,8 +16,9 @@ Functions return or raise; they never log and raise.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
+
+from engine.enums import Word
 
 
 class ForeshockError(Exception):
@@ -71,7 +72,7 @@ class Unreachable(ForeshockError):
     exit_code = 4
 
 
-class Reject(StrEnum):
+class Reject(Word):
     """Why a record (or one sample of it) was refused. A closed set: it is the metric label and the dead letter's code."""
 
     EMPTY = "empty"  # no payload at all (a tombstone on an input topic)

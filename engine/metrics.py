@@ -7,11 +7,12 @@ resources that are about to run out.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import NamedTuple
 
+from engine.enums import Word
 
-class Metric(StrEnum):
+
+class Metric(Word):
     BUILD_INFO = "foreshock_build_info"
     RECORDS_CONSUMED = "foreshock_records_consumed_total"
     BYTES_CONSUMED = "foreshock_consumed_bytes_total"
@@ -64,7 +65,7 @@ class Metric(StrEnum):
     CONFIG_RELOAD_TIME = "foreshock_config_last_reload_success_timestamp_seconds"
 
 
-class Kind(StrEnum):
+class Kind(Word):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"

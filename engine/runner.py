@@ -28,7 +28,6 @@ from engine.ports import (
     Publisher,
     Revoked,
     SearchesTime,
-    Settles,
     Source,
     StateStore,
     StepStats,
@@ -183,8 +182,8 @@ class Runner:
     def _settle(self, seconds: float) -> None:
         """Let machines with effects outside Kafka push them. Never in a replay: there, they were had in a former life."""
         for tenure in self._tenures.values():
-            if isinstance(tenure.machine, Settles) and tenure.phase is Phase.LIVE:
-                self._observe(tenure.machine.settle(seconds))
+            if tenure.settles is not None and tenure.phase is Phase.LIVE:
+                self._observe(tenure.settles.settle(seconds))
 
     def _finish(self) -> None:
         """The log has ended for good: let every machine give what it held back."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from functools import lru_cache
 
+from engine.enums import Word
 
-class Family(StrEnum):
+
+class Family(Word):
     """What kind of trouble a series can show."""
 
     CPU = "cpu"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from functools import lru_cache
 
 from engine.correlate.families import SYMPTOMS, Family, family_of
+from engine.enums import Word
 
 
-class Voice(StrEnum):
+class Voice(Word):
     """How much a measure is to be believed alone."""
 
     TELLING = "telling"  # what callers feel, or how hard a processor or the memory is used

@@ -37,6 +37,8 @@ SHORT_NS: Final = 3_600_000_000_000
 RETURNS: Final = 2
 """Samples after which silence is over."""
 _SECOND_NS: Final = 1_000_000_000
+_AT_ONCE: Final = -(2**63)
+_NEVER: Final = 2**63 - 1
 SEVERE: Final = 3.0
 """A score from which an alert is an error, not a warning."""
 _TOLD: Final = frozenset({AlertState.FIRING, AlertState.UNKNOWN})
@@ -65,7 +67,9 @@ class Episodes:
         self.by_key: dict[bytes, Episode] = {}
         self.memories = Memories()
         self._asks: list[tuple[bytes, int, Ask]] = []
-        self._lease_at_ns = 0  # no alert is told again before this log time; 0 unknown
+        self.lease_at_ns = 0
+        """No alert is told again before this log time; 0 unknown."""
+        self._sweep_at_ns = _AT_ONCE  # event time before which a sweep finds nothing
         self.words_of: Callable[[Series], Words] = _own_words
         """What is said of a series whose episode has no words of its own."""
 
@@ -156,6 +160,7 @@ class Episodes:
             if confirmed(episode.history, self._config.confirm):
                 self._ask(episode, Ask.UNDO)
                 episode.state, episode.leaving = AlertState.RESOLVED, True
+                self._sweep_at_ns = _AT_ONCE
             return Gate.RETURNED
         if not (self.memories.has_habits(key) and self.memories.recurs(key, excursion_of(episode, self._civil_of))):
             return Gate.PASSED
@@ -262,12 +267,12 @@ class Episodes:
     # ------------------------------------------------------------------------------------------ ticks
     def leases(self, moment: Moment) -> list[Alert]:
         """Alerts that are due to be told again, in the order of their keys."""
-        if moment.log_ns < self._lease_at_ns:
+        if moment.log_ns < self.lease_at_ns:
             return []
         told = {key: episode.told_ns for key, episode in self.by_key.items() if episode.state in _TOLD}
         due = [key for key, told_ns in told.items() if moment.log_ns - told_ns >= self._lease_ns]
         again = [self._tell(self.by_key[key], "lease", moment) for key in sorted(due)]
-        self._lease_at_ns = min((self.by_key[key].told_ns for key in told), default=moment.log_ns) + self._lease_ns
+        self.lease_at_ns = min((self.by_key[key].told_ns for key in told), default=moment.log_ns) + self._lease_ns
         return again
 
     def retire(self, key: bytes, moment: Moment) -> Alert | None:
@@ -304,12 +309,18 @@ class Episodes:
 
     def sweep(self, now_ns: int) -> list[Episode]:
         """Let go of what is over; returns the episodes that ended since the last sweep. Flapping is remembered for its window."""
+        if now_ns < self._sweep_at_ns:
+            return []
         over = [episode for episode in self.by_key.values() if episode.state is AlertState.RESOLVED]
         ended = [episode for episode in over if episode.leaving]
+        self._sweep_at_ns = _NEVER
         for episode in over:
             episode.leaving = False
-            if not any(now_ns - at < FLAP_WINDOW_NS for at in episode.fired_ns):
+            until_ns = max(episode.fired_ns, default=now_ns - FLAP_WINDOW_NS) + FLAP_WINDOW_NS
+            if until_ns <= now_ns:
                 del self.by_key[episode.series.key]
+            else:
+                self._sweep_at_ns = min(self._sweep_at_ns, until_ns)
         return ended
 
     def firing(self) -> int:
@@ -327,6 +338,7 @@ class Episodes:
             self._ask(episode, self._passed(episode))
         if episode.fired_ns:
             episode.state = AlertState.RESOLVED
+            self._sweep_at_ns = _AT_ONCE
         else:
             del self.by_key[episode.series.key]
 
@@ -353,13 +365,14 @@ class Episodes:
             self.memories.adopt(episode.series.key, episode.value or 0.0, (episode.lower, episode.upper), episode.ts_ns)
         episode.state = AlertState.RESOLVED
         episode.leaving = True
+        self._sweep_at_ns = _AT_ONCE
         return self._tell(episode, reason, moment)
 
     def _tell(self, episode: Episode, reason: str, moment: Moment) -> Alert:
         """The whole state as a message. It never says a time older than the watermark that was told before it."""
         episode.revision += 1
         episode.told_ns, episode.told_score = moment.log_ns, episode.score
-        self._lease_at_ns = min(self._lease_at_ns, moment.log_ns + self._lease_ns)  # log time may have stepped back
+        self.lease_at_ns = min(self.lease_at_ns, moment.log_ns + self._lease_ns)  # log time may have stepped back
         series = episode.series
         words = Words(episode.text, episode.example) if episode.text else self.words_of(series)
         return Alert(

@@ -37,6 +37,9 @@ _SHADOWS_MIN: Final = 64
 _WITHOUT_LEVEL: Final = ("flat", "absence")
 """Detectors that do not care about the level: a change of it, or back, teaches them nothing new."""
 _STEPS_MAX: Final = 4096
+_AT_ONCE: Final = -(2**63)
+_NO_SLOTS: Final = np.empty(0, np.int64)
+_NO_SCORES: Final = np.empty(0)
 _SHADOWS_SHARE: Final = 16
 """One shadow for so many series; at least `_SHADOWS_MIN`."""
 
@@ -126,6 +129,7 @@ class Bank:
         self._free_shadows = list(range(self._shadows - 1, -1, -1))
         self._former: dict[int, NDArray[np.void]] = {}  # by slot: the model before the level that was adopted last
         self._slots_used = 0
+        self._heard_until_ns = _AT_ONCE  # before this time none of the series that are there can be overdue
         self._needed: dict[float, float] = {}  # by step: to ask a kernel costs more than to look it up
         self._state: NDArray[np.void] = np.zeros(self._shadows + rows, self._dtype)
         self._bound: tuple[NDArray[np.void], Passes] | None = None
@@ -145,6 +149,7 @@ class Bank:
             raise ValueError(f"slot {slot} is outside 0 … {self._series_max - 1}")
         if slot < self._slots_used:
             self.release(slot)
+        self._heard_until_ns = _AT_ONCE
         self._reserve(slot + 1)  # of a new row nothing is read: memory that is first read and then written is given twice
 
     def release(self, slot: int) -> None:
@@ -173,15 +178,20 @@ class Bank:
         return min(max(self._series_max // _SHADOWS_SHARE, _SHADOWS_MIN), max(rows, _SHADOWS_MIN))
 
     # ---------------------------------------------------------------------------------------------- scoring
-    def score(self, slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64]) -> Scored:
-        """Score then learn each sample, in order. Slots must be admitted; samples not above their series' time get no opinion."""
+    def score(
+        self, slot: NDArray[np.int64], ts_ns: NDArray[np.int64], value: NDArray[np.float64], room: Scored | None = None
+    ) -> Scored:
+        """Score then learn each sample, in order. Slots must be admitted; samples not above their series' time get no opinion.
+
+        What is said is written to `room` where it is one for as many samples: an earlier answer that nobody needs any more.
+        """
         n = len(slot)
+        if room is None or len(room.score) != n:
+            room = Scored(as_state(np.empty(n, calibration.RESULT)), np.empty((n, len(self._chosen))))
         rows = np.asarray(slot, np.int64) + self._shadows
         ts_ns, value = np.asarray(ts_ns, np.int64), np.asarray(value, np.float64)
-        factors = np.empty((n, len(self._chosen)), np.float64)
-        result = as_state(np.empty(n, calibration.RESULT))
-        self._passes().score(rows, ts_ns, value, factors, result)
-        return Scored(result, factors)
+        self._passes().score(rows, ts_ns, value, room.factors, room.result)
+        return room
 
     def _passes(self) -> Passes:
         """The kernels over the rows as they are: made anew when these have grown."""
@@ -349,9 +359,13 @@ class Bank:
 
     def overdue(self, now_ns: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Slots silent beyond what their rhythm allows at `now_ns`, ascending, with the absence score (>= 1)."""
+        if now_ns < self._heard_until_ns:
+            return _NO_SLOTS, _NO_SCORES
         surprise = np.empty(self._slots_used, np.float64)
-        if not self._passes().silence(self._shadows, now_ns, surprise):
-            return np.empty(0, np.int64), surprise[:0]
+        overdue, until_ns = self._passes().silence(self._shadows, now_ns, surprise)
+        if not overdue:
+            self._heard_until_ns = until_ns
+            return _NO_SLOTS, _NO_SCORES
         slots = np.flatnonzero(surprise >= 1.0).astype(np.int64)
         return slots, surprise[slots]
 
@@ -396,7 +410,7 @@ class Bank:
         state[: len(taken)] = shadows
         state[self._shadows : self._shadows + slots] = live
         self._state = state
-        self._slots_used = slots
+        self._slots_used, self._heard_until_ns = slots, _AT_ONCE
         self._free_shadows = list(range(self._shadows - 1, len(taken) - 1, -1))
         self._former = {slot: former[place : place + 1].copy() for place, slot in enumerate(former_of.tolist())}
 

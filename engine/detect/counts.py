@@ -144,6 +144,8 @@ class Counts:
 
     def close(self, watermark_ns: int, watch: Watch, row: int, step: Step) -> None:
         """Close every bucket that ended by the watermark, oldest first: their counts are samples."""
+        if self.tally.closed is None and not self.tally.open:
+            return
         for bucket in self._closing(watermark_ns // self.bucket_ns):
             self._close(bucket, self.tally.open.pop(bucket, {}), watch, row, step)
             watch.settle((bucket + 1) * self.bucket_ns)

@@ -278,7 +278,7 @@ class Distributions:
                 keys.append(key)
                 times.append(ts_ns)
                 values.append(value)
-        return Derived(keys, np.array(times, np.int64), np.array(values), about)
+        return Derived(keys, np.array(times, np.int64), np.array(values, np.float64), about)
 
     def _forget(self, group: Group) -> None:
         for key in group.keys:

@@ -7,12 +7,12 @@ names made up for a single sample take none. Series that have a place keep it: n
 from __future__ import annotations
 
 from collections import Counter
-from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
 
 import numpy as np
 
+from engine.enums import Word
 from engine.ports import Columns
 from engine.records import Series, Signal
 
@@ -22,7 +22,7 @@ MET_MAX: Final = 50_000
 """Series that came once and are remembered; beyond it the older half is forgotten, and so on."""
 
 
-class Refusal(StrEnum):
+class Refusal(Word):
     """Why a new series gets no place."""
 
     FULL = "full"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from math import isnan
 from typing import Final, NamedTuple
 
@@ -11,6 +10,7 @@ import msgspec
 
 from engine.detect.gates import Judged
 from engine.detect.memory import Excursion
+from engine.enums import Word
 from engine.records import AlertState, AnomalyKind, Outlook, Series, ValueKind
 
 WARN: Final = 13
@@ -19,7 +19,7 @@ ALONE: Final = 50.0
 """So many times what is usually counted, an excursion is all that there is of a series."""
 
 
-class Ask(StrEnum):
+class Ask(Word):
     """What an episode wants of the model of its series."""
 
     QUARANTINE = "quarantine"

@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from math import inf
 from typing import Any, Final, NamedTuple
 
 import re2
 
 from engine.config.tree import Detect, Rule
+from engine.enums import Word
 from engine.records import AnomalyKind, Series, Signal, ValueKind
 
 
-class Gate(StrEnum):
+class Gate(Word):
     """Why an anomaly did not become an alert; PASSED when nothing stood against it."""
 
     PASSED = "passed"
@@ -57,7 +57,7 @@ class Judged(NamedTuple):
     pool: float = 1.0  # samples, or lines of a share, that value and expected are the means of
 
 
-class Counts(StrEnum):
+class Counts(Word):
     """Whether the values count something: counts scatter by the square root of what is expected."""
 
     NONE = "none"

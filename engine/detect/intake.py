@@ -228,7 +228,7 @@ def _newest(n: int, believed: Believed) -> NDArray[np.int64]:
 def _clamped(decoded: Decoded, limits: Limits) -> tuple[Believed, list[Rejected]]:
     """What lies between the oldest and the latest time of its record and is finite; and what does not."""
     bounds = limits.bounds()
-    samples, lines = decoded.samples, decoded.lines
+    samples, lines = _typed(decoded.samples), decoded.lines
     refused: list[Rejected] = []
     if belief.doubtful(samples.row, samples.ts_ns, samples.value, bounds.oldest, bounds.latest, VALUE_MAX):
         samples = _usable(samples, bounds, refused)
@@ -241,6 +241,12 @@ def _clamped(decoded: Decoded, limits: Limits) -> tuple[Believed, list[Rejected]
     spans = _timely_parts(decoded.spans, bounds, refused)
     dependencies = _timely_parts(decoded.dependencies, bounds, refused)
     return Believed(samples, lines, events, distributions, spans, dependencies), refused
+
+
+def _typed(samples: Samples) -> Samples:
+    """The same; kernels that are bound to types check none."""
+    row, key, ts_ns, value = samples
+    return Samples(np.asarray(row, np.int32), key, np.asarray(ts_ns, np.int64), np.asarray(value, np.float64))
 
 
 def _usable(samples: Samples, bounds: Bounds, refused: list[Rejected]) -> Samples:

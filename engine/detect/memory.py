@@ -103,21 +103,22 @@ class Memories:
 
     def __init__(self) -> None:
         self._pasts: dict[bytes, Past] = {}
-        self._dropped = 0
+        self.dropped = 0
+        """How many pasts were let go of for want of room since they were taken note of."""
 
     def __len__(self) -> int:
         return len(self._pasts)
 
     def take_dropped(self) -> int:
-        """How many pasts were let go of for want of room since this was asked last."""
-        dropped, self._dropped = self._dropped, 0
+        """See `dropped`; asked once."""
+        dropped, self.dropped = self.dropped, 0
         return dropped
 
     def _touch(self, key: bytes) -> Past:
         past = self._pasts.pop(key, None) or Past()
         if len(self._pasts) >= PASTS_MAX:
             del self._pasts[next(iter(self._pasts))]
-            self._dropped += 1
+            self.dropped += 1
         self._pasts[key] = past
         return past
 

@@ -52,8 +52,8 @@ class Passes:
         """Score and learn samples, in order; write their `factors` and `result`. The arrays have these very types."""
         self._score(self._models, self._scratch, rows, ts_ns, value, factors, result)
 
-    def silence(self, first: int, now_ns: int, surprise: NDArray[np.float64]) -> int:
-        """Write how overdue each of the rows `first`, `first` + 1, … is at that time, and tell how many are: as `absence.silence`."""
+    def silence(self, first: int, now_ns: int, surprise: NDArray[np.float64]) -> tuple[int, int]:
+        """Of the rows `first`, `first` + 1, …: as `absence.silence`."""
         count = len(surprise)
         if self._heard[:2] != (first, count):
             some = slice(first, first + count)

@@ -7,7 +7,6 @@ carries the factor `peers`. A member that is told teaches nothing until its aler
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -158,26 +157,31 @@ class Peers:
         return {FACTOR: float(tail_decades(heat))}
 
     # ------------------------------------------------------------------------------------------ ticks
-    def tick(self, now_ns: int, moment: Moment, stats: StepStats) -> Iterator[Alert]:
+    def tick(self, now_ns: int, moment: Moment, stats: StepStats) -> list[Alert]:
         """Play the rounds that are due by event time; what is to be told of their members."""
+        told: list[Alert] = []
         if not self._on:
-            return
+            return told
         due = self._due(now_ns)
         if self._open:
             for slot in sorted(self._open):
                 if self._sizes[int(self._members["group"][slot]) - 1] < self._params.members_min:
-                    yield from filter(None, [self.retire(slot, moment)])  # too few are left to say anything
+                    told += filter(None, [self.retire(slot, moment)])  # too few are left to say anything
         if not len(due):
-            return
-        if due.tobytes() in self._seats:
-            yield from self._round(due, now_ns, moment, stats)
+            return told
+        seats = self._seats.get(due.tobytes())
+        if seats is not None:
+            self._round(due, seats, now_ns, told, moment, stats)
         else:
             for part in portions(due, self._sizes[due]):
-                yield from self._round(part, now_ns, moment, stats)
+                self._round(part, self._seats_of(part), now_ns, told, moment, stats)
+        return told
 
-    def _round(self, due: NDArray[np.int64], now_ns: int, moment: Moment, stats: StepStats) -> Iterator[Alert]:
-        """Play the rounds of some groups; what is to be told of their members."""
-        played = self._play(due, now_ns)
+    def _round(
+        self, due: NDArray[np.int64], seats: Seats, now_ns: int, told: list[Alert], moment: Moment, stats: StepStats
+    ) -> None:
+        """Play the rounds of some groups; adds what is to be told of their members."""
+        played = self._play(due, seats, now_ns)
         if not (played.loud or self._open):
             return
         opinion = played.opinion
@@ -185,9 +189,7 @@ class Peers:
         if self._open:
             hot |= np.isin(played.slot, np.array(sorted(self._open), np.int64))
         for place in np.flatnonzero(hot).tolist():
-            alert = self._judge(int(played.slot[place]), opinion[place], now_ns, moment, stats)
-            if alert is not None:
-                yield alert
+            told += filter(None, [self._judge(int(played.slot[place]), opinion[place], now_ns, moment, stats)])
 
     def _due(self, now_ns: int) -> NDArray[np.int64]:
         """The groups of enough members whose round it is."""
@@ -197,8 +199,8 @@ class Peers:
         due = np.empty(len(able), np.int64)
         return due[: self._find_due(able, self._next_ns, now_ns, due)]
 
-    def _play(self, due: NDArray[np.int64], now_ns: int) -> Round:
-        begins, slot = self._seats_of(due)
+    def _play(self, due: NDArray[np.int64], seats: Seats, now_ns: int) -> Round:
+        begins, slot = seats
         if len(self._opinion) < len(slot):
             self._opinion, self._spare = np.zeros(len(slot), peer_state.OPINION), np.empty(len(slot))
         opinion = self._opinion[: len(slot)]
@@ -212,10 +214,9 @@ class Peers:
         which = due.tobytes()
         seats = self._seats.get(which)
         if seats is None:
-            begins, slot = self._groups.seats(due.tolist())
             if len(self._seats) >= _COMPANIES_MAX:
                 self._seats.clear()
-            seats = self._seats[which] = Seats(begins, slot)
+            seats = self._seats[which] = Seats(*self._groups.seats(due.tolist()))
         return seats
 
     def _judge(self, slot: int, said: np.void, now_ns: int, moment: Moment, stats: StepStats) -> Alert | None:

@@ -152,6 +152,7 @@ class SeriesTable:
     def _take_rows(self, rows: NDArray[np.void]) -> None:
         self.rows = as_state(rows)
         self.values, self.kinds, self.live = self.rows["values"], self.rows["kind"], self.rows["live"]
+        self._used = self.rows["used"]
 
     def _seat(self, slot: int, series: Series) -> None:
         """What is known of a series in a slot beside its row."""
@@ -178,7 +179,7 @@ class SeriesTable:
 
     def at(self, slot: int) -> Series:
         """The series in a slot that is in use."""
-        if not 0 <= slot < self.slots_used or not self.rows["used"][slot]:
+        if not 0 <= slot < self.slots_used or not self._used.item(slot):
             raise ValueError(f"slot {slot} is empty")
         return self._titles.at(slot)
 

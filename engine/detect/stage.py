@@ -103,18 +103,21 @@ class DetectMachine:
         step_of = self._steps(batch, records, told_ns, drafts, stats)
         marked: list[int] = np.flatnonzero(batch.due & MARK)[::-1].tolist()
         promises = step_of(Phase.WATERMARK)
+        has_more = bool(len(batch.lines.row) or batch.events or batch.distributions or batch.spans or batch.dependencies)
         start, first = 0, 0
-        segments = list(_segments(batch.due))
-        ends = np.searchsorted(batch.samples.row, [end for end, _ in segments]).tolist()
-        for (end, ticks), last in zip(segments, ends, strict=True):
+        ticks = np.flatnonzero(batch.due & TICK)
+        marks_of_ticks = zip(ticks.tolist(), batch.log_ns[ticks].tolist(), watermark_ns[ticks].tolist(), strict=True)
+        at_ticks = {row: Moment(row, Phase.TICK, *self.shard, records.offsets[row], *times) for row, *times in marks_of_ticks}
+        rows = [*(row + 1 for row in at_ticks), *([] if batch.due[-1] & TICK else [len(batch.due)])]
+        lasts = np.searchsorted(batch.samples.row, rows).tolist()
+        for end, last in zip(rows, lasts, strict=True):
+            at = at_ticks.get(end - 1)
             if first < last:
                 self._take_samples(batch.samples, first, last, step_of)
-            self._segment(batch, start, end, step_of)
-            self._promise(marked, end - ticks, watermark_ns, records, promises)
-            if ticks:
-                row = end - 1
-                place = records.offsets[row], int(batch.log_ns[row]), int(watermark_ns[row])
-                at = Moment(row, Phase.TICK, *self.shard, *place)
+            if has_more:
+                self._segment(batch, start, end, step_of)
+            self._promise(marked, end if at is None else at.row, watermark_ns, records, promises)
+            if at is not None:
                 self._tick(at, Step(drafts, stats, lambda _, at=at: at), silence=True)  # type: ignore[misc]
                 self._promise(marked, end, watermark_ns, records, promises)
             start, first = end, last

@@ -61,6 +61,11 @@ class Points(NamedTuple):
         return Points(self.row[mask], self.slot[mask], self.ts_ns[mask], *kept, self.counts)
 
 
+def _room(n: int) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.int8]]:
+    """For `values.read_values` of n samples."""
+    return np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8)
+
+
 class Step(NamedTuple):
     """Where one step puts what it finds."""
 
@@ -79,8 +84,9 @@ class Watch:
         self._idle_ns = int(config.idle_after * _SECOND_NS)
         self._series_max = config.series_max
         one, number, rows = np.zeros(1, np.int64), np.zeros(1), as_state(np.zeros(1, ROWS))
-        read = (number, number, number, number, np.zeros(1, np.int8))
-        self._read = bound(values.read_values, rows["values"], rows["kind"], one, one, number, read)
+        self._room = _room(1)  # for what was read last, and what was said of it: there are often as many samples again
+        self._scored: Scored | None = None
+        self._read = bound(values.read_values, rows["values"], rows["kind"], one, one, number, self._room)
         self._marked = np.zeros(1, np.bool_)
         self._choose = bound(choice.choose, rows["live"], one, number, self._marked, one)
         self.bank = Bank(config, timezone)
@@ -109,7 +115,6 @@ class Watch:
     ) -> None:
         """Score the samples of a run of records, in order, then learn them; let their episodes live."""
         slot, seated = self._slots(keys, describe, step.stats)
-        ts_ns, raw = np.asarray(ts_ns, np.int64), np.asarray(raw, np.float64)  # what is bound is not checked
         self.distributions.take(slot, ts_ns, raw, step.stats)
         self.tallies.take(keys, ts_ns, raw, describe, step.stats)
         if not seated:
@@ -126,10 +131,11 @@ class Watch:
 
     def _points(self, row: NDArray[np.int32], slot: Ints, ts_ns: Ints, raw: Floats, stats: StepStats) -> Points:
         """What there is to score of at least one sample."""
-        table, n = self.table, len(slot)
-        value, pace, size_of, resumed = np.empty((4, n))
-        verdict = np.empty(n, np.int8)
-        unusable = self._read(table.values, table.kinds, slot, ts_ns, raw, (value, pace, size_of, resumed, verdict))
+        table = self.table
+        if len(self._room[0]) != len(slot):
+            self._room = _room(len(slot))
+        unusable = self._read(table.values, table.kinds, slot, ts_ns, raw, self._room)
+        value, pace, size_of, resumed, verdict = self._room
         points = Points(row, slot, ts_ns, value, pace, size_of, resumed)
         if not unusable:
             return points
@@ -203,7 +209,7 @@ class Watch:
 
     def _score(self, points: Points, step: Step) -> None:
         """Score, learn, and show to the episodes every sample of a series that is, or becomes, of interest."""
-        scored = self.bank.score(points.slot, points.ts_ns, points.value)
+        scored = self._scored = self.bank.score(points.slot, points.ts_ns, points.value, self._scored)
         if points.counts:
             falls.stretch_falls(points.value, scored.expected, scored.scale, scored.score)
         pooled = None
@@ -229,12 +235,13 @@ class Watch:
     def _show(self, points: Points, scored: Scored, shown: Ints, pooled: Any, step: Step) -> None:
         """Show samples to the episodes of their series, in order."""
         band: list[list[float]] = []
-        slots, times, scores = points.slot[shown].tolist(), points.ts_ns[shown].tolist(), scored.score[shown].tolist()
+        table, episodes = self.table, self.episodes
         for place, i in enumerate(shown.tolist()):
-            slot, series = slots[place], self.table.at(slots[place])
-            if not scores[place] >= 1.0 and self.episodes.passes(series.key, times[place], scores[place]):
-                self.table.live[slot] = self.episodes.is_open(series.key)
-            elif not self.episodes.is_sighting(series.key):
+            slot, score = points.slot.item(i), scored.score.item(i)
+            series = table.at(slot)
+            if not score >= 1.0 and episodes.passes(series.key, points.ts_ns.item(i), score):
+                table.live[slot] = episodes.is_open(series.key)
+            elif not episodes.is_sighting(series.key):
                 band = band or scored.band(shown).tolist()
                 self._judge(series, points, scored, i, (band[place], pooled), step)
 
@@ -377,11 +384,12 @@ class Watch:
     def leases(self, row: int, step: Step) -> None:
         """Tell again what is still true."""
         moment = step.moment(row)
-        for alert in (*self.episodes.leases(moment), *self.forecasts.episodes.leases(moment)):
-            self.tell(alert, step, row)
-        dropped = self.episodes.memories.take_dropped()
-        if dropped:
-            step.stats.count(Metric.LIMITS_REACHED, dropped, "pasts_max")
+        for episodes in (self.episodes, self.forecasts.episodes):
+            if moment.log_ns >= episodes.lease_at_ns:
+                for alert in episodes.leases(moment):
+                    self.tell(alert, step, row)
+        if self.episodes.memories.dropped:
+            step.stats.count(Metric.LIMITS_REACHED, self.episodes.memories.take_dropped(), "pasts_max")
 
     def evict(self, watermark_ns: int, row: int, step: Step) -> None:
         """Forget some of the series that have been silent for too long."""

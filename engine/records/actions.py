@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
+from engine.enums import Word
 from engine.records.log import Stamp
 
 
-class ActionState(StrEnum):
+class ActionState(Word):
     PROPOSED = "proposed"
     AWAITING_APPROVAL = "awaiting_approval"
     ARMED = "armed"

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from engine.enums import Word
 from engine.records.log import Stamp
 from engine.records.series import Signal
 
 
-class AlertState(StrEnum):
+class AlertState(Word):
     PENDING = "pending"  # inside a shard only; never published
     FIRING = "firing"
     RESOLVED = "resolved"
     UNKNOWN = "unknown"  # its input went silent: neither healthy nor broken can be said
 
 
-class AnomalyKind(StrEnum):
+class AnomalyKind(Word):
     """What kind of surprise it is; the words people see."""
 
     NONE = "none"

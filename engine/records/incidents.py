@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
+from engine.enums import Word
 from engine.records.alerts import AlertState, AnomalyKind, Change
 from engine.records.log import Stamp
 
 
-class IncidentState(StrEnum):
+class IncidentState(Word):
     CANDIDATE = "candidate"
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"

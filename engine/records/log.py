@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import NamedTuple
+
+from engine.enums import Word
 
 
 class Shard(NamedTuple):
@@ -40,7 +41,7 @@ class Record(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-class Topic(StrEnum):
+class Topic(Word):
     """Our own topics by role; the configuration maps each to a physical name (default `foreshock.<role>`)."""
 
     ALERTS = "alerts"  # detect → correlate; key = correlation domain

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from enum import StrEnum
 
 import msgspec
+
+from engine.enums import Word
 
 Labels = tuple[tuple[str, str], ...]
 """Label pairs sorted by name; names are unique."""
 
 
-class Signal(StrEnum):
+class Signal(Word):
     METRIC = "metric"
     LOG = "log"
     EVENT = "event"
     TRACE = "trace"
 
 
-class ValueKind(StrEnum):
+class ValueKind(Word):
     """What the numbers of a series mean, and so how they become the value that is scored."""
 
     GAUGE = "gauge"  # scored as it is

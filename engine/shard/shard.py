@@ -9,9 +9,9 @@ A tenure is made when a shard is assigned and thrown away when it leaves; nothin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Final
 
+from engine.enums import Word
 from engine.metrics import Metric
 from engine.ports import Machine, Resettles, Saved, Settles, StepResult, StepStats
 from engine.records import Record, Run, Shard
@@ -22,7 +22,7 @@ NEVER: Final = -1
 """No offset of this log is committed yet: even the place where we began is worth a commit."""
 
 
-class Phase(StrEnum):
+class Phase(Word):
     ASSIGNED = "assigned"  # ours, not yet restored: no record may reach it
     REPLAYING = "replaying"  # restored, stepping records whose outputs are already out
     LIVE = "live"
@@ -44,6 +44,7 @@ class Tenure:
 
     def __init__(self, machine: Machine, *, stage: str, epoch: int, kernel_id: str) -> None:
         self.machine = machine
+        self.settles = machine if isinstance(machine, Settles) else None
         self.epoch = epoch
         self.phase = Phase.ASSIGNED
         self.position = 0  # next offset to step
@@ -141,7 +142,7 @@ class Tenure:
         """Everything before this offset is done: stepped, and its effects outside Kafka had. Never moves backwards."""
         if self.position < self._learns_until:
             return self.committed
-        settled = self.machine.next_offset() if isinstance(self.machine, Settles) else None
+        settled = self.position if self.settles is None else self.settles.next_offset()
         done = self.position if settled is None else min(settled, self.position)
         return max(done, self.committed)
 
