@@ -27,7 +27,7 @@ from engine.words import Words
 
 VALUE_MAX = 1e15
 """Larger values are no measurements; beyond 2^53 a float64 cannot count by ones any more."""
-BAD_LINES_MAX = 256
+BAD_LINES_MAX = 128
 """Lines of one record that are refused one by one; after so many bad ones the rest of it is not read."""
 TOO_BAD = f"more than {BAD_LINES_MAX} bad lines: the rest was not read"
 NOT_FINITE = "not a finite number below 1e15"

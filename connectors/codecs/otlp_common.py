@@ -8,9 +8,13 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 import msgspec
+import numpy as np
 from google.protobuf.message import DecodeError as ProtobufError
 from google.protobuf.message import Message
 
+from connectors.codecs import otlp_scan
+from connectors.codecs.otlp_scan import PART_BYTES_MIN, PARTS_FREE
+from detectors.parts import PADDING
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
 from engine.times import LATEST_NS
@@ -23,9 +27,7 @@ ATTRIBUTES_MAX = 128
 """Attributes looked at of one object, as many as SDKs let spans have."""
 DEPTH_MAX = 16
 """Levels of a body that are read."""
-PARTS_FREE: Final = 1_000
-PART_BYTES_MIN: Final = 16
-"""A resource with one number or one line takes more; an empty one takes two bytes, and to look at it as long as at any other."""
+_PADDING: Final = bytes(PADDING)
 
 MessageType = TypeVar("MessageType", bound=Message)
 
@@ -35,16 +37,22 @@ def protobuf_parser(kind: type[MessageType]) -> Parser:
     read, resources = kind.FromString, kind.DESCRIPTOR.fields[0].name
 
     def parse(value: bytes) -> Any:
+        if len(value) > 2 * PARTS_FREE:
+            refuse_hollow(otlp_scan.count_parts(np.frombuffer(value + _PADDING, np.uint8), len(value)), len(value))
         try:
             message = read(value)
         except ProtobufError as error:
             raise DecodeError(Reject.MALFORMED, f"not a protobuf {kind.DESCRIPTOR.name}") from error
-        parts = len(getattr(message, resources))
-        if parts > PARTS_FREE and parts * PART_BYTES_MIN > len(value):
-            raise DecodeError(Reject.TOO_MANY_FIELDS, f"{parts} resources, most of which say nothing")
+        refuse_hollow(len(getattr(message, resources)), len(value))
         return message
 
     return parse
+
+
+def refuse_hollow(parts: int, size: int) -> None:
+    """Raises DecodeError(TOO_MANY_FIELDS) for more resources than can say anything in a message of that size."""
+    if parts > PARTS_FREE and parts * PART_BYTES_MIN > size:
+        raise DecodeError(Reject.TOO_MANY_FIELDS, f"{parts} resources, most of which say nothing")
 
 
 def json_parser(kind: type[msgspec.Struct]) -> Parser:

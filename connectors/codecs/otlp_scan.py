@@ -23,6 +23,9 @@ from detectors.parts import LENGTH_BYTES, MISSED, Parts, find, varint, within
 
 POINT_BYTES_MIN: Final = 20
 """A tag and a length, a time, a number."""
+PARTS_FREE: Final = 1_000
+PART_BYTES_MIN: Final = 16
+"""A resource with one number or one line takes more; an empty one takes two bytes, and to look at it as long as at any other."""
 _PART, _SECOND, _THIRD, _GAUGE, _SUM = 0x0A, 0x12, 0x1A, 0x2A, 0x3A
 """Tags of fields 1, 2, 3, 5 and 7 that have a length; the number says what it is within each message."""
 _START, _TIME, _DOUBLE, _INT, _ATTRIBUTE, _FLAGS = 0x11, 0x19, 0x21, 0x31, 0x3A, 0x40
@@ -201,6 +204,33 @@ def _resource(buffer: NDArray[np.uint8], at: int, end: int, tables: tuple[Parts,
     return _address(buffer, at, end) == end
 
 
+@device
+def _parts(buffer: NDArray[np.uint8], at: int, end: int) -> int:
+    """How many parts a message begins with."""
+    parts = 0
+    while at < end and buffer[at] == _PART:
+        _, at = within(buffer, at + 1, end)
+        if at < 0:
+            break
+        parts += 1
+    return parts
+
+
+@kernel
+def count_parts(buffer: NDArray[np.uint8], size: int) -> int:
+    """How many parts, of resources, a message of that size begins with; PADDING bytes follow it."""
+    return _parts(buffer, 0, size)
+
+
+@device
+def _is_hollow(buffer: NDArray[np.uint8], at: int, end: int) -> bool:
+    """Whether most parts of a message cannot say anything."""
+    if end - at <= 2 * PARTS_FREE:
+        return False
+    parts = _parts(buffer, at, end)
+    return parts > PARTS_FREE and parts * PART_BYTES_MIN > end - at
+
+
 @kernel
 def scan(
     buffer: NDArray[np.uint8],
@@ -218,7 +248,7 @@ def scan(
     start = 0
     state[_COUNT] = 0
     for i in range(ends.shape[0]):
-        before, at, plain = state[_COUNT], start, True
+        before, at, plain = state[_COUNT], start, not _is_hollow(buffer, start, ends[i])
         state[_IS_UNKNOWN], state[_ROW] = 0, i
         while plain and at < ends[i]:
             first, stop = within(buffer, at + 1, ends[i])
