@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.fault_cases import read_cases
+from benchmarks.made_up import CLASSES, make
 from engine.correlate.families import Family
 from engine.correlate.table import Floats
 from engine.correlate.topology import Topology, read_edges
@@ -104,6 +106,46 @@ def make_stream(seed: int, days: float) -> Stream:
             columns[f"node-{seed}-{k}:{metric}"] = series
     values = np.round(np.column_stack(list(columns.values())), 6)
     return Stream(times, tuple(columns), np.asarray(values, np.float64), edges, faults)
+
+
+QUIET_SERVICES = 77
+_QUIET_NAMES = (
+    "requests_total",
+    "orders",
+    "net_bytes",
+    "request_latency_p99",
+    "error_count",
+    "success_rate",
+    "cpu_usage_percent",
+    "batch_rows",
+)
+"""What the series of each of `made_up.CLASSES` is called."""
+
+
+def make_quiet(seed: int, days: int) -> Stream:
+    """The same for the same seed: 77 services that call each other as a tree, each with eight made-up KPIs, and nothing happens."""
+    columns: dict[str, Floats] = {}
+    for k in range(QUIET_SERVICES):
+        for n, (kind, name) in enumerate(zip(CLASSES, _QUIET_NAMES, strict=True)):
+            made = make(kind, seed + 1_000 * k + n, step=int(STEP_SECONDS), days=days, quiet=True)
+            columns[f"q{k}:{name}"] = _at_each_minute(made.ts, made.value, days)
+    edges = [(f"q{(k - 1) // 2}", f"q{k}") for k in range(1, QUIET_SERVICES)]
+    times = make(CLASSES[0], seed, step=int(STEP_SECONDS), days=days, quiet=True).ts
+    rows = np.asarray(times[0] + STEP_SECONDS * np.arange(_rows(days)), np.float64)
+    return Stream(rows, tuple(columns), np.column_stack(list(columns.values())), edges, [])
+
+
+def _rows(days: float) -> int:
+    return int(days * _DAY / STEP_SECONDS)
+
+
+def _at_each_minute(ts: NDArray[np.int64], values: Floats, days: int) -> Floats:
+    """Samples in the rows of their minutes, NaN where there is none."""
+    there = np.full(_rows(days), np.nan)
+    place = np.rint((ts - ts[0]) / STEP_SECONDS).astype(int)
+    fits = place < len(there)
+    there[place[fits]] = values[fits]
+    return there
 
 
 def _faults(rng: np.random.Generator, times: Floats, names: list[str]) -> list[Fault]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from engine.config.tree import Correlate
 from engine.correlate.evidence import BAD_SEVERITY
-from engine.correlate.families import RESOURCES, Family, family_of, is_traffic
+from engine.correlate.families import RESOURCES, SYMPTOMS, Family, family_of, is_traffic
 from engine.correlate.state import LiveIncident, MemberState
 from engine.correlate.topology import Topology
 from engine.correlate.voices import Voice, voice_of
@@ -132,9 +132,14 @@ def weigh(incident: LiveIncident, setting: Setting) -> list[tuple[MemberState, f
     return [(m, gravity(m, setting)) for m in live]
 
 
-def pieces(incident: LiveIncident, setting: Setting) -> list[tuple[MemberState, float]]:
-    """Of these, what may support other evidence: what stands on more than one sample and is no harmless matter."""
-    return [(m, w) for m, w in weigh(incident, setting) if w >= m.score and not is_over(m, setting)]
+def felt(incident: LiveIncident, setting: Setting) -> list[tuple[MemberState, float]]:
+    """Of these, what users feel of it, on more than one sample."""
+    return [(m, w) for m, w in weigh(incident, setting) if w >= m.score and is_felt(m) and not is_over(m, setting)]
+
+
+def is_felt(member: MemberState) -> bool:
+    """Whether an alert is on something that callers feel too."""
+    return family_of(member.name) in SYMPTOMS and voice_of(member.name) is Voice.TELLING
 
 
 def is_supported(weighed: Sequence[tuple[MemberState, float]], setting: Setting) -> bool:

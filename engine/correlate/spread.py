@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from engine.config.tree import Correlate
-from engine.correlate.enough import CROWD, Setting, is_supported, pieces
+from engine.correlate.enough import CROWD, LASTING_WINDOWS, Setting, felt, is_felt, is_supported
 from engine.correlate.families import RESOURCES, family_of
 from engine.correlate.places import TOLD, Places
 from engine.correlate.state import CorrelateState, LiveIncident, MemberState
@@ -66,41 +66,39 @@ class Spread:
         return None
 
     def supporter(self, incident: LiveIncident, setting: Setting) -> LiveIncident | None:
-        """A candidate with trouble that has not ended next to this one's, if both together are enough to be told.
+        """A candidate next to this one in which users' trouble has not ended, if both together are enough to be told.
 
-        What spreads along calls slower than an incident gathers its alerts may begin on each entity by itself. Small ones are asked only: a crowd is told as such.
+        What is felt travels along calls, and where it does so slower than an incident gathers its alerts it begins on each entity by itself. Small ones are
+        asked only: a crowd is told as such.
         """
         if incident.state is not IncidentState.CANDIDATE or len(incident.members) >= CROWD:
             return None
-        others = self._untold_next_to(incident)
-        own = pieces(incident, setting) if others else []
-        return next((o for o in others if is_supported([*own, *pieces(o, setting)], setting)), None)
+        others = self._felt_next_to(incident)
+        own = felt(incident, setting) if others else []
+        return next((o for o in others if is_supported([*own, *felt(o, setting)], setting)), None)
 
-    def _untold_next_to(self, incident: LiveIncident) -> list[LiveIncident]:
-        """Small candidates on the neighbours of what fires, not too old to have to do with it."""
-        firing = (m for m in incident.members.values() if m.state is AlertState.FIRING)
-        near = ((m, other) for m in firing for other in self._on(islice(self._reached(m), _ASKED_MAX), incident.domain))
+    def _felt_next_to(self, incident: LiveIncident) -> list[LiveIncident]:
+        """Small candidates on the neighbours of what is felt here and goes on, that began not long ago."""
+        here = (m for m in incident.members.values() if m.state is AlertState.FIRING and is_felt(m))
+        near = ((m, o) for m in here for o in self._on(islice(self._topology.neighbours(m.entity), _ASKED_MAX), incident.domain))
+        recent_ns = LASTING_WINDOWS * int(self._config.window * _NS)
         fitting = (
             (other.id, other)
             for m, other in near
             if other.state is IncidentState.CANDIDATE
             and other is not incident
             and len(other.members) < CROWD
-            and self._in_time(other, m)
+            and abs(m.onset_ts_ns - other.cluster.last_ns) <= recent_ns
         )
         return list(dict(islice(fitting, _ASKED_MAX)).values())
 
     def _on(self, entities: Iterable[str], domain: str) -> Iterator[LiveIncident]:
         return (incident for entity in entities for incident in self._places.incidents(entity, domain))
 
-    def _reached(self, about: Alert | MemberState) -> Iterable[str]:
-        """Where trouble of this kind may come from or go to next: a resource of the entity's own does not travel along a call."""
-        is_own = family_of(about.name) in RESOURCES
-        return self._placement(about.entity) if is_own else self._topology.neighbours(about.entity)
-
     def _burning(self, about: Alert | MemberState, domain: str) -> Iterator[tuple[LiveIncident, str]]:
         """Told incidents with trouble that has not ended one call or one placement away, and where."""
-        for entity in self._reached(about):
+        is_own = family_of(about.name) in RESOURCES
+        for entity in self._placement(about.entity) if is_own else self._topology.neighbours(about.entity):
             for incident in self._places.incidents(entity, domain):
                 if incident.state in TOLD and self._places.is_burning(incident, entity):
                     yield incident, entity

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import end_to_end, shop
 from benchmarks.end_to_end import Told, figures, judge, unmatched
-from benchmarks.fault_stream import Fault, Stream, make_stream
+from benchmarks.fault_stream import Fault, Stream, make_quiet, make_stream
 from engine.cli.demo_truth import Verdict
 from engine.records import Hint, Incident, IncidentState, Stamp
 
@@ -83,3 +83,12 @@ def test_the_engine_finds_a_plain_fault_of_a_stream() -> None:
 
 def test_the_shop_says_how_many_seeds_reach_the_goal() -> None:
     assert shop.summary([Verdict((), (), 0, 0)])["seeds without a false one"] == 1
+
+
+def test_a_quiet_stream_has_616_series_in_each_minute_and_no_fault():
+    stream = make_quiet(3, 1)
+    assert stream.values.shape == (1_440, 616)
+    assert (np.diff(stream.times) == 60.0).all()
+    assert np.isfinite(stream.values).mean() > 0.9
+    assert stream.faults == []
+    assert np.array_equal(stream.values, make_quiet(3, 1).values, equal_nan=True)

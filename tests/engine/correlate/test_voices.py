@@ -75,14 +75,18 @@ def test_what_is_counted_by_the_way_is_told_alone_only_when_it_is_severe_and_las
     assert lone(4.0, 1.0)[:1] == ["open"]
 
 
-def test_candidates_next_to_each_other_that_both_go_on_support_each_other():
-    apart = Timeline().fires(1, "cart:batch_size", score=1.4)
-    near = run(apart.fires(5, "web:batch_size", score=1.4).passes(5.5), **SHOP)
-    assert [str(i.state) for i in near] == ["open"]
-    assert near[0].entities == ["cart", "web"]
-    assert told(Timeline().fires(1, "cart:batch_size", score=1.4).fires(5, "other:batch_size", score=1.4).passes(9)) == []
+def test_what_is_felt_next_to_each_other_and_goes_on_supports_each_other():
+    def story(metric: str, later: float, other: str = "web") -> Timeline:
+        begun = Timeline().fires(1, f"cart:{metric}", score=1.4, value=2.0)
+        return begun.passes(later - 0.1).fires(later, f"{other}:{metric}", score=1.4, value=2.0).passes(later + 0.5)
+
+    (told_of,) = run(story("latency", 5), **SHOP)
+    assert (str(told_of.state), told_of.entities) == ("open", ["cart", "web"])
+    assert told(story("batch_size", 5)) == []
+    assert told(story("latency", 5, "other")) == []
+    assert (len(told(story("latency", 16))), told(story("latency", 16.1))) == (1, [])
 
 
-def test_a_candidate_that_is_over_supports_nothing():
-    story = Timeline().fires(1, "cart:batch_size", score=1.4).recovers(4, "cart:batch_size")
-    assert told(story.fires(5, "web:batch_size", score=1.4).passes(9)) == []
+def test_what_is_over_supports_nothing():
+    story = Timeline().fires(1, "cart:latency", score=1.4, value=2.0).recovers(4, "cart:latency")
+    assert told(story.fires(5, "web:latency", score=1.4, value=2.0).passes(9)) == []
