@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -65,22 +66,27 @@ class KafkaPublisher:
             raise Unreachable(f"{len(self._pending)} outputs wait: the producer's buffer is full", "Is Kafka reachable?")
 
     def _take(self, output: Output, deadline: float) -> bool:
-        """Hand an output on at once when it is a plain one; True when nothing of it waits."""
+        """Hand an output on at once where it fits; True when nothing of it waits."""
         topic, key, value, ts_ns, headers, partition = output
-        if partition is not None or (value is not None and len(value) > VALUE_BYTES_MAX):
+        if value is not None and len(value) > VALUE_BYTES_MAX:
             self._pending.extend(self._messages(output))
             return self._push(deadline)
         try:
             name = self._names[topic]
         except KeyError:
             name = self._names[topic] = topic_name(self._kafka, topic)
-        try:
-            self._producer.produce(name, value=value, key=key, headers=[*headers], timestamp=max(1, ts_ns // 1_000_000))
-        except BufferError:
-            self._pending.extend(self._messages(output))
-            return False
-        except KafkaException as error:
-            raise Permanent(f"{name} does not take an output: {cause(error).str()}") from error
+        ts_ms = max(1, ts_ns // 1_000_000)
+        partitions = (
+            range(self._partition_count(name)) if partition == ALL_PARTITIONS else (-1 if partition is None else partition,)
+        )
+        for place, number in enumerate(partitions):
+            try:
+                self._producer.produce(name, value=value, key=key, headers=[*headers], partition=number, timestamp=ts_ms)
+            except BufferError:
+                self._pending.extend(islice(self._messages(output), place, None))
+                return False
+            except KafkaException as error:
+                raise Permanent(f"{name} does not take an output: {cause(error).str()}") from error
         return True
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
