@@ -4,13 +4,15 @@
         ─▶  Fields(session=b"4bf92f3577b34da6", numbers=(("duration_ms", 31.0),))
 
 Members are known by their dotted names, whether the dots are nesting or part of a key. What is looked at of one document is bounded in
-members, depth and characters. Producers write documents of few shapes, so what to look at is worked out once for each.
+members, depth and characters. Producers write documents of few shapes, so what to look at is worked out once for each that comes again and again; a document whose shape
+is new is looked at member by member, values first, which says the same.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Members
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from engine.config.mapping import AUTO, Mapping
@@ -29,6 +31,10 @@ NUMBERS_MAX: Final = 8
 SHAPES_MAX: Final = 1024
 SHAPE_CHARS_MAX: Final = 4096
 """Shapes of objects that are remembered, and characters of the names of one; when full, all are forgotten."""
+PLAN_AFTER: Final = 4
+"""Documents of one shape before what to look at in them is worked out."""
+SEEN_MAX: Final = 4096
+"""Shapes without a plan that are counted; when full, all are forgotten."""
 SESSION_CHARS_MIN: Final = 4
 SESSION_CHARS_MAX: Final = 128
 """Longer values name nothing."""
@@ -49,6 +55,7 @@ ORIGINS: Final = frozenset(
     {"kubernetes", "agent", "ecs", "host", "cloud", "container", "docker", "metadata", "@metadata", "input"}
 )
 """Objects that say where a line comes from: nothing in them is guessed to be a session or a measurement."""
+_LAST_LETTERS: Final = frozenset(name[-1] for name in SESSION_NAMES) | {name[-1].upper() for name in SESSION_NAMES}
 _NO_NAME: Final = 1 << 30
 _ID: Final = re.compile(r"(?=[0-]*[^0-])[^0-9]*[0-9]")  # a digit, and something besides zeros and dashes
 
@@ -109,6 +116,7 @@ class FieldReader:
         self._guesses = self._guesses_session or self._guesses_numbers
         self.wanted = self._guesses or bool(self._names or self._measured)
         """Whether anything is looked for at all."""
+        self._seen: dict[int, int] = {}  # how often a shape was met that has no plan
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._plans: dict[tuple[str, ...], _Plan] = {}  # by the names of the document itself: the shape that came last
 
@@ -119,7 +127,7 @@ class FieldReader:
         plan = self._plans.get((*document,))
         objects = plan.objects_of(document) if plan is not None else None
         if plan is None or objects is None:
-            plan, objects = self._plan(document)
+            return self._read_plainly(document)
         best, session, texts = _NO_NAME, "", self._texts
         for at, name, rank in plan.sessions:
             if rank < best:
@@ -138,6 +146,50 @@ class FieldReader:
         if not session and not numbers:
             return NO_FIELDS
         return Fields(session.encode("utf-8", "replace"), tuple(numbers[:NUMBERS_MAX]))
+
+    def _read_plainly(self, document: Members[str, Any]) -> Fields:
+        """As `read`, without a plan: of most members the value says that they are nothing to look at. Makes a plan of a shape that comes again and again."""
+        objects, prefixes = [document], [""]
+        best, session, texts = _NO_NAME, "", self._texts
+        numbers: list[tuple[str, float]] = []
+        shape = 0
+        for at, members in enumerate(objects):  # it grows
+            prefix = prefixes[at]
+            shape = hash((shape, *members))
+            for name, value in islice(members.items(), MEMBERS_MAX):
+                if type(value) is dict:
+                    if (
+                        len(objects) < OBJECTS_MAX
+                        and len(prefix) + len(name) <= NAME_CHARS_MAX
+                        and self._looks_into(prefix, name)
+                    ):
+                        objects.append(value)
+                        prefixes.append(f"{prefix}{name}.")
+                    continue
+                if len(prefix) + len(name) > NAME_CHARS_MAX:
+                    continue
+                if (not self._guesses_session or name.rstrip("_-.")[-1:] in _LAST_LETTERS) and (text := self._session(value)):
+                    rank = self._rank(prefix + name)
+                    if rank < best:
+                        best, session = rank, text
+                number = number_of(value, texts=texts)
+                if number is not None and len(numbers) < NUMBERS_MAX and self._measures(prefix + name):
+                    numbers.append((prefix + name, number))
+        self._count(shape, document)
+        if not session and not numbers:
+            return NO_FIELDS
+        return Fields(session.encode("utf-8", "replace"), tuple(numbers))
+
+    def _count(self, shape: int, document: Members[str, Any]) -> None:
+        """Make a plan of a shape that was met often enough. To look at the names of one costs ten times as much as to look at the values of a document."""
+        seen = self._seen.get(shape, 0) + 1
+        if seen >= PLAN_AFTER:
+            self._seen.pop(shape, None)
+            self._plan(document)
+            return
+        if len(self._seen) >= SEEN_MAX:
+            self._seen.clear()
+        self._seen[shape] = seen
 
     def _plan(self, document: Members[str, Any]) -> tuple[_Plan, list[Members[str, Any]]]:
         """What to look at in a document like this one, and its objects: the document and those within it, outer ones first."""

@@ -43,7 +43,8 @@ def doctor(
 ) -> None:
     """Look at topics, or at captured messages, and propose how to read them.
 
-    Topics are read without a group and without commits. Exit code 3 when there is something for a person to decide.
+    Topics are read without a group and without commits. Exit code 3 when there is something for a person to decide, 2 when there
+    is not a single message: no file is written then.
     """
     settings = load_config(config, os.environ) if config else Config()
     if files and (topic or bootstrap):
@@ -57,12 +58,31 @@ def doctor(
         patients = examine_files(settings, files, kept_at)
     else:
         patients = examine_topics(settings, topic or [], bounds_of(records, seconds), kept_at)
+    if not any(patient.diagnosis.records or patient.diagnosis.is_damaged() for patient in patients):
+        raise _nothing(patients, settings, is_asked=not files)
     proposal = as_yaml([patient.source for patient in patients if patient.source], "" if files else settings.kafka.bootstrap)
     if out is not None:
         out.write_text(proposal, encoding="utf-8")
     _tell(patients, proposal, output)
     if any(not patient.diagnosis.is_well() for patient in patients):
         raise typer.Exit(FINDINGS)
+
+
+def _nothing(patients: Sequence[Patient], settings: Config, *, is_asked: bool) -> UsageError:
+    """What to say where there is not a single message. Nothing is proposed then."""
+    if patients:
+        names = ", ".join(patient.diagnosis.topic for patient in patients[:_LISTED])
+        more = f" and {len(patients) - _LISTED} more" if len(patients) > _LISTED else ""
+        return UsageError(f"nothing found: no message on {names}{more}", "Look again when producers have written something.")
+    where = f" on {settings.kafka.bootstrap}" if is_asked else ""
+    if settings.sources:
+        return UsageError(
+            f"nothing found: no topic of the configuration's sources is{where}", "Check sources[].topics and kafka.bootstrap."
+        )
+    return UsageError(
+        f"nothing found: no topics{where} but the broker's own and Foreshock's",
+        "Is it the right broker? Look again when producers have written something.",
+    )
 
 
 def _tell(patients: Sequence[Patient], proposal: str, output: Format) -> None:
@@ -73,8 +93,6 @@ def _tell(patients: Sequence[Patient], proposal: str, output: Format) -> None:
         typer.echo("\n".join(_lines(patient.diagnosis)))
     if proposal:
         typer.echo(f"\n{proposal}", nl=False)
-    if not patients:
-        typer.echo("no topics")
 
 
 def _lines(found: Diagnosis) -> Iterator[str]:

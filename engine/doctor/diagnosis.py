@@ -82,6 +82,10 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing is left for a person to decide."""
         return not any(finding.is_warning for finding in self.findings)
 
+    def is_damaged(self) -> bool:
+        """Whether there is something that cannot be read."""
+        return any(finding.concern is Concern.DAMAGED for finding in self.findings)
+
 
 def diagnose(
     sample: Sample, tools: Tools, detect: Detect, now_ns: int, configured: Source | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config.mapping import Mapping
@@ -12,6 +12,7 @@ from engine.line_fields import (
     NAME_CHARS_MAX,
     NUMBERS_MAX,
     OBJECTS_MAX,
+    PLAN_AFTER,
     SESSION_CHARS_MAX,
     SHAPES_MAX,
     FieldReader,
@@ -154,3 +155,48 @@ def test_what_was_read_before_changes_nothing(document):
         reader.read(one)
         assert reader.read(document) == FieldReader(Mapping()).read(document)
         assert reader.read(one) == FieldReader(Mapping()).read(one)
+
+
+NAMES = st.sampled_from(
+    ["trace_id", "id", "trace", "a.b", "", "traceid.", "Request-ID_", "duration_ms", "took", "s", "bytes", "host", "x" * 210]
+)
+SEVERAL = st.sampled_from(
+    [
+        Mapping(),
+        Mapping(session=""),
+        Mapping(session="trace.id | id", numbers=["s", "trace.took"]),
+        Mapping(numeric_strings=True),
+    ]
+)
+TEXTS = st.sampled_from(["ab12", "7", "12ms", "0000", "-", "31.5"])
+DEEP = st.recursive(
+    st.integers() | st.floats() | TEXTS | st.none(), lambda inner: st.dictionaries(NAMES, inner, max_size=5), max_leaves=30
+)
+
+
+@settings(max_examples=500)
+@given(SEVERAL, st.dictionaries(NAMES, DEEP, max_size=8))
+def test_with_a_plan_and_without_a_document_says_the_same(mapping, document):
+    reader = FieldReader(mapping)
+    plain, *later = (reader.read(document) for _ in range(PLAN_AFTER + 2))
+    assert reader._plans
+    assert later == [plain] * len(later)
+
+
+def test_of_many_objects_and_members_those_within_the_bounds_are_looked_at_with_a_plan_and_without():
+    document = (
+        {f"o{n}": {"took_ms": n, "trace_id": f"id{n}00"} for n in range(100)} | {f"m{n}": n for n in range(300)} | {"took": 1}
+    )
+    reader = FieldReader(Mapping())
+    assert len({reader.read(document) for _ in range(PLAN_AFTER + 2)}) == 1
+
+
+def test_a_shape_that_comes_once_is_given_no_plan(monkeypatch):
+    """Members with new names in every document would make the work of hundreds of lines."""
+    reader = FieldReader(Mapping())
+    monkeypatch.setattr("engine.line_fields.SEEN_MAX", 100)
+    for n in range(1_000):
+        assert reader.read({f"a{n}": 1, "trace_id": "ab12"}) == Fields(b"ab12")
+    assert not reader._plans
+    assert not reader._shapes
+    assert len(reader._seen) <= 100

@@ -133,6 +133,39 @@ def test_topics_of_a_broker_are_looked_at_without_a_trace(
     assert main(["check", str(out)]) == 0
 
 
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_a_broker_with_nothing_on_it_is_no_success(
+    broker: EmbeddedBroker, tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    out = tmp_path / "c.yaml"
+    look = ["doctor", "--bootstrap", broker.bootstrap, "--seconds", "2", "--out", str(out), "--output", output]
+    assert main(look) == 2
+    assert f"nothing found: no topics on {broker.bootstrap}" in capsys.readouterr().err
+    broker.create_topic("quiet", 2)
+    broker.create_topic("still", 1)
+    assert main(look) == 2
+    assert "no message on quiet, still" in capsys.readouterr().err
+    assert not out.exists()
+    produce(broker, [Record("quiet", 0, 0, TS_NS, None, b"cpu,host=a usage=1 %d" % TS_NS)])
+    assert main(look) in (0, 3)
+    assert out.exists()
+
+
+def test_a_configuration_whose_topics_are_not_there_finds_nothing(
+    broker: EmbeddedBroker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("sources: [{name: cpu, topics: [cpu], format: influx}]\n")
+    assert main(["doctor", "--config", str(config), "--bootstrap", broker.bootstrap]) == 2
+    assert "no topic of the configuration's sources" in capsys.readouterr().err
+
+
+def test_an_empty_file_is_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b"")
+    assert main(["doctor", str(tmp_path / "x.jsonl")]) == 2
+    assert "no message on x" in capsys.readouterr().err
+
+
 def test_with_a_configuration_its_sources_are_looked_at(
     broker: EmbeddedBroker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
