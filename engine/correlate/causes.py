@@ -202,7 +202,7 @@ def _strengths(symptoms: Sequence[Symptom], weights: Weights) -> Shown:
     quiet = {s.entity for s in symptoms if s.silent} - {s.entity for s in symptoms if not s.silent}
     for symptom in symptoms:
         strength = min(weights.strength_max, decades(1.0 + max(0.0, symptom.strength)))
-        bad = bad_direction(symptom.family)
+        bad = bad_direction(symptom.family, symptom.metric)
         if bad and symptom.direction == -bad:
             strength *= weights.against_direction
         family = Family.LOST if symptom.family is Family.LOG and symptom.direction < 0 else symptom.family

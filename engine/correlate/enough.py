@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from engine.config.tree import Correlate
 from engine.correlate.evidence import BAD_SEVERITY
-from engine.correlate.families import RESOURCES, SYMPTOMS, Family, family_of, is_traffic
+from engine.correlate.families import RESOURCES, SYMPTOMS, Family, family_of, is_spare, is_traffic
 from engine.correlate.state import LiveIncident, MemberState
 from engine.correlate.topology import Topology
 from engine.correlate.voices import Voice, voice_of
@@ -75,8 +75,9 @@ def brings_load(about: Alert | MemberState) -> bool:
 
 
 def is_relief(member: MemberState) -> bool:
-    """Whether an alert says that less of a resource is used."""
-    return member.direction < 0 and family_of(member.name) in RESOURCES
+    """Whether an alert says that less of a resource is used, or more is left of it."""
+    less = member.direction > 0 if is_spare(member.name) else member.direction < 0
+    return less and family_of(member.name) in RESOURCES
 
 
 def moves_more(member: MemberState) -> bool:
@@ -108,7 +109,8 @@ def is_enough(incident: LiveIncident, setting: Setting) -> bool:
         return False
     live = [m for m, _ in weighed]
     severe = setting.config.severe_score
-    if any(w >= severe * (_OF_ASIDE if is_aside(m) else 1.0) or is_loud(m) for m, w in weighed):
+    aside = max(1.0, _OF_ASIDE * lasting_share(setting.watched) / _LASTING)
+    if any(w >= severe * (aside if is_aside(m) else 1.0) or is_loud(m) for m, w in weighed):
         return True
     since = setting.now_ns - int(LASTING_WINDOWS * setting.config.window * _NS)
     full = [(m, w) for m, w in weighed if w >= m.score]
@@ -163,7 +165,7 @@ def _long_enough(member: MemberState, share: float, setting: Setting) -> float:
     """For how many windows an alert of this share of the severe score must go on to be told alone."""
     least = lasting_share(setting.watched)
     if is_aside(member):
-        return 1.0 if share >= 1.0 else inf
+        return 1.0 if share >= least / _LASTING else inf
     if is_telling(member, setting):
         if share >= least and not member.once:
             return 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from engine.enums import Word
@@ -42,7 +43,7 @@ _WORDS: tuple[tuple[Family, frozenset[str], tuple[str, ...]], ...] = (
     (Family.AVAILABILITY, frozenset({"up", "ready", "healthy"}), ("availab", "succ", "uptime")),
     (
         Family.ERRORS,
-        frozenset({"err", "5xx", "4xx", "retrans", "drop"}),
+        frozenset({"err", "errs", "5xx", "4xx", "retrans", "drop"}),
         ("error", "fail", "fault", "exception", "timeout", "dropped", "reject"),
     ),
     (
@@ -78,6 +79,12 @@ _WORDS: tuple[tuple[Family, frozenset[str], tuple[str, ...]], ...] = (
     ),
 )
 
+_OWNED = tuple(entry for entry in _WORDS if entry[0] in (Family.DISK, Family.MEMORY, Family.SATURATION))
+"""What is available of these, or ready in them, is theirs and no success."""
+_TIMED = re.compile(
+    r"(?:^|[._])(?:seconds|milliseconds|millis|ms)[._](?:p\d+|max|avg|mean)$|requests?_(?:seconds|milliseconds|millis|ms)$"
+)
+"""A time for each of something, though the name says only of what."""
 _TOKEN = re.compile(r"[a-z]+|\d+[a-z]+|\d+")
 
 
@@ -115,10 +122,19 @@ def family_of(metric: str) -> Family:
         return Family.SELF
     if "gap" in tokens:
         return Family.EDGE
-    for family, words, stems in _WORDS:
+    family = _by_words(tokens)
+    if family in (Family.LOAD, Family.OTHER) and _TIMED.search(name):
+        return Family.LATENCY
+    if family is Family.AVAILABILITY and "succ" not in name and (owner := _by_words(tokens, _OWNED)) is not Family.OTHER:
+        return owner
+    return Family.EDGE if family is Family.OTHER and "edge" in tokens else family
+
+
+def _by_words(tokens: set[str], among: Sequence[tuple[Family, frozenset[str], tuple[str, ...]]] = _WORDS) -> Family:
+    for family, words, stems in among:
         if not words.isdisjoint(tokens) or any(stem in token for stem in stems for token in tokens):
             return family
-    return Family.EDGE if "edge" in tokens else Family.OTHER
+    return Family.OTHER
 
 
 _MOVED = re.compile(
@@ -140,13 +156,26 @@ def is_traffic(metric: str) -> bool:
     return through and bool(_MOVED.search(name)) and not _STATE.search(name)
 
 
-def bad_direction(family: Family) -> int:
+def bad_direction(family: Family, metric: str = "") -> int:
     """The sign in which a deviation of this family hurts: +1 up, -1 down, 0 either."""
-    if family is Family.AVAILABILITY:
+    if family is Family.AVAILABILITY or (family in RESOURCES and is_spare(metric)):
         return -1
     if family in (Family.LOAD, Family.LOG, Family.EVENT, Family.OTHER, Family.NETWORK):
         return 0
     return 1
+
+
+_SPARE = re.compile(r"(?:^|[^a-z]|mem|swap)(?:free|avail(?:able)?|idle|remain(?:ing)?|unused|spare)(?:$|[^a-z])")
+
+
+@lru_cache(maxsize=65_536)
+def is_spare(metric: str) -> bool:
+    """Whether a metric says what is left of a resource, of which less is worse.
+
+    >>> is_spare("node_memory_MemAvailable_bytes"), is_spare("cpu_idle"), is_spare("memory_used_bytes")
+    (True, True, False)
+    """
+    return bool(_SPARE.search(metric.lower()))
 
 
 _UNITS = re.compile(r"[_.](seconds|bytes|ratio|percent|total|count|milliseconds|ms)$")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,10 +175,26 @@ def test_a_softmax_sums_to_one_and_keeps_the_order(scores):
         ("catalog_requests", Family.LOAD),
         ("span_self_time_p95", Family.SELF),
         ("lat-sou-web minus lat-des-web", Family.EDGE),
+        ("http_server_requests_seconds.p99", Family.LATENCY),
+        ("http_server_requests_seconds_max", Family.LATENCY),
+        ("span_seconds.p90", Family.LATENCY),
+        ("process_cpu_seconds_total", Family.CPU),
+        ("node_context_switches_total", Family.CPU),
+        ("node_memory_MemAvailable_bytes", Family.MEMORY),
+        ("rabbitmq_queue_messages_ready", Family.SATURATION),
+        ("connection_success_rate", Family.AVAILABILITY),
     ],
 )
 def test_a_metrics_name_says_what_it_is_about(name, family):
     assert family_of(name) is family
+
+
+def test_of_what_is_left_of_a_resource_less_is_bad():
+    assert bad_direction(Family.MEMORY, "node_memory_MemAvailable_bytes") == -1
+    assert bad_direction(Family.MEMORY, "node_memory_used_bytes") == 1
+    assert best(symptom("a", Family.DISK, 40, direction=-1), symptom("b", Family.DISK, 20), topology=Topology()).entity == "b"
+    left = replace(symptom("a", Family.DISK, 40, direction=-1), metric="filesystem_free_bytes")
+    assert best(left, symptom("b", Family.DISK, 20), topology=Topology()).entity == "a"
 
 
 def test_falling_availability_and_rising_latency_are_bad():

@@ -39,6 +39,7 @@ def test_of_series_that_come_seldom_one_sample_is_all_there_can_be():
     ("metric", "direction"),
     [
         ("memory_bytes", -1),
+        ("node_memory_MemAvailable_bytes", 1),
         ("fs_usage_bytes", -1),
         ("disk_write", 1),
         ("network_receive_bytes_total", 1),
@@ -48,6 +49,11 @@ def test_of_series_that_come_seldom_one_sample_is_all_there_can_be():
 def test_less_of_a_resource_and_more_bytes_on_their_way_are_no_trouble_by_themselves(metric, direction):
     lone = Timeline().fires(1, f"node-1:{metric}", score=2.6, direction=direction)
     assert run(lone.passes(30), **SHOP) == []
+
+
+def test_memory_of_which_little_is_left_is():
+    story = Timeline().fires(1, "node-1:node_memory_MemAvailable_bytes", score=2.6, direction=-1, value=0.2)
+    assert states(run(story.passes(30), **SHOP)) == ["open"]
 
 
 def test_a_full_disk_is():

@@ -75,6 +75,14 @@ def test_what_is_counted_by_the_way_is_told_alone_only_when_it_is_severe_and_las
     assert lone(4.0, 1.0)[:1] == ["open"]
 
 
+def test_of_few_series_less_is_asked_of_what_is_counted_by_the_way_too():
+    told_of = {}
+    for active in (5, 50, 500):
+        story = Timeline().passes(0.5, "metrics", active=active).fires(1, "cart:threads", score=1.6)
+        told_of[active] = told(story.passes(17, "metrics", active=active))
+    assert told_of == {5: ["open"], 50: [], 500: []}
+
+
 def test_what_is_felt_next_to_each_other_and_goes_on_supports_each_other():
     def story(metric: str, later: float, other: str = "web") -> Timeline:
         begun = Timeline().fires(1, f"cart:{metric}", score=1.4, value=2.0)
