@@ -35,10 +35,11 @@ MessageType = TypeVar("MessageType", bound=Message)
 def protobuf_parser(kind: type[MessageType]) -> Parser:
     """A parser of that message of protobuf, whose first field is a list of what came from each resource."""
     read, resources = kind.FromString, kind.DESCRIPTOR.fields[0].name
+    has_points = resources == "resource_metrics"
 
     def parse(value: bytes) -> Any:
         if len(value) > 2 * PARTS_FREE:
-            refuse_hollow(otlp_scan.count_parts(np.frombuffer(value + _PADDING, np.uint8), len(value)), len(value))
+            refuse_hollow(otlp_scan.most_parts(np.frombuffer(value + _PADDING, np.uint8), len(value), has_points), len(value))
         try:
             message = read(value)
         except ProtobufError as error:
@@ -50,9 +51,9 @@ def protobuf_parser(kind: type[MessageType]) -> Parser:
 
 
 def refuse_hollow(parts: int, size: int) -> None:
-    """Raises DecodeError(TOO_MANY_FIELDS) for more resources than can say anything in a message of that size."""
+    """Raises DecodeError(TOO_MANY_FIELDS) for more parts than can say anything in a message of that size."""
     if parts > PARTS_FREE and parts * PART_BYTES_MIN > size:
-        raise DecodeError(Reject.TOO_MANY_FIELDS, f"{parts} resources, most of which say nothing")
+        raise DecodeError(Reject.TOO_MANY_FIELDS, f"{parts} parts, most of which say nothing")
 
 
 def json_parser(kind: type[msgspec.Struct]) -> Parser:

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from connectors.codecs.known_parts import KNOWN, ODD, UNKNOWN
 from detectors.kernel import device, kernel
 from detectors.octets import eight
-from detectors.parts import LENGTH_BYTES, MISSED, Parts, find, varint, within
+from detectors.parts import LENGTH_BYTES, LONG_BYTES, MISSED, Parts, find, varint, within
 
 POINT_BYTES_MIN: Final = 20
 """A tag and a length, a time, a number."""
 PARTS_FREE: Final = 1_000
 PART_BYTES_MIN: Final = 16
-"""A resource with one number or one line takes more; an empty one takes two bytes, and to look at it as long as at any other."""
+"""A resource, a scope or a record with one number or one line takes as much; an empty one takes two bytes, and to look at it as long as at any other."""
 _PART, _SECOND, _THIRD, _GAUGE, _SUM = 0x0A, 0x12, 0x1A, 0x2A, 0x3A
 """Tags of fields 1, 2, 3, 5 and 7 that have a length; the number says what it is within each message."""
 _START, _TIME, _DOUBLE, _INT, _ATTRIBUTE, _FLAGS = 0x11, 0x19, 0x21, 0x31, 0x3A, 0x40
@@ -205,21 +205,71 @@ def _resource(buffer: NDArray[np.uint8], at: int, end: int, tables: tuple[Parts,
 
 
 @device
-def _parts(buffer: NDArray[np.uint8], at: int, end: int) -> int:
-    """How many parts a message begins with."""
-    parts = 0
-    while at < end and buffer[at] == _PART:
-        _, at = within(buffer, at + 1, end)
-        if at < 0:
-            break
-        parts += 1
-    return parts
+def _after(buffer: NDArray[np.uint8], at: int, end: int) -> int:
+    """The place after the field that begins at `at`; MISSED for one that is torn, or has a number above 15."""
+    tag = buffer[at]
+    if tag & 7 == 2:
+        return within(buffer, at + 1, end)[1] if tag < 128 else MISSED
+    if tag & 7 == 0:
+        return varint(buffer, at + 1, end, LONG_BYTES + 1)[1] if tag < 128 else MISSED
+    after = at + (9 if tag & 7 == 1 else 5)
+    return after if tag < 128 and tag & 7 in (1, 5) and after <= end else MISSED
+
+
+@device
+def _points_of(buffer: NDArray[np.uint8], at: int, end: int) -> int:
+    """How many points a metric has, of whatever kind."""
+    points = 0
+    while 0 <= at < end:
+        after = _after(buffer, at, end)
+        if after >= 0 and buffer[at] in (_GAUGE, _SUM, 0x4A, 0x52, 0x5A):
+            point, _ = within(buffer, at + 1, end)
+            while 0 <= point < after:
+                points += buffer[point] == _PART
+                point = _after(buffer, point, after)
+        at = after
+    return points
+
+
+@device
+def _items_of(buffer: NDArray[np.uint8], at: int, end: int, has_points: bool) -> int:
+    """How many metrics, lines or spans a scope has, or how many points where these are more."""
+    items, points = 0, 0
+    while 0 <= at < end:
+        after = _after(buffer, at, end)
+        if after >= 0 and buffer[at] == _SECOND:
+            items += 1
+            if has_points:
+                item, _ = within(buffer, at + 1, end)
+                points += _points_of(buffer, item, after)
+        at = after
+    return max(items, points)
+
+
+@device
+def _most_parts(buffer: NDArray[np.uint8], at: int, end: int, has_points: bool) -> int:
+    """The most parts that a message has on one level: resources, scopes, what they measured or logged, and points of metrics."""
+    resources, scopes, items = 0, 0, 0
+    while 0 <= at < end:
+        after = _after(buffer, at, end)
+        if after >= 0 and buffer[at] == _PART:
+            resources += 1
+            scope, _ = within(buffer, at + 1, end)
+            while 0 <= scope < after:
+                scope_end = _after(buffer, scope, after)
+                if scope_end >= 0 and buffer[scope] == _SECOND:
+                    scopes += 1
+                    item, _ = within(buffer, scope + 1, after)
+                    items += _items_of(buffer, item, scope_end, has_points)
+                scope = scope_end
+        at = after
+    return max(resources, scopes, items)
 
 
 @kernel
-def count_parts(buffer: NDArray[np.uint8], size: int) -> int:
-    """How many parts, of resources, a message of that size begins with; PADDING bytes follow it."""
-    return _parts(buffer, 0, size)
+def most_parts(buffer: NDArray[np.uint8], size: int, has_points: bool) -> int:
+    """The most parts that a message of that size has on one level; PADDING bytes follow it. `has_points`: it is of metrics."""
+    return _most_parts(buffer, 0, size, has_points)
 
 
 @device
@@ -227,7 +277,7 @@ def _is_hollow(buffer: NDArray[np.uint8], at: int, end: int) -> bool:
     """Whether most parts of a message cannot say anything."""
     if end - at <= 2 * PARTS_FREE:
         return False
-    parts = _parts(buffer, at, end)
+    parts = _most_parts(buffer, at, end, True)
     return parts > PARTS_FREE and parts * PART_BYTES_MIN > end - at
 
 
