@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 _TOGETHER = 0.5
 """Of the square root of how often lines come, by which lines that come together may differ on average."""
 _OFTEN = 1.0
-_TEMPLATES_MAX = 200
+_AHEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def with_pairs(table: Table, at: float) -> Table:
     for k in lines:
         by_entity.setdefault(table.entities[k], []).append(int(k))
     before = table.values[table.times < at]
-    pairs = [pair for columns in by_entity.values() for pair in _pairs(before, columns[:_TEMPLATES_MAX])]
+    pairs = [pair for columns in by_entity.values() for pair in _pairs(before, columns)]
     if not pairs:
         return table
     here, there = (list(side) for side in zip(*pairs, strict=True))
@@ -113,18 +113,22 @@ def with_pairs(table: Table, at: float) -> Table:
 
 
 def _pairs(before: Floats, columns: list[int]) -> Iterator[tuple[int, int]]:
-    """Of each column that comes often enough the one that is most like it, if it is as good as the same; each two once."""
+    """Of each column that comes often enough the one that is most like it, if it is as good as the same; each two once.
+
+    What comes together comes as often: only the next few in order of how often are held against each other.
+    """
     counts = np.nan_to_num(before[:, columns])
     usual = counts.mean(axis=0) if len(counts) else np.zeros(len(columns))
-    often = np.flatnonzero(usual >= _OFTEN)
-    if len(often) < 2:
-        return
-    apart = np.abs(counts[:, often, None] - counts[:, None, often]).mean(axis=0)
-    np.fill_diagonal(apart, np.inf)
-    nearest = apart.argmin(axis=1)
-    seen = set()
-    for place, other in enumerate(nearest):
-        pair = (min(place, int(other)), max(place, int(other)))
-        if pair not in seen and apart[place, other] <= _TOGETHER * np.sqrt(usual[often[place]]):
-            seen.add(pair)
-            yield columns[often[pair[0]]], columns[often[pair[1]]]
+    order = np.argsort(usual, kind="stable")
+    order = order[usual[order] >= _OFTEN]
+    counts, usual = counts[:, order], usual[order]
+    apart, nearest = np.full(len(order), np.inf), np.zeros(len(order), np.intp)
+    for ahead in range(1, min(_AHEAD, len(order) - 1) + 1):
+        between = np.abs(counts[:, ahead:] - counts[:, :-ahead]).mean(axis=0)
+        for here, there in ((np.arange(len(between)), ahead), (np.arange(len(between)) + ahead, -ahead)):
+            nearer = between < apart[here]
+            apart[here[nearer]], nearest[here[nearer]] = between[nearer], here[nearer] + there
+    same = np.flatnonzero(apart <= _TOGETHER * np.sqrt(usual))
+    pairs = dict.fromkeys((min(int(k), int(nearest[k])), max(int(k), int(nearest[k]))) for k in same)
+    for one, other in pairs:
+        yield columns[order[one]], columns[order[other]]
