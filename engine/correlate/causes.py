@@ -59,6 +59,7 @@ class Weights:
     against_direction: float = 0.4  # a move in the harmless direction
     explained: float = 0.75  # share of a symptom that a callee with as strong a one takes away
     kin: float = 0.5  # how much another symptom (latency for errors) of a callee explains
+    heard: float = 0.6  # decades from which lines explain, and are explained: three usual deviations
     way: float = 0.3  # how much a caller that is hard to reach itself explains of the way to a callee
     proxy: float = 0.5  # of the score of what only passes requests on
     unreachable: float = 0.5  # of the score of what the alerting entry does not need
@@ -242,6 +243,8 @@ def _unexplained(
         for theirs_of in kin:
             theirs = shown.get(other, {}).get(theirs_of)
             if theirs is None or (theirs_of is Family.LOAD and theirs[1].direction >= 0):
+                continue
+            if theirs[0] < weights.heard and Family.LOG in (family, theirs_of):
                 continue
             weight = _kinship(theirs_of, family, weights) * theirs[0]
             if weight > best:
