@@ -8,7 +8,7 @@ time, or with -1, takes the record's. A bad line costs only itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isnan
 from typing import Final
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from connectors.codecs import graphite_scan
 from connectors.codecs.columns import BAD_LINES_MAX, TOO_BAD, ColumnsBuilder
+from connectors.codecs.graphite_scan import Points
 from connectors.codecs.heads import Heads
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
@@ -34,7 +35,7 @@ _MILLISECOND_NS: Final = 1_000_000
 
 
 class GraphiteCodec:
-    """Stateless but for caches: path as written → series key. Records of plain lines of known paths are read in one compiled pass over a batch."""
+    """Stateless but for caches: path as written → series key. Plain lines of known paths are read in one compiled pass over a batch."""
 
     def __init__(self, source: Source) -> None:
         self._line_bytes_max = source.line_bytes_max
@@ -53,35 +54,52 @@ class GraphiteCodec:
             self._known.clear()
             self._catalog, self._heads = catalog, Heads(catalog.series_max)
         out = ColumnsBuilder(self._line_bytes_max)
-        for row in self._take(Run.of(records), out) if records else []:
-            self._decode_one(row, records[row], catalog, out)
+        if records:
+            self._take(Run.of(records), catalog, out)
         if self._taught:
             self._heads.add(self._taught)
             self._taught = []
         return out.build()
 
-    def _take(self, run: Run, out: ColumnsBuilder) -> list[int]:
-        """Put the points of all records whose lines are plain and of known paths; the rows of the others."""
+    def _take(self, run: Run, catalog: Catalog, out: ColumnsBuilder) -> None:
+        """Put the points of all lines that are plain and of known paths, and read the others one by one."""
         self._heads.renew()
-        points, verdict = graphite_scan.read(run.payloads, run.ts_ns, self._heads)
-        out.bulk(points.row, Coded(self._heads.words, points.code), points.ts_ns, points.value)
-        for row in np.flatnonzero(verdict == graphite_scan.BLANK).tolist():
+        words = self._heads.words
+        joined, points, others, is_cut = graphite_scan.read(run.payloads, run.ts_ns, self._heads)
+        is_blank = np.ones(len(run), np.bool_)
+        is_blank[points.row] = is_blank[others.row] = False
+        for row in np.flatnonzero(is_blank).tolist():
             out.reject(row, Reject.EMPTY, "no line in it")
-        rows: list[int] = np.flatnonzero(verdict == graphite_scan.ODD).tolist()
-        return rows
-
-    def _decode_one(self, row: int, record: Record, catalog: Catalog, out: ColumnsBuilder) -> None:
-        bad = len(out.rejected)
-        for line in (record.value or b"").split(b"\n"):
-            words = line.split()
-            if not words:
-                continue
-            if len(out.rejected) - bad >= BAD_LINES_MAX:
+        keep = np.ones(len(points.row), np.bool_)
+        rows, begins = np.unique(others.row, return_index=True)
+        for row, first, last in zip(rows.tolist(), begins.tolist(), [*begins[1:].tolist(), len(others.row)], strict=False):
+            known = slice(*np.searchsorted(points.row, (row, row + 1)).tolist())
+            lines = zip(others.begin[first:last].tolist(), others.end[first:last].tolist(), strict=True)
+            until = self._read_others(row, int(run.ts_ns[row]), joined, lines, out, catalog)
+            keep[known] = points.place[known] < until
+            if is_cut[row] or until < others.begin[last - 1] or not keep[known].all():
                 out.reject(row, Reject.TOO_MANY_FIELDS, TOO_BAD)
-                return
-            self._read(words, row, record.ts_ns, out, catalog)
+        points = Points._make(column[keep] for column in points)
+        out.bulk(points.row, Coded(words, points.code), points.ts_ns, points.value, points.place)
 
-    def _read(self, words: list[bytes], row: int, record_ts_ns: int, out: ColumnsBuilder, catalog: Catalog) -> None:
+    def _read_others(
+        self,
+        row: int,
+        record_ts_ns: int,
+        joined: bytes,
+        lines: Iterable[tuple[int, int]],
+        out: ColumnsBuilder,
+        catalog: Catalog,
+    ) -> int:
+        """Read lines of one record; returns the place of the one after which nothing more is to be read, or one behind all."""
+        bad = len(out.rejected)
+        for place, end in lines:
+            self._read(joined[place:end].split(), row, record_ts_ns, place, out, catalog)
+            if len(out.rejected) - bad >= BAD_LINES_MAX:
+                return place
+        return LATEST_NS
+
+    def _read(self, words: list[bytes], row: int, record_ts_ns: int, place: int, out: ColumnsBuilder, catalog: Catalog) -> None:
         try:
             value = _value_of(words)
             ts_ns = _time_of(words[2], record_ts_ns) if len(words) == 3 else record_ts_ns
@@ -92,7 +110,7 @@ class GraphiteCodec:
         if isnan(value):
             out.reject(row, Reject.STALE, "a NaN: nothing was read")
         else:
-            out.sample(row, key, ts_ns, value)
+            out.sample(row, key, ts_ns, value, place)
 
     def _new_key(self, path: bytes, catalog: Catalog) -> bytes:
         try:

@@ -1,7 +1,7 @@
 """Reads lines of `path value time` of known paths where they lie: one compiled pass over the bytes of a batch.
 
-A record is read so when each of its lines is plain: a path that was met before, a number that is exact in one operation and has no exponent, a
-time in whole seconds or none. Every other record is for the general reader, and so is one that has nothing but blanks.
+A line is read so when it is plain: a path that was met before, a number that is exact in one operation and has no exponent, a
+time in whole seconds or none. Every other line is for the general reader.
 
 Of other files only functions of `detectors` are called, whose sources name the folder of numba's cache (detectors/kernel.py).
 """
@@ -20,11 +20,11 @@ from detectors.kernel import device, kernel
 from detectors.pairs import PADDING, Pairs, find
 from engine.times import LATEST_NS
 
-KNOWN: Final = 0
-ODD: Final = 1
-BLANK: Final = 2
-"""Verdicts on a record: it is read, it is for the general reader, there is no line in it."""
-_LINE_BYTES_MIN: Final = 4
+ODD_LINES_MAX: Final = 128
+"""Lines of one record that are bad, or written in a way in which no producer writes; after so many the rest of it is not read."""
+NEW: Final = -2
+_LINE_BYTES_MIN: Final = 2
+_EXPONENT_DIGITS_MAX: Final = 3
 _VALUE_MAX: Final = 1e15
 _SECOND_NS: Final = 1_000_000_000
 _SECONDS_MAX: Final = LATEST_NS // _SECOND_NS
@@ -38,6 +38,15 @@ class Points(NamedTuple):
     code: NDArray[np.int64]
     ts_ns: NDArray[np.int64]
     value: NDArray[np.float64]
+    place: NDArray[np.int64]  # where the line begins
+
+
+class Lines(NamedTuple):
+    """The lines that are not plain, in the order of the log. All of one length."""
+
+    row: NDArray[np.int32]
+    begin: NDArray[np.int64]
+    end: NDArray[np.int64]
 
 
 @device
@@ -61,16 +70,27 @@ def _word(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int]:
 
 
 @device
+def _is_short(buffer: NDArray[np.uint8], at: int, end: int) -> bool:
+    """Whether a number's exponent has no more than three digits."""
+    while buffer[at] != 101 and buffer[at] != 69:
+        at += 1
+    signs = 1 if buffer[at + 1] in (43, 45) else 0
+    return end - at - 1 - signs <= _EXPONENT_DIGITS_MAX
+
+
+@device
 def _line(
     buffer: NDArray[np.uint8], at: int, end: int, known: Pairs, code: NDArray[np.int32], record_ns: int
 ) -> tuple[int, int, int, float]:
-    """(place after it, code, time, value) of the line that begins with a word at `at`; the code is MISSED for one that is not plain."""
+    """(place after it, code, time, value) of the line that begins with a word at `at`; the code is NEW for a plain one that is not known, or whose
+    number is not exact, and MISSED for one that is not plain, which does not depend on what is known.
+    """
     stop, brace, _ = _word(buffer, at, end)
     head: Any = find(known, buffer, (at, brace), (brace, stop), 0)
     at = _blank(buffer, stop, end)
     stop, _, has_e = _word(buffer, at, end)
     after, value = number(buffer, at, stop)
-    if head < 0 or has_e or after != stop or not abs(value) < _VALUE_MAX:
+    if after != stop or (has_e and not _is_short(buffer, at, stop)):
         return stop, MISSED, 0, 0.0
     at = _blank(buffer, stop, end)
     ts_ns: Any = record_ns
@@ -81,9 +101,11 @@ def _line(
             return stop, MISSED, 0, 0.0
         ts_ns = record_ns if seconds == -1 else seconds * _SECOND_NS
         at = _blank(buffer, stop, end)
-    is_over = at >= end or buffer[at] == 10
-    found: Any = np.int64(code[head]) if is_over else MISSED
-    return at, found, ts_ns, value
+    if at < end and buffer[at] != 10:
+        return at, MISSED, 0, 0.0
+    is_known = head >= 0 and abs(value) < _VALUE_MAX  # False for NaN
+    found: Any = np.int64(code[head]) if is_known else MISSED
+    return at, found if found >= 0 else NEW, ts_ns, value
 
 
 @kernel
@@ -93,14 +115,17 @@ def scan(
     record_ns: NDArray[np.int64],
     heads: tuple[Pairs, NDArray[np.int32]],
     points: Points,
-    verdict: NDArray[np.int8],
-) -> int:
-    """Read the records that end at `end` in `buffer`, PADDING bytes after the last; how many points there are."""
+    others: Lines,
+    is_cut: NDArray[np.bool_],
+) -> tuple[int, int]:
+    """Read the records that end at `end` in `buffer`, PADDING bytes after the last; how many points there are, and how many other lines.
+
+    `is_cut` becomes true for records with more than ODD_LINES_MAX odd lines: from the first that is too many on they are not read.
+    """
     known, code = heads
-    at, n = 0, 0
+    at, n, m = 0, 0, 0
     for i in range(end.shape[0]):
-        first = n
-        verdict[i] = BLANK
+        odd = 0
         while True:
             at = _blank(buffer, at, end[i])
             if at >= end[i]:
@@ -108,24 +133,42 @@ def scan(
             if buffer[at] == 10:
                 at += 1
                 continue
+            begin = at
             at, points.code[n], points.ts_ns[n], points.value[n] = _line(buffer, at, end[i], known, code, record_ns[i])
-            verdict[i] = KNOWN
-            points.row[n] = i
-            if points.code[n] < 0:
-                verdict[i] = ODD
-                n = first
+            points.row[n], points.place[n] = i, begin
+            if points.code[n] >= 0:
+                n += 1
+                continue
+            odd += points.code[n] == MISSED
+            if odd > ODD_LINES_MAX:
+                is_cut[i] = True
                 break
-            n += 1
+            while at < end[i] and buffer[at] != 10:
+                at += 1
+            others.row[m], others.begin[m], others.end[m] = i, begin, at
+            m += 1
         at = end[i]
-    return n
+    return n, m
 
 
-def read(payloads: Sequence[bytes], record_ns: NDArray[np.int64], heads: Heads) -> tuple[Points, NDArray[np.int8]]:
-    """The points of all records that are known, and a verdict on each record."""
+class Found(NamedTuple):
+    """What was read of some records."""
+
+    joined: bytes
+    points: Points
+    others: Lines
+    is_cut: NDArray[np.bool_]  # by record
+
+
+def read(payloads: Sequence[bytes], record_ns: NDArray[np.int64], heads: Heads) -> Found:
+    """All records in one, the points of the lines that are known, and where the other ones lie."""
     joined = b"".join((*payloads, _PADDING))
     ends = np.cumsum(np.fromiter(map(len, payloads), np.int64, len(payloads)))
     most = len(joined) // _LINE_BYTES_MIN + len(payloads)
-    points = Points(np.empty(most, np.int32), np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most))
-    verdict = np.empty(len(payloads), np.int8)
-    n = scan(np.frombuffer(joined, np.uint8), ends, record_ns, (heads.known.table, heads.code), points, verdict)
-    return Points._make(column[:n] for column in points), verdict
+    numbers = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
+    points = Points(np.empty(most, np.int32), *numbers, np.empty(most, np.int64))
+    others = Lines(np.empty(most, np.int32), np.empty(most, np.int64), np.empty(most, np.int64))
+    is_cut = np.zeros(len(payloads), np.bool_)
+    tables = heads.known.table, heads.code
+    n, m = scan(np.frombuffer(joined, np.uint8), ends, record_ns, tables, points, others, is_cut)
+    return Found(joined, Points._make(column[:n] for column in points), Lines._make(column[:m] for column in others), is_cut)

@@ -83,14 +83,17 @@ ODD = [
     b"\xff 1 5",
     b"a.b 1\x0b5",
     b"a.b 1 5\x00",
+    b"a.b 5e-05 5",
+    b"a.b 1e+1000 5",
+    b"a.b 0.30000000000000004 5",
     b"\x1c a.b 1",
     b"",
     b" \r",
 ]
 
 
-@settings(max_examples=150)
-@given(st.lists(st.lists(st.sampled_from(PLAIN + ODD), max_size=4), min_size=1, max_size=5))
+@settings(max_examples=200)
+@given(st.lists(st.lists(st.sampled_from(PLAIN + ODD), max_size=8), min_size=1, max_size=5))
 def test_the_short_way_gives_what_lines_give_one_by_one(records):
     source = Source(name="s", topics=["t"], format=Format.GRAPHITE)
     taught, fresh = (GraphiteCodec(source), SourceCatalog(source)), (GraphiteCodec(source), SourceCatalog(source))
@@ -109,3 +112,16 @@ def test_after_many_bad_lines_the_rest_of_a_record_is_not_read(catalog, record):
     found = read(catalog, record, b"bad\n" * 1_000 + b"a 1")
     assert [part.reason for part in found.rejected] == [Reject.MALFORMED] * 128 + [Reject.TOO_MANY_FIELDS]
     assert not len(found.samples.row)
+
+
+@pytest.mark.parametrize("behind", [[], [b"a 2"], [b"bad"], [b"bad", b"a 2"], [b"a 2", b"bad"], [b"", b" "]])
+def test_what_comes_after_too_many_bad_lines_is_told(catalog, record, behind):
+    """Whether the lines around are known or not."""
+    value = b"\n".join([b"a 1", *[b"bad"] * 64, b"a 7", *[b"bad"] * 64, *behind])
+    source = Source(name="s", topics=["t"], format=Format.GRAPHITE)
+    codec = GraphiteCodec(source)
+    for _ in range(2):
+        found = codec.decode([record(value)], catalog)
+        more = [Reject.TOO_MANY_FIELDS] if any(line.strip() for line in behind) else []
+        assert [part.reason for part in found.rejected] == [Reject.MALFORMED] * 128 + more
+        assert found.samples.value.tolist() == [1.0, 7.0]
