@@ -209,10 +209,13 @@ def _merged(bulks: list[_Bulk], others: Samples, places: NDArray[np.int64]) -> S
     if len(bulks) == 1 and not len(others.row):
         return Samples(*bulks[0][:4])
     words = bulks[0][1].words
-    bulks = [*bulks, (others.row, _in(words, others.key), others.ts_ns, others.value, places)]
+    if len(others.row):
+        bulks = [*bulks, (others.row, _in(words, others.key), others.ts_ns, others.value, places)]
     rows = np.concatenate([bulk[0] for bulk in bulks])
     codes = np.concatenate([_in(words, bulk[1]).codes for bulk in bulks])
     times, values = np.concatenate([bulk[2] for bulk in bulks]), np.concatenate([bulk[3] for bulk in bulks])
+    if not len(others.row) and (rows[1:] >= rows[:-1]).all():  # one portion after the other
+        return Samples(rows, Coded(words, codes), times, values)
     order = np.lexsort((np.concatenate([bulk[4] for bulk in bulks]), rows))
     return Samples(rows[order], Coded(words, codes[order]), times[order], values[order])
 
