@@ -259,7 +259,7 @@ def _unexplained(
 def _who_explains(entity: str, family: Family, topology: Topology) -> tuple[tuple[str, ...], tuple[Family, ...]]:
     """Who may have handed a symptom on to an entity, and as what: trouble comes from callees, a lack of requests from callers."""
     if family in _FELT:
-        return topology.callees(entity), (*_FELT, Family.EDGE)
+        return topology.callees(entity), (*_FELT, Family.EDGE, Family.SELF)
     if family is Family.EDGE:
         return topology.callers(entity), (Family.EDGE,)
     if family is Family.LOST:
@@ -270,9 +270,10 @@ def _who_explains(entity: str, family: Family, topology: Topology) -> tuple[tupl
 
 
 def _kinship(theirs: Family, own: Family, weights: Weights) -> float:
+    """How much a symptom explains of one of another family: the time that a callee spends by itself is time that its callers wait."""
     if own is Family.EDGE:
         return weights.way
-    return 1.0 if theirs is own else weights.kin
+    return 1.0 if theirs in (own, Family.SELF) else weights.kin
 
 
 def _weigh_coverage(account: _Account, shown: Shown, topology: Topology, weights: Weights) -> None:

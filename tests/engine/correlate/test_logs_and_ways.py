@@ -86,6 +86,15 @@ def test_a_failure_is_the_callees_and_lines_that_are_missing_the_callers():
     assert rank([felt, lines("cart", 1)], (), CHAIN).hints[0].entity == "cart"
 
 
+def test_the_time_that_a_callee_spends_by_itself_explains_its_callers_latency():
+    def slow(entity: str, family: Family, strength: float) -> Symptom:
+        return Symptom(entity, str(family), family, strength, 1, 0, 60.0, f"{entity} {family}", silent=False)
+
+    shown_of = [slow("web", Family.LATENCY, 40.0), slow("cart", Family.SELF, 20.0)]
+    ranking = rank(shown_of, (), CHAIN)
+    assert (ranking.hints[0].entity, ranking.abstained) == ("cart", False)
+
+
 def test_a_slow_way_is_the_fault_of_the_end_whose_other_ways_are_slow():
     ways = {"web:gap_gate": (0.001, 0.001), "cart:gap_web": (0.001, 0.2), "users:gap_web": (0.001, 0.001)}
     noise = 0.0001 * np.random.default_rng(3).normal(size=33)
