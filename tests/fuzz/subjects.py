@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from ruamel.yaml import YAML
+
+if TYPE_CHECKING:
+    from engine.records import Decoded
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "cases" / "codecs"
@@ -39,11 +42,15 @@ class Subject:
         self._codec, self._catalog = build_codec(source), SourceCatalog(source)
         self._headers = next((headers for headers, _ in _messages(name)), ())
 
-    def hold(self, value: bytes) -> None:
-        """Raises whatever the codec raises, and AssertionError when a record gives nothing and is not rejected."""
+    def read(self, value: bytes) -> Decoded:
+        """What the codec makes of it."""
         from engine.records import Record
 
-        decoded = self._codec.decode([Record("fuzz", 0, 0, TS_NS, None, value, self._headers)], self._catalog)
+        return self._codec.decode([Record("fuzz", 0, 0, TS_NS, None, value, self._headers)], self._catalog)
+
+    def hold(self, value: bytes) -> None:
+        """Raises whatever the codec raises, and AssertionError when a record gives nothing and is not rejected."""
+        decoded = self.read(value)
         parts = (decoded.samples.row, decoded.lines.row, decoded.events, decoded.rejected)
         more = (decoded.distributions, decoded.spans, decoded.dependencies)
         assert any(len(part) for part in (*parts, *more)), "nothing came of it, and nothing was said"
