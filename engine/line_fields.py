@@ -55,7 +55,8 @@ ORIGINS: Final = frozenset(
     {"kubernetes", "agent", "ecs", "host", "cloud", "container", "docker", "metadata", "@metadata", "input"}
 )
 """Objects that say where a line comes from: nothing in them is guessed to be a session or a measurement."""
-_LAST_LETTERS: Final = frozenset(name[-1] for name in SESSION_NAMES) | {name[-1].upper() for name in SESSION_NAMES}
+_LAST_LETTERS: Final = frozenset(letter for name in SESSION_NAMES for letter in (name[-1], name[-1].upper())) | {""}
+"""Of members that may name a session; of one without any letter, those of the object that it is in count."""
 _NO_NAME: Final = 1 << 30
 _ID: Final = re.compile(r"(?=[0-]*[^0-])[^0-9]*[0-9]")  # a digit, and something besides zeros and dashes
 
@@ -105,6 +106,16 @@ class _Plan(NamedTuple):
         return objects
 
 
+class _Found:
+    """What was found so far in a document that is read without a plan."""
+
+    __slots__ = ("numbers", "rank", "session")
+
+    def __init__(self) -> None:
+        self.rank, self.session = _NO_NAME, ""
+        self.numbers: list[tuple[str, float]] = []
+
+
 class FieldReader:
     """Reads the documents of one source, by its mapping. Stateless but for what it remembers of shapes."""
 
@@ -149,36 +160,41 @@ class FieldReader:
 
     def _read_plainly(self, document: Members[str, Any]) -> Fields:
         """As `read`, without a plan: of most members the value says that they are nothing to look at. Makes a plan of a shape that comes again and again."""
-        objects, prefixes = [document], [""]
-        best, session, texts = _NO_NAME, "", self._texts
-        numbers: list[tuple[str, float]] = []
+        objects, prefixes, found = [document], [""], _Found()
         shape = 0
         for at, members in enumerate(objects):  # it grows
-            prefix = prefixes[at]
             shape = hash((shape, *members))
-            for name, value in islice(members.items(), MEMBERS_MAX):
-                if type(value) is dict:
-                    if (
-                        len(objects) < OBJECTS_MAX
-                        and len(prefix) + len(name) <= NAME_CHARS_MAX
-                        and self._looks_into(prefix, name)
-                    ):
-                        objects.append(value)
-                        prefixes.append(f"{prefix}{name}.")
-                    continue
-                if len(prefix) + len(name) > NAME_CHARS_MAX:
-                    continue
-                if (not self._guesses_session or name.rstrip("_-.")[-1:] in _LAST_LETTERS) and (text := self._session(value)):
-                    rank = self._rank(prefix + name)
-                    if rank < best:
-                        best, session = rank, text
-                number = number_of(value, texts=texts)
-                if number is not None and len(numbers) < NUMBERS_MAX and self._measures(prefix + name):
-                    numbers.append((prefix + name, number))
+            self._look_at(members, prefixes[at], objects, prefixes, found)
         self._count(shape, document)
-        if not session and not numbers:
+        if not found.session and not found.numbers:
             return NO_FIELDS
-        return Fields(session.encode("utf-8", "replace"), tuple(numbers))
+        return Fields(found.session.encode("utf-8", "replace"), tuple(found.numbers))
+
+    def _look_at(
+        self,
+        members: Members[str, Any],
+        prefix: str,
+        objects: list[Members[str, Any]],
+        prefixes: list[str],
+        found: _Found,
+    ) -> None:
+        """Look at the members of one object; those that are looked into are put behind `objects`."""
+        for name, value in islice(members.items(), MEMBERS_MAX):
+            if len(prefix) + len(name) > NAME_CHARS_MAX:
+                continue
+            if type(value) is dict:
+                if len(objects) < OBJECTS_MAX and self._looks_into(prefix, name):
+                    objects.append(value)
+                    prefixes.append(f"{prefix}{name}.")
+                continue
+            if not self._guesses_session or name.rstrip("_-.")[-1:] in _LAST_LETTERS:
+                text = self._session(value)
+                rank = self._rank(prefix + name) if text else _NO_NAME
+                if rank < found.rank:
+                    found.rank, found.session = rank, text
+            number = number_of(value, texts=self._texts)
+            if number is not None and len(found.numbers) < NUMBERS_MAX and self._measures(prefix + name):
+                found.numbers.append((prefix + name, number))
 
     def _count(self, shape: int, document: Members[str, Any]) -> None:
         """Make a plan of a shape that was met often enough. To look at the names of one costs ten times as much as to look at the values of a document."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.config.mapping import Mapping
@@ -174,8 +174,10 @@ DEEP = st.recursive(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=1000)
 @given(SEVERAL, st.dictionaries(NAMES, DEEP, max_size=8))
+@example(Mapping(), {"trace_id": {"": -100}})
+@example(Mapping(), {"trace_id": {"-_": {".": "ab12"}}})
 def test_with_a_plan_and_without_a_document_says_the_same(mapping, document):
     reader = FieldReader(mapping)
     plain, *later = (reader.read(document) for _ in range(PLAN_AFTER + 2))
