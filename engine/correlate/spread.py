@@ -33,10 +33,11 @@ class Spread:
     def same_trouble(self, alert: Alert) -> tuple[LiveIncident, str] | None:
         """An incident that has this very series, over only lately, or trouble on this entity that has not ended: it goes on."""
         for incident in self._places.incidents(alert.entity, alert.domain):
-            if not self._reaches(incident, alert):
+            if not self._admits(incident, alert):
                 continue
+            reaches = self._in_time(incident, alert)
             for member in self._places.members(incident, alert.entity):
-                if member.state is AlertState.FIRING:
+                if reaches and member.state is AlertState.FIRING:
                     return incident, "same entity, still firing"
                 if member.fingerprint == alert.fingerprint and not self._is_closed(member, alert.onset_ts_ns):
                     return incident, "same series again"
@@ -48,7 +49,7 @@ class Spread:
         A resource of the entity's own is no trouble that travels along a call.
         """
         for incident, entity in self._burning(alert, alert.domain):
-            if self._reaches(incident, alert):
+            if self._admits(incident, alert) and self._in_time(incident, alert):
                 return incident, f"next to {entity}, still firing"
         return None, ""
 
@@ -112,11 +113,10 @@ class Spread:
         host = self._topology.host(entity)
         return [*([host] if host else []), *self._topology.guests(entity)]
 
-    def _reaches(self, incident: LiveIncident, alert: Alert) -> bool:
-        """Only what grew lately draws in trouble that begins later; what is suppressed draws in only what is suppressed too."""
-        if incident.state is IncidentState.SUPPRESSED and self._state.suppression.verdict(alert) is None:
-            return False
-        return self._in_time(incident, alert)
+    def _admits(self, incident: LiveIncident, alert: Alert) -> bool:
+        """What is suppressed draws in only what is suppressed too."""
+        return incident.state is not IncidentState.SUPPRESSED or self._state.suppression.verdict(alert) is not None
 
     def _in_time(self, incident: LiveIncident, about: Alert | MemberState) -> bool:
+        """Only what grew lately draws in trouble that begins later."""
         return about.onset_ts_ns - incident.cluster.last_ns <= SPREAD_WINDOWS * int(self._config.window * _NS)

@@ -87,3 +87,13 @@ def test_a_series_that_begins_again_goes_on_where_it_ended_lately_and_else_begin
     second = {"id": "second", "score": 3.5}
     told = run(story.fires(again, "web:queue_length", **second).passes(again + 9), **SHOP)
     assert len({i.id for i in told}) == incidents
+
+
+def test_a_series_that_has_burnt_for_hours_and_begins_again_at_once_goes_on():
+    story = Timeline().fires(1, "cart:latency", score=3.5)
+    for hour in (1, 2, 3, 4):
+        story.passes(60 * hour).fires(60 * hour, "cart:latency", score=3.5)
+    story.recovers(250, "cart:latency").passes(255).fires(256, "cart:latency", score=3.5, id="again").passes(260)
+    told = run(story, **SHOP)
+    assert {i.id for i in told} == {told[0].id}
+    assert told[-1].alerts_total == 2
