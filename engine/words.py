@@ -36,7 +36,7 @@ class Words:
         self._copy = bound(pairs.copy, table, table)
 
     def __len__(self) -> int:
-        return int(self._pairs.used[1])
+        return self._pairs.used.item(1)
 
     @property
     def table(self) -> pairs.Pairs:

@@ -34,6 +34,7 @@ from engine.ports import StepStats
 from engine.records import Alert, AlertState, AnomalyKind, Coded, Series, Signal
 
 _LIMITS: Final = {Refusal.FULL: "series_max", Refusal.NAME_FULL: "series_per_name_max"}
+_SAMPLED: Final = Metric.SAMPLES, (Signal.METRIC,)
 SILENT_TICKS: Final = 2
 """Ticks in a row for which a series must be overdue before its silence is told."""
 _SECOND_NS: Final = 1_000_000_000
@@ -124,7 +125,8 @@ class Watch:
             return
         self.table.heard(slot)
         points = self._points(row, slot, ts_ns, raw, step.stats)
-        step.stats.count(Metric.SAMPLES, len(points.slot), Signal.METRIC)
+        counts = step.stats.counts
+        counts[_SAMPLED] = counts.get(_SAMPLED, 0) + len(points.slot)
         if len(points.slot):
             self.forecasts.feed(points.slot, points.ts_ns, points.value)
             self._score(points, step)

@@ -33,13 +33,16 @@ def same(a: Scored, b: Scored) -> bool:
 @pytest.mark.parametrize("quarantined", [True, False])
 def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch, quarantined: bool) -> None:
     monkeypatch.setattr("engine.detect.bank._ROWS_FIRST", 4)
+    monkeypatch.setattr("engine.detect.bank._SHADOWS_MIN", 2)
     ts_ns, value = noise(600, seed=21)
     grown, plain = bank_of(1), bank_of(1)
+    shadows = len(grown._free_shadows)
     for one in (grown, plain):
         feed(one, ts_ns[:200], value[:200])
         if quarantined:
             one.quarantine(0)
     grown.admit(99, SERIES)
+    assert len(grown._free_shadows) == shadows + 2 - quarantined  # of a row each, then of a sixteenth of all that may come
     assert same(feed(grown, ts_ns[200:400], value[200:400]), feed(plain, ts_ns[200:400], value[200:400]))
     for one in (grown, plain):
         one.adopt(0)
