@@ -61,16 +61,15 @@ def silence(
 ) -> tuple[int, int]:
     """Write for each row how overdue it is at `now_ns`: 1 at the boundary, growing with the silence; 0 for an unknown rhythm.
 
-    `clock` has `last_ns`, `step` (seconds) and `seen` for the same rows. Returns how many are overdue, and before which time no row that has
-    been heard can be, whatever else comes.
+    `clock` has `last_ns`, `step` (seconds) and `seen` for the same rows. Returns how many are overdue, and before which time no row can be, whatever
+    comes: long ago while one of them has not been heard yet.
     """
     overdue, oldest_ns = 0, _NEVER
     for i in range(state.shape[0]):
         row = state[i]
         time = clock[i]
         surprise[i] = 0.0
-        if time.seen > 0:
-            oldest_ns = min(oldest_ns, time.last_ns)
+        oldest_ns = min(oldest_ns, time.last_ns)
         if time.seen < SAMPLES_MIN or now_ns <= time.last_ns:
             continue
         allowed = max(params.steps * time.step, params.gaps * row.longest)

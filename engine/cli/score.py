@@ -17,7 +17,8 @@ from detectors import alarm, joint
 from detectors.kernel import as_state
 from engine.config.load import load_config
 from engine.config.tree import Detect
-from engine.detect.bank import Bank, Scored
+from engine.detect.bank import Bank
+from engine.detect.scored import Scored
 from engine.errors import DecodeError, UsageError
 from engine.records import Series
 from engine.times import TimeReader, epoch_ns, unit_by_magnitude

@@ -21,9 +21,10 @@ import msgspec
 
 from engine.config.tree import Detect
 from engine.detect.drafts import Moment
-from engine.detect.episode import ERROR, SIGHTINGS, WARN, Ask, Episode, Sighting, Words, excursion_of, is_echo
+from engine.detect.episode import SIGHTINGS, Ask, Episode, Sighting, Words, excursion_of, is_echo
 from engine.detect.gates import Gate, Judged, confirmed, flapping, settling
 from engine.detect.memory import Excursion, Memories, Past
+from engine.detect.telling import message
 from engine.records import LASTING, ONCE, OVERDUE, Alert, AlertState, AnomalyKind, ModelRef, Series, digest
 
 STRONG: Final = 1.7
@@ -39,8 +40,6 @@ RETURNS: Final = 2
 _SECOND_NS: Final = 1_000_000_000
 _AT_ONCE: Final = -(2**63)
 _NEVER: Final = 2**63 - 1
-SEVERE: Final = 3.0
-"""A score from which an alert is an error, not a warning."""
 _TOLD: Final = frozenset({AlertState.FIRING, AlertState.UNKNOWN})
 
 
@@ -369,48 +368,13 @@ class Episodes:
         return self._tell(episode, reason, moment)
 
     def _tell(self, episode: Episode, reason: str, moment: Moment) -> Alert:
-        """The whole state as a message. It never says a time older than the watermark that was told before it."""
+        """The whole state as a message."""
         episode.revision += 1
         episode.told_ns, episode.told_score = moment.log_ns, episode.score
         self.lease_at_ns = min(self.lease_at_ns, moment.log_ns + self._lease_ns)  # log time may have stepped back
-        series = episode.series
-        words = Words(episode.text, episode.example) if episode.text else self.words_of(series)
-        return Alert(
-            id=episode.id,
-            fingerprint=digest(series.tenant, series.key),
-            state=episode.state,
-            revision=episode.revision,
-            series=series.key.decode(),
-            name=series.name,
-            labels=dict(series.labels),
-            entity=series.entity,
-            domain=series.domain,
-            tenant=series.tenant,
-            signal=series.signal,
-            kind=episode.kind,
-            direction=episode.direction,
-            onset_ts_ns=episode.onset_ts_ns,
-            opened_ts_ns=episode.opened_ts_ns,
-            ts_ns=max(episode.ts_ns, moment.told_ns),
-            seen_ts_ns=episode.last_ns,
-            score=episode.score,
-            peak_score=episode.peak,
-            value=episode.value,
-            expected=episode.expected,
-            lower=episode.lower,
-            upper=episode.upper,
-            unit=series.unit,
-            deviation=episode.deviation,
-            step_seconds=episode.step_seconds,
-            factors=episode.factors,
-            severity=max(episode.severity, ERROR if episode.peak >= SEVERE else WARN),
-            text=words.text,
-            example=words.example,
-            outlook=episode.outlook,
-            reason=reason,
-            model=ModelRef(kernel_id=self._kernel_id, config_id=self._config_id, epoch=episode.epoch),
-            stamp=moment.stamp(),
-        )
+        words = Words(episode.text, episode.example) if episode.text else self.words_of(episode.series)
+        model = ModelRef(kernel_id=self._kernel_id, config_id=self._config_id, epoch=episode.epoch)
+        return message(episode, words, reason, model, moment)
 
     # ------------------------------------------------------------------------------------------ snapshots
     def snapshot(self) -> bytes:

@@ -13,7 +13,8 @@ import msgspec
 
 from engine.detect.counts import ERRORS, what_of
 from engine.detect.episode import ERROR, Sighting
-from engine.detect.watch import Step, Watch
+from engine.detect.points import Step
+from engine.detect.watch import Watch
 from engine.records import AnomalyKind, Series, Signal, ValueKind, series_key
 
 NAME: Final = "log_error_burst"

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from engine.detect.episode import WARN, Sighting
 from engine.detect.gates import Gate
+from engine.detect.points import Points, Step
 from engine.detect.pulses import LATE_BUCKETS, Pulse
-from engine.detect.watch import Points, Step, Watch
+from engine.detect.watch import Watch
 from engine.metrics import Metric
 from engine.records import AnomalyKind, Labels, Series, ValueKind, series_key
 

@@ -19,12 +19,12 @@ from detectors import joint
 from detectors.kernel import as_state, bound
 from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
-from engine.detect.bank import Scored
 from engine.detect.drafts import Moment
 from engine.detect.gates import Gate, Judged, is_off
 from engine.detect.groups import Groups, entity_name, grown, metric_of, portions
 from engine.detect.lineage import lineage_hash
 from engine.detect.peers import Peers
+from engine.detect.scored import Scored
 from engine.detect.series import SeriesTable
 from engine.errors import StateError
 from engine.metrics import Metric

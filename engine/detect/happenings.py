@@ -13,8 +13,9 @@ from engine.detect.counts import TEMPLATE, Counts, code_of
 from engine.detect.episode import Sighting
 from engine.detect.gates import Gate
 from engine.detect.novelty import WARN, Births, event_score
+from engine.detect.points import Step
 from engine.detect.redact import redacted
-from engine.detect.watch import Step, Watch
+from engine.detect.watch import Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns

@@ -25,11 +25,12 @@ from engine.detect.firsts import Firsts, Found, Saved
 from engine.detect.line_heads import Head
 from engine.detect.messages import Messages
 from engine.detect.novelty import ERROR, WARN
+from engine.detect.points import Step
 from engine.detect.redact import redacted
 from engine.detect.sessions import Odd, Sessions
 from engine.detect.slots import Saved as SavedSlots
 from engine.detect.slots import Slots
-from engine.detect.watch import Step, Watch
+from engine.detect.watch import Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns

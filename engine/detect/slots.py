@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from detectors.line_numbers import NUMBERS_MAX, read_numbers
 from engine.config.logs import Logs
-from engine.detect.watch import Points, Step, Watch
+from engine.detect.points import Points, Step
+from engine.detect.watch import Watch
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Fields, Lines, Series, ValueKind, series_key

@@ -23,7 +23,8 @@ from engine.config.tree import Detect
 from engine.detect.counts import BUCKETS_MIN, LINES_MIN, TEMPLATE, TOTAL, Counts, code_of, what_of
 from engine.detect.dependencies import CALLS, Dependencies
 from engine.detect.durations import place_of, quantile
-from engine.detect.watch import Points, Step, Watch
+from engine.detect.points import Points, Step
+from engine.detect.watch import Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Columns, StepStats

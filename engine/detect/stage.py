@@ -29,9 +29,10 @@ from engine.detect.drafts import Drafts, Moment, Phase
 from engine.detect.happenings import Happenings
 from engine.detect.intake import NO_TIME, Batch, Intake
 from engine.detect.loglines import LogLines
+from engine.detect.points import Step
 from engine.detect.spans import Spans
 from engine.detect.tallies import Tallies
-from engine.detect.watch import Step, Watch
+from engine.detect.watch import Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats

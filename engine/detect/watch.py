@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +12,21 @@ from detectors import choice, falls, values
 from detectors.kernel import as_state, bound
 from engine.config.tree import Detect
 from engine.detect.alerts import Episodes
-from engine.detect.bank import Bank, Scored
+from engine.detect.bank import Bank
 from engine.detect.dependencies import Dependencies
 from engine.detect.distributions import Distributions
 from engine.detect.doorkeeper import Doorkeeper, Refusal
-from engine.detect.drafts import Drafts, Moment
 from engine.detect.entities import Entities
 from engine.detect.episode import Sighting
 from engine.detect.forecasts import Forecasts
 from engine.detect.gates import Gate, Judged, Policies, weigh
 from engine.detect.groups import Groups, fleets
 from engine.detect.peers import Peers
+from engine.detect.points import Floats, Ints, Points, Step, room_of
 from engine.detect.pools import Pools, together
 from engine.detect.priors import Priors
 from engine.detect.river_parts import RiverParts
+from engine.detect.scored import Scored
 from engine.detect.series import ASIDE, IGNORED, ROWS, SeriesTable
 from engine.detect.tallies import Tallies
 from engine.detect.titles import REFUSED
@@ -38,41 +39,6 @@ _SAMPLED: Final = Metric.SAMPLES, (Signal.METRIC,)
 SILENT_TICKS: Final = 2
 """Ticks in a row for which a series must be overdue before its silence is told."""
 _SECOND_NS: Final = 1_000_000_000
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-
-class Points(NamedTuple):
-    """Samples of known series, in log order. All of one length."""
-
-    row: NDArray[np.int32]  # of the batch
-    slot: Ints
-    ts_ns: Ints
-    value: Floats
-    step: Floats  # seconds
-    size_of: Floats
-    resumed: Floats  # seconds since it was heard again after a pause
-    counts: bool = False  # all of them are counts in our own buckets
-    weight: Floats | None = None  # of what is pooled, all of one bucket: 1 of counts, lines of shares
-    covered: NDArray[np.bool_] | None = None  # whose pool is told by a part of it already
-
-    def only(self, mask: NDArray[np.bool_]) -> Points:
-        """Those where the mask is true."""
-        kept = (self.value[mask], self.step[mask], self.size_of[mask], self.resumed[mask])
-        return Points(self.row[mask], self.slot[mask], self.ts_ns[mask], *kept, self.counts)
-
-
-def _room(n: int) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.int8]]:
-    """For `values.read_values` of n samples."""
-    return np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int8)
-
-
-class Step(NamedTuple):
-    """Where one step puts what it finds."""
-
-    drafts: Drafts
-    stats: StepStats
-    moment: Callable[[int], Moment]  # of a row of the batch
 
 
 class Watch:
@@ -85,7 +51,7 @@ class Watch:
         self._idle_ns = int(config.idle_after * _SECOND_NS)
         self._series_max = config.series_max
         one, number, rows = np.zeros(1, np.int64), np.zeros(1), as_state(np.zeros(1, ROWS))
-        self._room = _room(1)  # for what was read last, and what was said of it: there are often as many samples again
+        self._room = room_of(1)  # for what was read last, and what was said of it: there are often as many samples again
         self._scored: Scored | None = None
         self._read = bound(values.read_values, rows["values"], rows["kind"], one, one, number, self._room)
         self._marked = np.zeros(1, np.bool_)
@@ -135,7 +101,7 @@ class Watch:
         """What there is to score of at least one sample."""
         table = self.table
         if len(self._room[0]) != len(slot):
-            self._room = _room(len(slot))
+            self._room = room_of(len(slot))
         unusable = self._read(table.values, table.kinds, slot, ts_ns, raw, self._room)
         value, pace, size_of, resumed, verdict = self._room
         points = Points(row, slot, ts_ns, value, pace, size_of, resumed)

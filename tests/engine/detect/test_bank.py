@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from detectors.registry import DETECTORS
 from engine.config.tree import Detect
-from engine.detect.bank import Bank, Scored
+from engine.detect.bank import Bank
 from engine.detect.episode import Ask
+from engine.detect.scored import Scored
 from engine.errors import StateError
 from engine.records import AnomalyKind, Series
 
@@ -241,21 +242,6 @@ def test_a_full_pool_of_shadows_stops_learning_and_nothing_else() -> None:
     assert len(before["shadow_of"]) == 64
     bank.quarantine(99)
     assert len(bank.snapshot()["shadow_of"]) == 1
-
-
-def test_silence_beyond_the_rhythm_is_overdue_and_only_then() -> None:
-    bank = bank_of(3)
-    ts_ns = np.repeat(every(60.0, 100), 2)
-    bank.score(np.tile(np.array([0, 2]), 100), ts_ns, np.arange(200.0))
-    last = int(ts_ns[-1])
-    assert bank.step_seconds(0) == pytest.approx(60.0)
-    assert bank.step_seconds(1) == 0.0
-    assert len(bank.overdue(last + 4 * MINUTE_NS)[0]) == 0
-    slots, scores = bank.overdue(last + 10 * MINUTE_NS)
-    assert slots.tolist() == [0, 2]
-    assert scores == pytest.approx([2.0, 2.0])
-    bank.release(0)
-    assert bank.overdue(last + 10 * MINUTE_NS)[0].tolist() == [2]
 
 
 def test_a_slot_that_is_given_to_another_series_begins_empty() -> None:

@@ -7,7 +7,8 @@ from engine.config.tree import Detect
 from engine.detect.counts import QUIET_BUCKETS_MAX, TEMPLATE, Counts, code_of, what_of
 from engine.detect.drafts import Drafts, Moment, Phase
 from engine.detect.novelty import Births, Fresh, News, fresh_score, line_score
-from engine.detect.watch import Step, Watch
+from engine.detect.points import Step
+from engine.detect.watch import Watch
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import Series, Signal, ValueKind

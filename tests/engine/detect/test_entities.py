@@ -12,12 +12,13 @@ from detectors.kernel import as_state
 from engine.config.entity import Entity
 from engine.config.tree import Detect, Rule
 from engine.detect.alerts import Episodes
-from engine.detect.bank import Bank, Scored
+from engine.detect.bank import Bank
 from engine.detect.drafts import Moment, Phase
 from engine.detect.entities import EXCESS, MEMBERS_MAX, Entities
 from engine.detect.gates import Gate, Judged, Policies
 from engine.detect.groups import Groups, fleets
 from engine.detect.peers import Peers
+from engine.detect.scored import Scored
 from engine.detect.series import SeriesTable
 from engine.metrics import Metric
 from engine.ports import StepStats

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from detectors import chain
 from engine.config.tree import Detect
-from engine.detect.bank import Bank, Scored
+from engine.detect.bank import Bank
+from engine.detect.scored import Scored
 from engine.records import Series
 
 SERIES = Series(key=b"cpu", name="cpu", labels=(), entity="web")

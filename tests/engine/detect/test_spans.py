@@ -131,7 +131,7 @@ def feed(spans, some, edges_, stats):
 
     from engine.detect.catalog import SourceCatalog
     from engine.detect.drafts import Drafts
-    from engine.detect.watch import Step
+    from engine.detect.points import Step
 
     spans.take(some, SourceCatalog(SOURCE).describe, edges_, Step(Drafts(), stats, lambda _: None))
 
