@@ -79,3 +79,33 @@ def equal(a: NDArray[np.uint8], at: Any, b: NDArray[np.uint8], by: Any, size: An
             return False
         k += 8
     return k == size or bool(last(a, at + k, size - k) == last(b, by + k, size - k))
+
+
+@device
+def blank(buffer: NDArray[np.uint8], at: int, end: int) -> int:
+    """The next place from `at` on that is no white space of JSON."""
+    while at < end and (buffer[at] == 32 or 9 <= buffer[at] <= 10 or buffer[at] == 13):
+        at += 1
+    return at
+
+
+@device
+def is_utf8(buffer: NDArray[np.uint8], at: int, end: int, least: int) -> bool:
+    """Whether all of it is UTF-8, no byte below `least`: nothing written longer than it need be, no surrogates, nothing beyond U+10FFFF."""
+    while at < end:
+        byte = buffer[at]
+        at += 1
+        if least <= byte < 0x80:
+            continue
+        more = 1 if 0xC2 <= byte < 0xE0 else 2 if 0xE0 <= byte < 0xF0 else 3 if 0xF0 <= byte < 0xF5 else 0
+        if more == 0 or end - at < more:
+            return False
+        low = 0xA0 if byte == 0xE0 else 0x90 if byte == 0xF0 else 0x80
+        high = 0x9F if byte == 0xED else 0x8F if byte == 0xF4 else 0xBF
+        if not low <= buffer[at] <= high:
+            return False
+        for k in range(1, more):
+            if buffer[at + k] & 0xC0 != 0x80:
+                return False
+        at += more
+    return True

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from detectors.decimals import MISSED, number, whole
 from detectors.kernel import device, kernel
-from detectors.octets import equal
+from detectors.octets import blank, equal
 from detectors.pairs import Pairs, find
 
 HEAD_BYTES_MAX: Final = 4_096
@@ -62,14 +62,6 @@ class Points(NamedTuple):
     value: NDArray[np.float64]
     digits: NDArray[np.int64]  # where the number begins when it takes more than one operation to be exact: `value` is NaN; else 0
     digits_end: NDArray[np.int64]
-
-
-@device
-def _blank(buffer: NDArray[np.uint8], at: int, end: int) -> int:
-    """The next place from `at` on that is no white space."""
-    while at < end and (buffer[at] == 32 or 9 <= buffer[at] <= 10 or buffer[at] == 13):
-        at += 1
-    return at
 
 
 @device
@@ -134,15 +126,15 @@ def _skip(buffer: NDArray[np.uint8], at: int, end: int, member: int) -> int:
 @device
 def _opening(buffer: NDArray[np.uint8], at: int, end: int, names: Names) -> tuple[int, int]:
     """(which member begins at `at`, where its value begins); MISSED for one that is none of the four."""
-    at = _blank(buffer, at, end)
+    at = blank(buffer, at, end)
     stop = _string(buffer, at + 1, end) if at < end and buffer[at] == 34 else MISSED
     if stop < 0:
         return MISSED, end
     member = _member(buffer, at + 1, stop - at - 1, names)
-    at = _blank(buffer, stop + 1, end)
+    at = blank(buffer, stop + 1, end)
     if at >= end or buffer[at] != 58:
         return MISSED, end
-    at = _blank(buffer, at + 1, end)
+    at = blank(buffer, at + 1, end)
     return member if at < end else MISSED, at
 
 
@@ -152,7 +144,7 @@ def _document(
 ) -> tuple[int, int, float, int, int]:
     """(head, time, value, where the value begins and ends) of the document from `at` to `end`; the head is MISSED for an unusual one."""
     missed = (MISSED, 0, 0.0, 0, 0)
-    at = _blank(buffer, at, end)
+    at = blank(buffer, at, end)
     begins, ends = form.begins, form.ends
     seen = 0
     byte = buffer[at] if at < end else 0
@@ -168,11 +160,11 @@ def _document(
             return missed
         quote = 1 if member == 0 else 0
         begins[member], ends[member] = at + quote, after - quote
-        at = _blank(buffer, after, end)
+        at = blank(buffer, after, end)
         byte = buffer[at] if at < end else 0
         if byte not in (44, 125):
             return missed
-    if seen != 15 or _blank(buffer, at + 1, end) != end:
+    if seen != 15 or blank(buffer, at + 1, end) != end:
         return missed
     time_stop, time = whole(buffer, begins[2], ends[2])
     value_stop, value = number(buffer, begins[3], ends[3])

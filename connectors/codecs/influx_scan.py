@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from connectors.codecs.known_parts import KNOWN, ODD, UNKNOWN
 from detectors.decimals import number
 from detectors.kernel import device, kernel
-from detectors.octets import ALL_BYTES, HIGH, eight, first_mark
+from detectors.octets import ALL_BYTES, HIGH, eight, first_mark, is_utf8
 from detectors.parts import MISSED, Parts, find
 
 FIELD_BYTES_MIN: Final = 4
@@ -87,28 +87,6 @@ def _line_end(buffer: NDArray[np.uint8], at: int, end: int, quoted: bool) -> int
             at += 1
         at += 1
     return min(at, end)
-
-
-@device
-def _is_text(buffer: NDArray[np.uint8], at: int, end: int) -> bool:
-    """Whether all of it is UTF-8 without a zero byte: what the library takes."""
-    while at < end:
-        byte = buffer[at]
-        at += 1
-        if 0 < byte < 0x80:
-            continue
-        more = 1 if 0xC2 <= byte < 0xE0 else 2 if 0xE0 <= byte < 0xF0 else 3 if 0xF0 <= byte < 0xF5 else 0
-        if more == 0 or end - at < more:
-            return False
-        low = 0xA0 if byte == 0xE0 else 0x90 if byte == 0xF0 else 0x80
-        high = 0x9F if byte == 0xED else 0x8F if byte == 0xF4 else 0xBF
-        if not low <= buffer[at] <= high:
-            return False
-        for k in range(1, more):
-            if buffer[at + k] & 0xC0 != 0x80:
-                return False
-        at += more
-    return True
 
 
 @device
@@ -233,7 +211,7 @@ def _field(
         return MISSED, MISSED
     if at + 1 < end and buffer[at + 1] == 34:
         stop = _string_end(buffer, at + 2, end)
-        if stop < 0 or not _is_text(buffer, begin, stop):
+        if stop < 0 or not is_utf8(buffer, begin, stop, 1):
             return MISSED, MISSED
         return stop, find(parts, buffer, begin, at, head, 0) if head >= 0 else MISSED
     digits, stop, value = _value(buffer, at + 1, end)
@@ -359,7 +337,7 @@ def scan(
             begin: Any = at
             while begin < last and _is_white(buffer[begin]):
                 begin += 1
-            if begin < last and not (buffer[at] == 35 and _is_text(buffer, at, last)):
+            if begin < last and not (buffer[at] == 35 and is_utf8(buffer, at, last, 1)):
                 n, before = state[_LINES], state[_COUNT]
                 verdict = _line(buffer, at, last, (scale, ts_ns[i]), tables, scratch)
                 odd += verdict == ODD

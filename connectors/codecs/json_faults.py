@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from detectors.decimals import whole
 from detectors.kernel import device, kernel
-from detectors.octets import equal
+from detectors.octets import blank, equal, is_utf8
 
 UNKNOWN: Final = -1
 WHOLE, BROKEN, INFINITE = range(3)
@@ -35,36 +35,6 @@ _DEPTH_MAX: Final = 60
 _HUGE: Final = 308
 """A power of ten that some numbers of float64 have and some have not."""
 _EXPONENT_MAX: Final = 100_000
-
-
-@device
-def _blank(buffer: NDArray[np.uint8], at: int, end: int) -> int:
-    """The next place from `at` on that is no white space."""
-    while at < end and (buffer[at] == 32 or 9 <= buffer[at] <= 10 or buffer[at] == 13):
-        at += 1
-    return at
-
-
-@device
-def _is_utf8(buffer: NDArray[np.uint8], at: int, end: int) -> bool:
-    """Whether all of it is UTF-8: nothing written longer than it need be, no surrogates, nothing beyond U+10FFFF."""
-    while at < end:
-        byte = buffer[at]
-        at += 1
-        if byte < 0x80:
-            continue
-        more = 1 if 0xC2 <= byte < 0xE0 else 2 if 0xE0 <= byte < 0xF0 else 3 if 0xF0 <= byte < 0xF5 else 0
-        if more == 0 or end - at < more:
-            return False
-        low = 0xA0 if byte == 0xE0 else 0x90 if byte == 0xF0 else 0x80
-        high = 0x9F if byte == 0xED else 0x8F if byte == 0xF4 else 0xBF
-        if not low <= buffer[at] <= high:
-            return False
-        for k in range(1, more):
-            if buffer[at + k] & 0xC0 != 0x80:
-                return False
-        at += more
-    return True
 
 
 @device
@@ -184,10 +154,10 @@ def _key(buffer: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int]:
     if verdict != WHOLE:
         return verdict, at, at
     key_end = at - 1
-    at = _blank(buffer, at, end)
+    at = blank(buffer, at, end)
     if at >= end or buffer[at] != 58:
         return BROKEN, at, key_end
-    at = _blank(buffer, at + 1, end)
+    at = blank(buffer, at + 1, end)
     return (WHOLE if at < end else BROKEN), at, key_end
 
 
@@ -212,7 +182,7 @@ def grammar(buffer: NDArray[np.uint8], at: int, end: int, members: NDArray[np.in
     depth, state, comma = 0, _FIRST, at
     objects: Any = np.int64(0)  # a bit for each level
     while depth > 0 or state != _AFTER:
-        at = _blank(buffer, at, end)
+        at = blank(buffer, at, end)
         byte = buffer[at] if at < end else 0
         in_object = depth > 0 and (objects >> (depth - 1)) & 1 == 1
         if depth > 0 and byte == (125 if in_object else 93):
@@ -244,16 +214,16 @@ def grammar(buffer: NDArray[np.uint8], at: int, end: int, members: NDArray[np.in
             state = _AFTER
         if depth == 1 and known > 0:
             members[known - 1, VALUE_END] = at
-    at = _blank(buffer, at, end)
+    at = blank(buffer, at, end)
     return (WHOLE if at == end else BROKEN), at, known
 
 
 @device
 def judged(buffer: NDArray[np.uint8], begin: int, end: int, members: NDArray[np.int64]) -> tuple[int, int, int]:
     """As `grammar`, after a look at the bytes: a broken text's place is the number of characters before it."""
-    if not _is_utf8(buffer, begin, end):
+    if not is_utf8(buffer, begin, end, 0):
         return BROKEN, 0, UNKNOWN
-    first = _blank(buffer, begin, end)
+    first = blank(buffer, begin, end)
     if first == end:
         return BROKEN, 0, UNKNOWN
     verdict, at, known = grammar(buffer, first, end, members, 0 if buffer[first] == 123 else UNKNOWN)
@@ -366,7 +336,7 @@ def find_faults(
             fault[i] = EMPTY
             continue
         verdict, place[i], known = judged(buffer, begin, stop, members)
-        if verdict == WHOLE and buffer[_blank(buffer, begin, stop)] != 123:
+        if verdict == WHOLE and buffer[blank(buffer, begin, stop)] != 123:
             verdict = NO_OBJECT
         elif verdict == WHOLE and known >= 0 and _of_four(buffer, known, members, names, names_end, found):
             verdict = _document_fault(buffer, members, found, latest, reads_text)

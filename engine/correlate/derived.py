@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -47,15 +47,7 @@ def with_edges(table: Table) -> Table:
     """
     servers = _sides(table, _SERVER)
     pairs = [(k, servers[place]) for place, k in _sides(table, _CLIENT).items() if place in servers]
-    if not pairs:
-        return table
-    here, there = (list(side) for side in zip(*pairs, strict=True))
-    return Table(
-        table.times,
-        (*table.entities, *(table.entities[k] for k in here)),
-        (*table.metrics, *(f"{table.metrics[k]}{MINUS}{table.metrics[j]}" for k, j in pairs)),
-        np.hstack((table.values, table.values[:, here] - table.values[:, there])),
-    )
+    return _with_differences(table, pairs)
 
 
 def _sides(table: Table, words: frozenset[str]) -> dict[tuple[str, str], int]:
@@ -101,15 +93,7 @@ def with_pairs(table: Table, at: float) -> Table:
         by_entity.setdefault(table.entities[k], []).append(int(k))
     before = table.values[table.times < at]
     pairs = [pair for columns in by_entity.values() for pair in _pairs(before, columns)]
-    if not pairs:
-        return table
-    here, there = (list(side) for side in zip(*pairs, strict=True))
-    return Table(
-        table.times,
-        (*table.entities, *(table.entities[k] for k in here)),
-        (*table.metrics, *(f"{table.metrics[k]}{MINUS}{table.metrics[j]}" for k, j in pairs)),
-        np.hstack((table.values, table.values[:, here] - table.values[:, there])),
-    )
+    return _with_differences(table, pairs)
 
 
 def _pairs(before: Floats, columns: list[int]) -> Iterator[tuple[int, int]]:
@@ -132,3 +116,16 @@ def _pairs(before: Floats, columns: list[int]) -> Iterator[tuple[int, int]]:
     pairs = dict.fromkeys((min(int(k), int(nearest[k])), max(int(k), int(nearest[k]))) for k in same)
     for one, other in pairs:
         yield columns[order[one]], columns[order[other]]
+
+
+def _with_differences(table: Table, pairs: Sequence[tuple[int, int]]) -> Table:
+    """The table with a column more for each pair of columns: the one less the other, of the entity of the one."""
+    if not pairs:
+        return table
+    here, there = (list(side) for side in zip(*pairs, strict=True))
+    return Table(
+        table.times,
+        (*table.entities, *(table.entities[k] for k in here)),
+        (*table.metrics, *(f"{table.metrics[k]}{MINUS}{table.metrics[j]}" for k, j in pairs)),
+        np.hstack((table.values, table.values[:, here] - table.values[:, there])),
+    )
