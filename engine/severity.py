@@ -51,6 +51,16 @@ _IN_TEXT = re.compile(
 )
 
 
+def severity_range(number: int) -> str:
+    """The word for the range of a severity number.
+
+    >>> [severity_range(n) for n in (0, 9, 13, 18, 24)]
+    ['unknown', 'info', 'warning', 'error', 'fatal']
+    """
+    ranges = ((FATAL, "fatal"), (ERROR, "error"), (WARN, "warning"), (INFO, "info"), (DEBUG, "debug"), (TRACE, "trace"))
+    return next((word for least, word in ranges if number >= least), "unknown")
+
+
 def of_number(number: float, scale: str) -> int:
     """A level number on a scale (`otel`, `syslog`, `bunyan`); 0 when it is not on it."""
     if scale == "syslog":

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from engine.records import Evidence, Hint, Incident, IncidentState
+from engine.severity import severity_range
 
 FIELD_CHARACTERS_MAX = 400
 MEMBERS_SHOWN = 3
@@ -34,8 +35,6 @@ _UNSAFE = frozenset(
     ]
 )
 _SHOWN = {code: f"\\u{{{code:x}}}" for code in _UNSAFE}
-
-_SEVERITIES = ((21, "fatal"), (17, "error"), (13, "warning"), (9, "info"), (5, "debug"), (1, "trace"))
 
 
 def escape(text: str, characters_max: int = FIELD_CHARACTERS_MAX) -> str:
@@ -64,7 +63,7 @@ def rfc3339(ts_ns: int) -> str:
 
 def severity_word(number: int) -> str:
     """An OpenTelemetry severity number as the word for its range."""
-    return next((word for least, word in _SEVERITIES if number >= least), "unknown")
+    return severity_range(number)
 
 
 def duration(seconds: float) -> str:

@@ -128,6 +128,12 @@ def is_enough(incident: LiveIncident, setting: Setting) -> bool:
     return len(lasting) >= CROWD or is_supported(lasting, setting)
 
 
+def is_known(incident: LiveIncident) -> bool:
+    """Whether people were told of an incident before it was silenced, and something of it goes on that nobody silenced."""
+    live = (m for m in incident.members.values() if m.state is not AlertState.RESOLVED)
+    return incident.opened_ns > 0 and any(not m.suppressed for m in live)
+
+
 def weigh(incident: LiveIncident, setting: Setting) -> list[tuple[MemberState, float]]:
     """The members that are not over, each with what its score says of trouble."""
     live = (m for m in incident.members.values() if m.state is not AlertState.RESOLVED and not m.suppressed)

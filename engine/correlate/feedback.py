@@ -59,7 +59,7 @@ def _feedback(control: Control, book: Book) -> None:
             book.set_state(incident, IncidentState.RESOLVED, _said(control, "resolved"))
         return
     said = {name: clean(control.details.get(name, "")) for name in ("fixed_by", "cause", "verdict")}
-    book.twins.said(control.object, **said)
+    book.twins.said(book.state.last_id(control.object), **said)
 
 
 def _note(control: Control, incident: LiveIncident) -> None:
@@ -69,25 +69,61 @@ def _note(control: Control, incident: LiveIncident) -> None:
     incident.verdict = clean(details.get("verdict", "")) or incident.verdict
 
 
+def _merge(control: Control, book: Book) -> None:
+    """`details` have `into`: the other incident. The older of the two keeps its id."""
+    one, other = _incident(control, book), book.state.find(control.details.get("into", ""))
+    if one is not None and other is not None and one.domain == other.domain:
+        one.apart.pop(other.id, None)
+        other.apart.pop(one.id, None)
+        book.unions.merge(one, other, _said(control, "merged"))
+
+
+def _split(control: Control, book: Book) -> None:
+    """Of an id that was merged, that incident lives again; of a live incident, the alerts in `members` (ids, separated by commas) leave it."""
+    incident = _incident(control, book)
+    if incident is None:
+        return
+    said = _said(control, "split")
+    members = [m for part in control.details.get("members", "").split(",") if (m := part.strip())]
+    unions = book.unions
+    other = unions.split_off(incident, members, said) if members else unions.split(incident, control.object, said)
+    for one in (incident, other) if other is not None else ():
+        book.review(one)
+
+
 def _silence(control: Control, book: Book) -> None:
+    """`object` is a pattern or a selector (`suppress.Silence`). What burns already is silent from now on."""
     silence = Silence(control.object, control.actor, control.reason, control.ts_ns, control.expires_ts_ns)
+    _unsilence(control, book)
     if not book.state.suppression.silence(silence):
         book.stats.count(Metric.LIMITS_REACHED, 1, "silences")
+    book.reconsider(lambda member: silence.covers(member, book.state.now_ns))
 
 
 def _unsilence(control: Control, book: Book) -> None:
-    book.state.suppression.unsilence(control.object)
+    suppression = book.state.suppression
+    lifted = {s.why for s in suppression.silences if s.pattern == control.object}
+    suppression.unsilence(control.object)
+    if lifted:
+        book.reconsider(lambda member: member.suppressed in lifted)
 
 
 def _window(control: Control, book: Book) -> None:
-    """`object` is the window's name; `details` have `entities` (separated by commas), `start` and `end` in RFC 3339."""
+    """`object` is the window's name; `details` have `entities` (separated by commas), `start` and `end` in RFC 3339.
+
+    In place of one of the same name; what burns already is judged by it.
+    """
     try:
         start, end = (rfc3339_ns(control.details[key]) for key in ("start", "end"))
     except (KeyError, DecodeError):
         return
     entities = tuple(e.strip() for e in control.details.get("entities", "").split(",") if e.strip())
-    if not book.state.suppression.announce(Maintenance(control.object, entities, start, end)):
+    window = Maintenance(control.object, entities, start, end)
+    if not book.state.suppression.announce(window, book.state.now_ns):
         book.stats.count(Metric.LIMITS_REACHED, 1, "windows")
+    book.reconsider(
+        lambda m: m.suppressed == window.why or window.covers(m.entity, m.onset_ts_ns) or window.covers(m.entity, m.joined_ns)
+    )
 
 
 def _edges(control: Control, book: Book) -> None:
@@ -102,6 +138,8 @@ _VERBS: dict[str, Callable[[Control, Book], None]] = {
     "acknowledge": _acknowledge,
     "resolve": _resolve,
     "feedback": _feedback,
+    "merge": _merge,
+    "split": _split,
     "silence": _silence,
     "unsilence": _unsilence,
     "window": _window,

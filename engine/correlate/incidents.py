@@ -11,23 +11,22 @@ from collections.abc import Callable
 from heapq import heappush
 
 from engine.config.tree import Correlate
-from engine.correlate.enough import CROWD, LASTING_WINDOWS, Setting, brings_load, is_enough
+from engine.correlate.enough import CROWD, LASTING_WINDOWS, Setting, brings_load, is_enough, is_known
 from engine.correlate.evidence import Evidence
 from engine.correlate.facts import Facts
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.looks import Looks
 from engine.correlate.places import OVER, TOLD, Places
 from engine.correlate.spread import Spread
-from engine.correlate.state import CorrelateState, LiveIncident, Route, member_from
+from engine.correlate.state import CorrelateState, LiveIncident, MemberState, Route, member_from
 from engine.correlate.topology import Topology
 from engine.correlate.twins import Twins
+from engine.correlate.unions import Hands, Unions
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import LASTING, Alert, AlertState, AnomalyKind, Change, IncidentState, digest
 
 ALERTS_MAX = 200_000
-ENTITIES_MAX = 60
-"""A merge that would span more entities than this does not happen: chains stop here."""
 LEASE_NS = 3_600 * 1_000_000_000
 """An alert of which nothing was heard for this long is over: its detector is gone or has forgotten it."""
 _SWEEP_NS = 600 * 1_000_000_000
@@ -55,6 +54,7 @@ class Book:
         self.facts = Facts()
         self._places = Places(state)
         self._spread = Spread(state, config, topology, self._places)
+        self.unions = Unions(state, config, self._places, self.evidence, Hands(self._drop, self._set_state, self.tell))
         self._looks = Looks(state, self.timers)
         self._told_all_at_ns = -1  # event time at which growth was last looked through, -1: something has grown since
 
@@ -102,7 +102,7 @@ class Book:
         """What began with the next samples of an older incident is one with it."""
         for older in self._places.incidents(onset.entity, onset.domain):
             if older is not incident and incident.cluster.is_more_of(older.cluster, onset.step_seconds, self.config.window):
-                self.merge(incident, older)
+                self.unions.merge(incident, older, f"the next samples of {onset.entity} and others show more of it")
                 return
 
     def _place(self, onset: Onset, alert: Alert) -> tuple[LiveIncident | None, str, Onset]:
@@ -119,7 +119,8 @@ class Book:
         incident = live[placed[0].key]
         for key in to_merge(placed):
             if key in live:
-                incident = self.merge(incident, live[key])
+                because = f"{alert.name} of {alert.entity} belongs to both: {placed[0].tie.because}"
+                incident = self.unions.merge(incident, live[key], because)
         return incident, placed[0].tie.because, onset
 
     def _begin(self, alert: Alert, onset: Onset) -> LiveIncident:
@@ -234,21 +235,22 @@ class Book:
     def _review_untold(self, incident: LiveIncident, now: int) -> None:
         if incident.firing == 0 and incident.unknown == 0:
             end = incident.cluster.last_ns + int(self.config.close_after * _NS)
-            if now >= end:
-                self._drop(incident)
-            else:
+            if now < end:
                 self._looks.latest(incident.id, end)
+            elif incident.opened_ns:  # people knew of it before they silenced it
+                self._set_state(incident, IncidentState.CLOSED, "quiet")
+            else:
+                self._drop(incident)
             return
         is_due = now >= incident.created_ns + int(self.config.open_after * _NS)
         if not is_due and len(incident.members) >= CROWD:
             return
         self._lift(incident, now)
         setting = self._setting(incident.domain)
-        if is_due and is_enough(incident, setting):
+        if is_due and (is_enough(incident, setting) or is_known(incident)):
             phase = self.twins.phase(incident, now)
             if phase is None:
-                elder = self._spread.elder(incident)
-                if elder is None or self.merge(incident, elder) is not elder:
+                if not self._joins_elder(incident):
                     self._open(incident, now)
             elif incident.state is IncidentState.CANDIDATE:
                 self._set_state(incident, IncidentState.SUPPRESSED, phase.reason)
@@ -258,9 +260,14 @@ class Book:
             self._set_state(incident, IncidentState.SUPPRESSED, reason)
         else:
             other = self._spread.supporter(incident, setting)
-            kept = self.merge(incident, other) if other else incident
+            kept = self.unions.merge(incident, other, "what is felt next to each other and goes on") if other else incident
             if other and (kept is other or other.id not in self.state.incidents):
                 self._review_untold(kept, now)
+
+    def _joins_elder(self, incident: LiveIncident) -> bool:
+        """Whether what would be told now is part of what people know already."""
+        elder, why = self._spread.elder(incident)
+        return elder is not None and self.unions.merge(incident, elder, why) is elder
 
     def _lift(self, incident: LiveIncident, now: int) -> None:
         """Suppression that has ended is over for what still fires."""
@@ -270,16 +277,48 @@ class Book:
                 incident.suppressed -= 1
                 incident.severity = max(incident.severity, member.severity)
 
+    def reconsider(self, is_meant: Callable[[MemberState], bool]) -> None:
+        """Silences or windows have changed: hold the live alerts that are meant against those in force."""
+        for incident in list(self.state.incidents.values()):
+            if incident.state is not IncidentState.RESOLVED and self._hold_back(incident, is_meant):
+                self._review_held(incident)
+
+    def _hold_back(self, incident: LiveIncident, is_meant: Callable[[MemberState], bool]) -> bool:
+        """Whether anything has changed."""
+        now, before = self.state.now_ns, incident.suppressed
+        changed = False
+        for member in incident.members.values():
+            if member.state is AlertState.RESOLVED or not is_meant(member):
+                continue
+            verdict = self.state.suppression.held(member, member.onset_ts_ns, member.joined_ns, now, over_ns=now)
+            reason, until_ns = (verdict.reason, verdict.until_ns) if verdict else ("", 0)
+            changed = changed or reason != member.suppressed or until_ns != member.suppressed_until_ns
+            incident.suppressed += bool(reason) - bool(member.suppressed)
+            member.suppressed, member.suppressed_until_ns = reason, until_ns
+            if until_ns:
+                self._looks.exactly(incident.id, until_ns)
+        return changed or incident.suppressed != before
+
+    def _review_held(self, incident: LiveIncident) -> None:
+        """What people know of and want to hear no more of is told to be so, once; anything else is looked at as it stands."""
+        held = [m for m in incident.members.values() if m.state is not AlertState.RESOLVED and m.suppressed]
+        if incident.state in TOLD and held and len(held) >= incident.firing + incident.unknown:
+            self._set_state(incident, IncidentState.SUPPRESSED, held[0].suppressed)
+        else:
+            self.review(incident)
+
     def _setting(self, domain: str) -> Setting:
         now_ns, watched = self.state.now_ns, self.state.reorder.watched(self.state.now_ns)
         return Setting(self.config, self.topology, self._places.busy(domain), now_ns, watched)
 
     def _open(self, incident: LiveIncident, now: int) -> None:
         was = incident.state
-        incident.opened_ns = now
+        is_news = not incident.opened_ns
+        incident.opened_ns = incident.opened_ns or now
         reason = "opened" if was is IncidentState.CANDIDATE else "still firing after " + (incident.reason or "suppression")
         self._set_state(incident, IncidentState.OPEN, reason)
-        self.stats.count(Metric.INCIDENT_DELAY, max(0.0, (now - incident.started_ns) / _NS))
+        if is_news:
+            self.stats.count(Metric.INCIDENT_DELAY, max(0.0, (now - incident.started_ns) / _NS))
 
     def _set_state(self, incident: LiveIncident, state: IncidentState, reason: str) -> None:
         incident.state = state
@@ -331,37 +370,6 @@ class Book:
         incident.revision += 1
         incident.told_ns = self.state.now_ns
         self._speak(incident)
-
-    # ------------------------------------------------------------------------------------------------ merging
-    def merge(self, one: LiveIncident, other: LiveIncident) -> LiveIncident:
-        """Make two incidents one; the older one (then the lesser id) survives, so the order of merges does not matter."""
-        if one.id == other.id or len(one.cluster.entities.keys() | other.cluster.entities.keys()) > ENTITIES_MAX:
-            return one
-        if IncidentState.SUPPRESSED in (one.state, other.state):
-            return one
-        kept, gone = sorted((one, other), key=lambda i: (not i.opened_ns, i.opened_ns, i.created_ns, i.id))
-        kept.cluster.absorb(gone.cluster)
-        kept.started_ns = min(kept.started_ns, gone.started_ns)
-        room = self.config.members_max - len(kept.members)
-        kept.members.update(list(gone.members.items())[: max(0, room)])
-        self._places.add(kept)
-        kept.alerts_total += gone.alerts_total
-        kept.firing += gone.firing
-        kept.unknown += gone.unknown
-        kept.suppressed += gone.suppressed
-        kept.severity = max(kept.severity, gone.severity)
-        self.evidence.gather(kept)
-        self.state.redirect(gone.id, kept.id, self.config.incidents_max)
-        if gone.opened_ns:
-            gone.merged_into = kept.id
-            self._set_state(gone, IncidentState.MERGED, f"one problem with {kept.id}")
-        else:
-            self._drop(gone)
-        if kept.state is IncidentState.RESOLVED and kept.firing:
-            self._set_state(kept, IncidentState.OPEN, f"reopened: one problem with {gone.id}")
-        elif kept.state in TOLD:
-            self.tell(kept, "merged")
-        return kept
 
     # ------------------------------------------------------------------------------------------------ events
     def event(self, change: Change) -> None:

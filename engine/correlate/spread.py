@@ -53,18 +53,18 @@ class Spread:
                 return incident, f"next to {entity}, still firing"
         return None, ""
 
-    def elder(self, incident: LiveIncident) -> LiveIncident | None:
-        """The incident that people know already and that would have drawn this one's alerts in, had they come after it was told.
+    def elder(self, incident: LiveIncident) -> tuple[LiveIncident | None, str]:
+        """The incident that people know already and that would have drawn this one's alerts in, had they come after it was told; and why.
 
         Of a fault that spreads along calls, a caller's caller may speak before the caller does.
         """
         for member in incident.members.values():
             if member.state is not AlertState.FIRING or member.suppressed:
                 continue
-            for other, _ in self._burning(member, incident.domain):
-                if other is not incident and self._in_time(other, member):
-                    return other
-        return None
+            for other, entity in self._burning(member, incident.domain):
+                if other is not incident and other.id not in incident.apart and self._in_time(other, member):
+                    return other, f"{member.entity} is next to {entity}, still firing"
+        return None, ""
 
     def supporter(self, incident: LiveIncident, setting: Setting) -> LiveIncident | None:
         """A candidate next to this one in which users' trouble has not ended, if both together are enough to be told.
@@ -88,6 +88,7 @@ class Spread:
             for m, other in near
             if other.state is IncidentState.CANDIDATE
             and other is not incident
+            and other.id not in incident.apart
             and len(other.members) < CROWD
             and abs(m.onset_ts_ns - other.cluster.last_ns) <= recent_ns
         )

@@ -25,6 +25,7 @@ from engine.correlate.state import CorrelateState, LiveIncident
 from engine.correlate.suppress import Suppression, windows_from
 from engine.correlate.titles import title
 from engine.correlate.topology import RUNS_ON, Topology, read_edges
+from engine.correlate.unions import merged_from
 from engine.errors import Reject, StateError
 from engine.metrics import Metric
 from engine.ports import Columns, Snapshot, StepResult, StepStats
@@ -232,6 +233,7 @@ class CorrelateMachine:
             similar=incident.similar,
             ahead=incident.ahead,
             merged_into=incident.merged_into,
+            merged_from=merged_from(incident),
             reason=incident.reason,
             degraded_inputs=state.reorder.stalled(),
             stamp=Stamp(self.shard.topic, self.shard.partition, state.offset, state.seq),

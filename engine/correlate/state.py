@@ -103,6 +103,19 @@ def member_from(alert: Alert, because: str) -> MemberState:
     )
 
 
+class Part(msgspec.Struct):
+    """An incident that became part of another: what it takes to let it live again. Times are event time."""
+
+    created_ns: int
+    started_ns: int
+    opened_ns: int
+    merged_ns: int
+    alerts_total: int
+    members: list[str]
+    because: str
+    revision: int
+
+
 class LiveIncident(msgspec.Struct):
     """An incident that can still change. `alerts_total`, `firing` and `unknown` are exact; `members` is a sample."""
 
@@ -135,6 +148,8 @@ class LiveIncident(msgspec.Struct):
     verdict: str = ""  # `false`: people say that it was no problem
     is_expected: bool = False  # it was taken for a phase that comes at its time
     merged_into: str = ""
+    parts: dict[str, Part] = {}  # by the id that each had, merged first first
+    apart: dict[str, None] = {}  # people said that it is not one problem with these
     reason: str = ""
 
     def recount(self, before: AlertState, after: AlertState) -> None:
@@ -176,9 +191,13 @@ class CorrelateState(msgspec.Struct):
 
     def find(self, key: str) -> LiveIncident | None:
         """The live incident behind an id, through any number of merges."""
+        return self.incidents.get(self.last_id(key))
+
+    def last_id(self, key: str) -> str:
+        """The id under which people find an incident, live or over, after any number of merges."""
         while key in self.redirects:
             key = self.redirects[key]
-        return self.incidents.get(key)
+        return key
 
     def unroute(self, key: str) -> Route:
         """A live alert is over."""

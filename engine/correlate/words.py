@@ -42,6 +42,18 @@ def _clock(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
 
 
+def when(ts_ns: int) -> str:
+    """A moment in UTC, to the minute: `2026-03-05 14:03 UTC`.
+
+    >>> when(1_772_719_380_000_000_000)
+    '2026-03-05 14:03 UTC'
+    """
+    try:
+        return datetime.fromtimestamp(ts_ns // _NS, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, ValueError, OSError):
+        return "a time out of range"
+
+
 def number(value: float) -> str:
     """A number with as many digits as a person reads.
 

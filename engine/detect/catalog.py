@@ -14,7 +14,7 @@ from msgspec import structs
 
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
-from engine.records import Labels, Series, Signal, ValueKind, series_key
+from engine.records import Labels, Series, Signal, ValueKind, parse_key, series_key
 
 LABELS_MAX: Final = 30
 NAME_BYTES_MAX: Final = 1024
@@ -37,8 +37,6 @@ _COUNTER: Final = re.compile(
     r"|(?:.*\.)?diskio\.(?:reads|writes|(?:read|write)_(?:bytes|time)|io_time|weighted_io_time)$",
     re.DOTALL,
 )
-_LABEL: Final = re.compile(r'([^=]*)="((?:[^"\\]|\\.)*)"(?:,|$)', re.DOTALL)
-_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 class SourceCatalog:
@@ -171,20 +169,3 @@ def _checked(name: str, labels: Iterable[tuple[str, str]]) -> Labels:
                 Reject.BAD_LABELS, f"a label of more than {NAME_BYTES_MAX} or its value of more than {VALUE_BYTES_MAX} bytes"
             )
     return tuple(kept)
-
-
-def parse_key(key: bytes) -> tuple[str, Labels]:
-    r"""The name and labels in a canonical key: the inverse of `records.series_key`.
-
-    >>> parse_key(b'up{job="a\\"b",zone="x"}')
-    ('up', (('job', 'a"b'), ('zone', 'x')))
-    """
-    text = key.decode()
-    name, brace, body = text.partition("{")
-    if not brace or not body.endswith("}"):
-        return text, ()
-    return name, tuple((label, _ESCAPE.sub(_unescaped, value)) for label, value in _LABEL.findall(body[:-1]))
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    return "\n" if match[1] == "n" else match[1]

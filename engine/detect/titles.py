@@ -14,10 +14,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detect.catalog import parse_key
 from engine.errors import StateError
 from engine.ports import Columns
-from engine.records import Series, Signal, ValueKind
+from engine.records import Series, Signal, ValueKind, parse_key
 from engine.words import Numbers, Words
 
 REFUSED: Final = -1

@@ -51,11 +51,11 @@ from engine.records.columns import (
     at_rows,
     joined,
 )
-from engine.records.incidents import Evidence, Hint, Impact, Incident, IncidentState, Member, Similar
+from engine.records.incidents import Evidence, Hint, Impact, Incident, IncidentState, Member, Merged, Similar
 from engine.records.log import ALL_PARTITIONS, Output, Record, Shard, Stamp, Topic
 from engine.records.packed import Packed, PackedHeaders
 from engine.records.run import PADDING, Run
-from engine.records.series import Labels, Series, Signal, ValueKind, digest, series_key
+from engine.records.series import Labels, Series, Signal, ValueKind, digest, parse_key, series_key
 from engine.records.wire import as_jsonable, decode_action, decode_alerts_message, decode_control, decode_incident, encode
 
 __all__ = [
@@ -90,6 +90,7 @@ __all__ = [
     "Labels",
     "Lines",
     "Member",
+    "Merged",
     "ModelRef",
     "Outlook",
     "Output",
@@ -120,5 +121,6 @@ __all__ = [
     "encode",
     "joined",
     "only",
+    "parse_key",
     "series_key",
 ]

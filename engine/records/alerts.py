@@ -172,7 +172,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, tag="control"):
 
     ts_ns: int
     actor: str
-    verb: str  # acknowledge | resolve | silence | unsilence | feedback | approve | reject | edges | window
+    verb: str  # acknowledge | resolve | merge | split | silence | unsilence | feedback | approve | reject | edges | window
     object: str
     reason: str = ""
     expires_ts_ns: int = 0

@@ -82,6 +82,15 @@ class Similar(msgspec.Struct, frozen=True, kw_only=True):
     next: list[str] = []  # what has mostly come later, and has not come yet: `latency of cart up, 8 min after the first (3 of 4)`
 
 
+class Merged(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident that became part of another, and can be split from it again under its old id."""
+
+    id: str
+    ts_ns: int
+    because: str  # the evidence that tied the two
+    alerts_total: int
+
+
 class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident"):
     """Alerts that belong together. Each message is the whole state: receivers act on the latest `revision`."""
 
@@ -108,6 +117,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident"):
     similar: list[Similar] = []  # the likest first
     ahead: list[str] = []  # what has mostly followed what is there, and has not come yet, the soonest first
     merged_into: str = ""
+    merged_from: list[Merged] = []  # what became part of it, the first first
     reason: str = ""  # why this revision: `opened`, `alert_joined`, `recovered`, `maintenance`, …
     degraded_inputs: list[str] = []  # sources that were silent while this was decided
     stamp: Stamp

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from typing import Final
 
 import msgspec
 
 from engine.enums import Word
+
+_LABEL: Final = re.compile(r'([^=]*)="((?:[^"\\]|\\.)*)"(?:,|$)', re.DOTALL)
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 
 Labels = tuple[tuple[str, str], ...]
 """Label pairs sorted by name; names are unique."""
@@ -56,6 +61,23 @@ def series_key(name: str, labels: Labels) -> bytes:
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def parse_key(key: bytes) -> tuple[str, Labels]:
+    r"""The name and labels in a canonical key: the inverse of `series_key`.
+
+    >>> parse_key(b'up{job="a\\"b",zone="x"}')
+    ('up', (('job', 'a"b'), ('zone', 'x')))
+    """
+    text = key.decode()
+    name, brace, body = text.partition("{")
+    if not brace or not body.endswith("}"):
+        return text, ()
+    return name, tuple((label, _ESCAPE.sub(_unescaped, value)) for label, value in _LABEL.findall(body[:-1]))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return "\n" if match[1] == "n" else match[1]
 
 
 def digest(*parts: str | bytes | int) -> str:

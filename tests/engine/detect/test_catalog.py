@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from engine.config.tree import Format, Source
 from engine.detect import catalog as catalog_module
-from engine.detect.catalog import SourceCatalog, parse_key
+from engine.detect.catalog import SourceCatalog
 from engine.errors import DecodeError, Reject
-from engine.records import Signal, ValueKind, series_key
+from engine.records import Signal, ValueKind, parse_key, series_key
 
 
 def make(**options) -> SourceCatalog:
