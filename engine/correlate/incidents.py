@@ -15,6 +15,7 @@ from engine.correlate.enough import CROWD, LASTING_WINDOWS, Setting, brings_load
 from engine.correlate.evidence import Evidence
 from engine.correlate.facts import Facts
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
+from engine.correlate.growth import Growth
 from engine.correlate.looks import Looks
 from engine.correlate.places import OVER, TOLD, Places
 from engine.correlate.spread import Spread
@@ -31,9 +32,6 @@ LEASE_NS = 3_600 * 1_000_000_000
 """An alert of which nothing was heard for this long is over: its detector is gone or has forgotten it."""
 _SWEEP_NS = 600 * 1_000_000_000
 _SWEEP = ""
-_PACE_NS = 10 * 1_000_000_000
-_PAUSE = 10
-"""Records between two incidents whose growth is told; a watermark ends it."""
 _NS = 1_000_000_000
 
 
@@ -44,7 +42,6 @@ class Book:
         self, state: CorrelateState, config: Correlate, topology: Topology, speak: Callable[[LiveIncident], None]
     ) -> None:
         self.state = state
-        self._speak = speak  # told of every revision, at the moment it is made
         self.config = config
         self.topology = topology
         self.stats = StepStats()
@@ -56,7 +53,7 @@ class Book:
         self._spread = Spread(state, config, topology, self._places)
         self.unions = Unions(state, config, self._places, self.evidence, Hands(self._drop, self._set_state, self.tell))
         self._looks = Looks(state, self.timers)
-        self._told_all_at_ns = -1  # event time at which growth was last looked through, -1: something has grown since
+        self._growth = Growth(state, speak)
 
     def _drop(self, incident: LiveIncident) -> None:
         self.state.incidents.pop(incident.id, None)
@@ -326,7 +323,7 @@ class Book:
             incident.resolved_ns = 0
         incident.reason = reason
         self.stats.count(Metric.INCIDENTS, 1, str(state))
-        self._publish(incident)
+        self._growth.publish(incident)
         if state in OVER:
             self._drop(incident)
 
@@ -338,38 +335,12 @@ class Book:
         self._set_state(incident, state, reason)
 
     def tell(self, incident: LiveIncident, reason: str) -> None:
-        """Growth is told soon, not at once: a storm of alerts must not become a storm of messages."""
-        incident.reason = reason
-        self.state.dirty.setdefault(incident.id, None)
-        self._told_all_at_ns = -1
+        """Growth is told soon, not at once."""
+        self._growth.note(incident, reason)
 
     def tell_growth(self, *, hurry: bool = False) -> None:
-        """Tell of the incidents that grew or shrank, each at most every ten seconds of event time (or of all and now, in a hurry).
-
-        One of them after a record, the one that waits longest, and none for some records then: to tell of one takes as long as hundreds of alerts.
-        """
-        state = self.state
-        if state.pause > 0 and not hurry:
-            state.pause -= 1
-            return
-        if (state.now_ns == self._told_all_at_ns or state.reorder.due_ns) and not hurry:
-            return
-        for key in list(state.dirty):
-            incident = state.incidents.get(key)
-            if incident is None:
-                state.dirty.pop(key)
-            elif hurry or state.now_ns - incident.told_ns >= _PACE_NS:
-                self._publish(incident)
-                if not hurry:
-                    state.pause = _PAUSE
-                    return
-        self._told_all_at_ns = state.now_ns
-
-    def _publish(self, incident: LiveIncident) -> None:
-        self.state.dirty.pop(incident.id, None)
-        incident.revision += 1
-        incident.told_ns = self.state.now_ns
-        self._speak(incident)
+        """After each record; in a hurry all and now."""
+        self._growth.tell(hurry=hurry)
 
     # ------------------------------------------------------------------------------------------------ events
     def event(self, change: Change) -> None:
