@@ -104,6 +104,9 @@ def _details(incident: Incident) -> Iterator[str]:
     yield from _causes(incident)
     yield from _changes(incident)
     yield from _similar(incident)
+    if incident.holds_back:
+        ids = _names([key[:8] for key in incident.holds_back])
+        yield f"holds back: {len(incident.holds_back)} on what needs it ({ids})"
     if incident.degraded_inputs:
         yield f"blind: no data from {_names(incident.degraded_inputs)}"
 

@@ -16,6 +16,7 @@ from engine.correlate.evidence import Evidence
 from engine.correlate.facts import Facts
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.growth import Growth
+from engine.correlate.inhibit import Inhibition
 from engine.correlate.looks import Looks
 from engine.correlate.places import OVER, TOLD, Places
 from engine.correlate.spread import Spread
@@ -23,6 +24,7 @@ from engine.correlate.state import CorrelateState, LiveIncident, MemberState, Ro
 from engine.correlate.topology import Topology
 from engine.correlate.twins import Twins
 from engine.correlate.unions import Hands, Unions
+from engine.correlate.withheld import judged_again
 from engine.metrics import Metric
 from engine.ports import StepStats
 from engine.records import LASTING, Alert, AlertState, AnomalyKind, Change, IncidentState, digest
@@ -53,9 +55,11 @@ class Book:
         self._spread = Spread(state, config, topology, self._places)
         self.unions = Unions(state, config, self._places, self.evidence, Hands(self._drop, self._set_state, self.tell))
         self._looks = Looks(state, self.timers)
+        self._inhibition = Inhibition(state, config, topology, self._places)
         self._growth = Growth(state, speak)
 
     def _drop(self, incident: LiveIncident) -> None:
+        self._inhibition.release(incident)
         self.state.incidents.pop(incident.id, None)
         self._places.drop(incident)
         self._looks.forget(incident.id)
@@ -247,7 +251,7 @@ class Book:
         if is_due and (is_enough(incident, setting) or is_known(incident)):
             phase = self.twins.phase(incident, now)
             if phase is None:
-                if not self._joins_elder(incident):
+                if not self._joins_elder(incident) and not self._is_inhibited(incident, now):
                     self._open(incident, now)
             elif incident.state is IncidentState.CANDIDATE:
                 self._set_state(incident, IncidentState.SUPPRESSED, phase.reason)
@@ -266,6 +270,21 @@ class Book:
         elder, why = self._spread.elder(incident)
         return elder is not None and self.unions.merge(incident, elder, why) is elder
 
+    def _is_inhibited(self, incident: LiveIncident, now: int) -> bool:
+        """Whether it is held back, by what people know already. It is looked at again each window, and when that is over."""
+        found = self._inhibition.inhibitor(incident)
+        if self._inhibition.at_limit:
+            self.stats.count(Metric.LIMITS_REACHED, self._inhibition.at_limit, "inhibit_max")
+            self._inhibition.at_limit = 0
+        if found is None:
+            self._inhibition.release(incident)
+            return False
+        self._looks.latest(incident.id, now + int(self.config.window * _NS))
+        if self._inhibition.hold(incident, found.incident):
+            self._set_state(incident, IncidentState.SUPPRESSED, found.reason)
+            self.tell(found.incident, f"holds back {incident.id[:8]}")
+        return True
+
     def _lift(self, incident: LiveIncident, now: int) -> None:
         """Suppression that has ended is over for what still fires."""
         for member in incident.members.values():
@@ -277,24 +296,13 @@ class Book:
     def reconsider(self, is_meant: Callable[[MemberState], bool]) -> None:
         """Silences or windows have changed: hold the live alerts that are meant against those in force."""
         for incident in list(self.state.incidents.values()):
-            if incident.state is not IncidentState.RESOLVED and self._hold_back(incident, is_meant):
-                self._review_held(incident)
-
-    def _hold_back(self, incident: LiveIncident, is_meant: Callable[[MemberState], bool]) -> bool:
-        """Whether anything has changed."""
-        now, before = self.state.now_ns, incident.suppressed
-        changed = False
-        for member in incident.members.values():
-            if member.state is AlertState.RESOLVED or not is_meant(member):
+            if incident.state is IncidentState.RESOLVED:
                 continue
-            verdict = self.state.suppression.held(member, member.onset_ts_ns, member.joined_ns, now, over_ns=now)
-            reason, until_ns = (verdict.reason, verdict.until_ns) if verdict else ("", 0)
-            changed = changed or reason != member.suppressed or until_ns != member.suppressed_until_ns
-            incident.suppressed += bool(reason) - bool(member.suppressed)
-            member.suppressed, member.suppressed_until_ns = reason, until_ns
-            if until_ns:
-                self._looks.exactly(incident.id, until_ns)
-        return changed or incident.suppressed != before
+            found = judged_again(incident, is_meant, self.state.suppression, self.state.now_ns)
+            for at_ns in found.ends_ns:
+                self._looks.exactly(incident.id, at_ns)
+            if found.has_changed:
+                self._review_held(incident)
 
     def _review_held(self, incident: LiveIncident) -> None:
         """What people know of and want to hear no more of is told to be so, once; anything else is looked at as it stands."""
@@ -324,6 +332,9 @@ class Book:
         incident.reason = reason
         self.stats.count(Metric.INCIDENTS, 1, str(state))
         self._growth.publish(incident)
+        if state not in TOLD:
+            for held in self._inhibition.held_by(incident):
+                self._looks.exactly(held, self.state.now_ns)
         if state in OVER:
             self._drop(incident)
 
@@ -341,6 +352,10 @@ class Book:
     def tell_growth(self, *, hurry: bool = False) -> None:
         """After each record; in a hurry all and now."""
         self._growth.tell(hurry=hurry)
+
+    def held_back(self, incident: LiveIncident) -> list[str]:
+        """The incidents that this one holds back."""
+        return self._inhibition.held_by(incident)
 
     # ------------------------------------------------------------------------------------------------ events
     def event(self, change: Change) -> None:

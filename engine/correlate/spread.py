@@ -115,8 +115,12 @@ class Spread:
         return [*([host] if host else []), *self._topology.guests(entity)]
 
     def _admits(self, incident: LiveIncident, alert: Alert) -> bool:
-        """What is suppressed draws in only what is suppressed too."""
-        return incident.state is not IncidentState.SUPPRESSED or self._state.suppression.verdict(alert) is not None
+        """What is silenced draws in only what is silenced too."""
+        return (
+            incident.state is not IncidentState.SUPPRESSED
+            or bool(incident.inhibited_by)
+            or self._state.suppression.verdict(alert) is not None
+        )
 
     def _in_time(self, incident: LiveIncident, about: Alert | MemberState) -> bool:
         """Only what grew lately draws in trouble that begins later."""

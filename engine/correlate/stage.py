@@ -232,6 +232,8 @@ class CorrelateMachine:
             impact=sorted(incident.impact.values(), key=lambda i: (-i.burn_rate, i.slo)),
             similar=incident.similar,
             ahead=incident.ahead,
+            inhibited_by=incident.inhibited_by,
+            holds_back=self._book.held_back(incident),
             merged_into=incident.merged_into,
             merged_from=merged_from(incident),
             reason=incident.reason,

@@ -148,6 +148,7 @@ class LiveIncident(msgspec.Struct):
     verdict: str = ""  # `false`: people say that it was no problem
     is_expected: bool = False  # it was taken for a phase that comes at its time
     merged_into: str = ""
+    inhibited_by: str = ""  # the incident that holds it back
     parts: dict[str, Part] = {}  # by the id that each had, merged first first
     apart: dict[str, None] = {}  # people said that it is not one problem with these
     reason: str = ""

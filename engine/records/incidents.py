@@ -116,6 +116,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident"):
     impact: list[Impact] = []  # objectives that burn because of it, the fastest first
     similar: list[Similar] = []  # the likest first
     ahead: list[str] = []  # what has mostly followed what is there, and has not come yet, the soonest first
+    inhibited_by: str = ""  # the incident that holds this one back: it is felt only, and its cause is known
+    holds_back: list[str] = []  # incidents that this one holds back, the first first
     merged_into: str = ""
     merged_from: list[Merged] = []  # what became part of it, the first first
     reason: str = ""  # why this revision: `opened`, `alert_joined`, `recovered`, `maintenance`, …
