@@ -72,6 +72,7 @@ class Weights:
     change: float = 0.8
     change_window_seconds: float = 1800.0
     event: float = 0.9
+    lead: float = 0.5  # it came before what else shows something, in incidents so far, where nobody knows who needs whom
     twin: float = 0.6  # people named it the cause of what was alike
     silent: float = 1.2
     silent_in_part: float = 0.3  # where other series of the entity still come: it was not asked, rather than down
@@ -144,9 +145,12 @@ def rank(
     hints_max: int = 5,
     abstain_below: float = 0.0,
     named_before: Mapping[str, str] | None = None,
+    led: Mapping[str, Sequence[str]] | None = None,
     weights: Weights = WEIGHTS,
 ) -> Ranking:
-    """Hypotheses over all entities that show something, best first. `named_before` are causes of what was alike, each with a sentence about that."""
+    """Hypotheses over all entities that show something, best first. `named_before` are causes of what was alike, each with a sentence about that; `led`: entities
+    that are known to come before others here, with a sentence for each of these.
+    """
     symptoms = sorted(
         symptoms, key=lambda s: (s.entity, s.metric, s.onset_ts_ns, -s.strength, s.text, s.family, s.direction, s.silent)
     )
@@ -165,6 +169,8 @@ def rank(
         _weigh_happenings(account, [h for h in happenings if h.entity == account.entity], shown, first, weights)
         if named_before and account.entity in named_before:
             account.add("twin", weights.twin, named_before[account.entity])
+        if led and account.entity in led:
+            _weigh_leads(account, led[account.entity], len(shown) - 1, weights)
     _weigh_place(accounts, shown, topology, weights)
     accounts.sort(key=lambda a: (-a.score, a.entity))
     shares = softmax([a.score * weights.sharpness for a in accounts])
@@ -240,15 +246,18 @@ def _unexplained(
     share = weights.explained
     best, by = 0.0, ""
     for other in others:
+        if other not in shown:
+            continue
+        sure = topology.sureness(entity, other, shown[entity][family][1].onset_ts_ns)
         for theirs_of in kin:
-            theirs = shown.get(other, {}).get(theirs_of)
+            theirs = shown[other].get(theirs_of)
             if theirs is None or (theirs_of is Family.LOAD and theirs[1].direction >= 0):
                 continue
             if theirs[0] < weights.heard and Family.LOG in (family, theirs_of):
                 continue
-            weight = _kinship(theirs_of, family, weights) * theirs[0]
+            weight = _kinship(theirs_of, family, weights) * theirs[0] * sure.share
             if weight > best:
-                best, by = weight, f"{other} shows the same: {theirs[1].text}"
+                best, by = weight, f"{other} shows the same: {theirs[1].text}" + (f" ({sure.in_words()})" if sure.edge else "")
     if family in RESOURCES:
         load = shown.get(entity, {}).get(Family.LOAD)
         if load is not None and load[1].direction > 0 and load[0] * weights.by_load > best * share:
@@ -287,6 +296,13 @@ def _weigh_coverage(account: _Account, shown: Shown, topology: Topology, weights
         names = ", ".join(covered[:4]) + (" and more" if len(covered) > 4 else "")
         text = f"{len(covered)} of {len(others)} other entities with symptoms depend on {account.entity}: {names}"
         account.add("topology", weights.coverage * len(covered) / len(others), text)
+
+
+def _weigh_leads(account: _Account, sentences: Sequence[str], others: int, weights: Weights) -> None:
+    """What comes after this entity again and again, as a share of all that show something beside it."""
+    if sentences and others > 0:
+        more = f" (and before {len(sentences) - 1} more)" if len(sentences) > 1 else ""
+        account.add("lead", weights.lead * min(1.0, len(sentences) / others), sentences[0] + more)
 
 
 _PASSING_ON = frozenset(

@@ -9,7 +9,7 @@ from engine.correlate.kinds import NO_PROBLEM
 from engine.correlate.places import TOLD
 from engine.correlate.state import LiveIncident
 from engine.correlate.suppress import Maintenance, Silence
-from engine.correlate.topology import CALLS
+from engine.correlate.topology import CALLS, KINDS
 from engine.correlate.words import clean
 from engine.errors import DecodeError
 from engine.metrics import Metric
@@ -127,10 +127,16 @@ def _window(control: Control, book: Book) -> None:
 
 
 def _edges(control: Control, book: Book) -> None:
-    """`details` map a caller to its callees, separated by commas; `object` is the kind of edge (empty: calls)."""
+    """`details` map a caller to its callees, separated by commas; `object` is the kind of edge (empty: calls).
+
+    They fade as those that telemetry tells of do: to keep them, say them again.
+    """
+    kind = control.object or CALLS
+    if kind not in KINDS:
+        return
     for caller, callees in sorted(control.details.items()):
         for callee in callees.split(","):
-            if not book.topology.observe(caller, callee.strip(), control.object or CALLS, control.ts_ns):
+            if not book.edges.learn(caller.strip(), callee.strip(), kind, control.ts_ns):
                 book.stats.count(Metric.LIMITS_REACHED, 1, "edges")
 
 

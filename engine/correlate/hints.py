@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from engine.correlate.causes import Happening, rank
 from engine.correlate.incidents import Book
+from engine.correlate.leads import leaders
 from engine.correlate.state import LiveIncident
 from engine.correlate.words import clean
 from engine.records import AnomalyKind
+from engine.workloads import workload_of
 
 
 def explain(incident: LiveIncident, book: Book) -> None:
@@ -26,5 +28,19 @@ def explain(incident: LiveIncident, book: Book) -> None:
         hints_max=book.config.hints_max,
         abstain_below=book.config.abstain_below,
         named_before=book.twins.causes(incident),
+        led=_led(incident, book),
     )
     incident.hints, incident.abstained = list(ranking.hints), ranking.abstained
+
+
+def _led(incident: LiveIncident, book: Book) -> dict[str, list[str]]:
+    """Entities that came before others of this incident in those that are over, where the topology knows nothing of them."""
+    if not book.state.leads.follows:
+        return {}
+    unknown = {m.entity: workload_of(m.entity) for m in incident.members.values() if not book.topology.knows(m.entity)}
+    by_workload = leaders(book.state.leads, incident, set(unknown.values()))
+    return {
+        entity: [lead.in_words() for lead in by_workload[workload]]
+        for entity, workload in unknown.items()
+        if workload in by_workload
+    }

@@ -14,6 +14,7 @@ from engine.config.tree import Correlate
 from engine.correlate.enough import CROWD, LASTING_WINDOWS, Setting, brings_load, is_enough, is_known
 from engine.correlate.evidence import Evidence
 from engine.correlate.facts import Facts
+from engine.correlate.fading import FADE, Fading
 from engine.correlate.grouping import Cluster, Onset, candidates, to_merge
 from engine.correlate.growth import Growth
 from engine.correlate.inhibit import Inhibition
@@ -49,7 +50,11 @@ class Book:
         self.stats = StepStats()
         self.evidence = Evidence(state, config, topology)
         self.twins = Twins(state.past, config)
-        self.timers: dict[str, Callable[[int], None]] = {_SWEEP: self._expire}  # what else is due, by its key in the heap
+        self.edges = Fading(state, topology)
+        self.timers: dict[str, Callable[[int], None]] = {  # what else is due, by its key in the heap
+            _SWEEP: self._expire,
+            FADE: self.edges.fade,
+        }
         self.facts = Facts()
         self._places = Places(state)
         self._spread = Spread(state, config, topology, self._places)

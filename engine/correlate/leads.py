@@ -6,11 +6,12 @@ clearly oftener than in others, the first leads to it. What is older counts less
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from math import comb
 from typing import Final, NamedTuple
 
 from engine.correlate.followers import Follows, Leads
-from engine.correlate.likeness import LATER_SECONDS, in_words, signs_of
+from engine.correlate.likeness import LATER_SECONDS, entity_of, in_words, signs_of
 from engine.correlate.state import LiveIncident
 from engine.correlate.words import span
 
@@ -21,6 +22,8 @@ FOLLOWERS_MAX: Final = 16
 OF_ONE_MAX: Final = 12
 """Signs of one incident that are learned from, the earliest."""
 SHOWN_MAX: Final = 3
+CHANCE_MAX: Final = 0.005
+"""One sign leads another if so seldom by chance as often as it did: seven in a row are not enough, eight are."""
 _FADE: Final = 0.99
 _UNIT_MAX: Final = 1e9
 _TIMES_MIN: Final = 2.5
@@ -117,9 +120,66 @@ def _weighed(leads: Leads, domain: str, pair: tuple[str, str], follows: Follows)
     return Ahead(sign, after, follows.seconds / follows.weight, share, lift)
 
 
+class Led(NamedTuple):
+    """One sign came before another again and again: how often, of how often the two were apart, and how likely that is by chance."""
+
+    sign: str
+    after: str
+    times: int
+    of: int
+    seconds: float
+    chance: float
+
+    def in_words(self) -> str:
+        """A sentence of a hint."""
+        return (
+            f"{in_words(self.sign)} came {span(self.seconds)} before {in_words(self.after)} in {self.times} of {self.of} incidents, "
+            f"by chance 1 in {1.0 / self.chance:,.0f}"
+        )
+
+
+def led(leads: Leads, domain: str, first: str, second: str) -> Led | None:
+    """Whether one sign is known to come before another. None: not often enough for it to be no chance.
+
+    A sign test: were neither first by rule, each would be first as often. Incidents in which the two are less than a minute apart say nothing.
+    """
+    there = leads.follows.get(_place(domain, first), {}).get(second)
+    back = leads.follows.get(_place(domain, second), {}).get(first)
+    if there is None:
+        return None
+    times, against = int(there.weight / leads.unit + 0.5), int((back.weight if back else 0.0) / leads.unit + 0.5)
+    chance = by_chance(times, times + against)
+    if chance > CHANCE_MAX:
+        return None
+    return Led(first, second, times, times + against, there.seconds / there.weight, chance)
+
+
+def by_chance(times: int, of: int) -> float:
+    """How likely at least so many heads are among so many tosses of a fair coin.
+
+    >>> by_chance(8, 8), round(by_chance(7, 8), 4), by_chance(0, 0)
+    (0.00390625, 0.0352, 1.0)
+    """
+    return float(sum(comb(of, k) for k in range(times, of + 1)) / 2**of)
+
+
 def _told(one: Ahead) -> str:
     often = f"in {one.share:.0%} of such incidents, {one.lift:.0f} times as often as in all"
     return f"{in_words(one.sign)}, {span(one.seconds)} after {in_words(one.after)} ({often})"
+
+
+def leaders(leads: Leads, incident: LiveIncident, workloads: Container[str]) -> dict[str, list[Led]]:
+    """Of these workloads of an incident, each that is known to come before others of them, with one lead for each, the surest."""
+    signs = _earliest({sign: since for sign, since in signs_of(incident).items() if entity_of(sign) in workloads})
+    found: dict[str, dict[str, Led]] = {}
+    for first in signs:
+        for second in signs:
+            one, other = entity_of(first), entity_of(second)
+            learned = led(leads, incident.domain, first, second) if one != other else None
+            best = found.get(one, {}).get(other)
+            if learned is not None and (best is None or learned.chance < best.chance):
+                found.setdefault(one, {})[other] = learned
+    return {one: list(others.values()) for one, others in found.items()}
 
 
 def _earliest(signs: Mapping[str, float]) -> dict[str, float]:

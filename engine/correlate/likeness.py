@@ -86,6 +86,15 @@ def _sign(name: str) -> str:
     return name if family == "other" else family
 
 
+def entity_of(feature: str) -> str:
+    """The entity, or the workload of a pod, that a feature speaks of.
+
+    >>> entity_of("sign:cart:latency:up")
+    'cart'
+    """
+    return feature.split(":", 2)[1]
+
+
 def hashed(words: Mapping[str, float]) -> Features:
     """The same by hash."""
     return {hash_of(feature): weight for feature, weight in words.items()}

@@ -72,9 +72,8 @@ class CorrelateMachine:
     def _become(self, state: CorrelateState, columns: Columns) -> None:
         config = self._config
         calls = [*config.topology, *(read_edges(Path(config.topology_file)) if config.topology_file else [])]
-        topology = Topology(calls, config.runs_on)
-        for edge in state.observed:
-            topology.observe(edge.caller, edge.callee, edge.kind, edge.ts_ns)
+        topology = Topology(calls, config.runs_on, keep_ns=int(config.edges_keep * _NS))
+        topology.recall(state.observed)
         state.observed = []
         book = Book(state, config, topology, self._speak)
         self._objectives = Objectives(self.shard, self._slos, book, columns, self._publish)
@@ -178,7 +177,7 @@ class CorrelateMachine:
             self._learn(message.caller, message.callee, message.kind, message.ts_ns)
 
     def _learn(self, caller: str, callee: str, kind: str, ts_ns: int) -> None:
-        if not self._book.topology.observe(caller, callee, kind, ts_ns):
+        if not self._book.edges.learn(caller, callee, kind, ts_ns):
             self._book.stats.count(Metric.LIMITS_REACHED, 1, "edges")
 
     # ------------------------------------------------------------------------------------------------ outputs

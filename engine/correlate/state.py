@@ -178,6 +178,7 @@ class CorrelateState(msgspec.Struct):
     busy: dict[str, tuple[str, str]] = {}  # live alerts that say "more requests than usual" → domain, entity
     redirects: dict[str, str] = {}  # merged → survivor
     recent: list[Change] = []  # events that may be evidence, by time of arrival
+    fade_ns: int = 0  # when edges are looked through next, 0: none was learned
     sweep_ns: int = 0  # when leases are looked through next, 0: no alert is live
     due: list[tuple[int, str]] = []  # heap: when to look at an incident again
     stale: int = 0  # of these, how many at most are of incidents that are gone

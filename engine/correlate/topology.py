@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import orjson
 
+from engine.correlate.words import clock
 from engine.errors import UsageError
 
 CALLS = "calls"
 RUNS_ON = "runs_on"
+OWNS = "owns"
+KINDS = (CALLS, RUNS_ON, OWNS)
+KEEP_NS = 7 * 86_400 * 1_000_000_000
+_TIMES_MOST = 60
+
+Place = tuple[str, str, str]
+"""Caller, callee, kind."""
 
 EDGES_MAX = 50_000
 WALK_MAX = 2_000
@@ -27,48 +36,90 @@ NEAR = 6
 
 
 class Observed(msgspec.Struct, frozen=True, array_like=True):
-    """One edge that telemetry told us of, and when it was last seen."""
+    """One edge that telemetry or a person told us of: first and last seen in event time, and how often it was told."""
 
     caller: str
     callee: str
     kind: str
     ts_ns: int
+    first_ns: int = 0
+    times: int = 1
+
+
+class Sureness(NamedTuple):
+    """How sure an edge is, 0 to 1, and what that rests on: each time it is told halves the doubt, and it fades until it is forgotten."""
+
+    share: float
+    edge: Observed | None
+
+    def in_words(self) -> str:
+        """Nothing for what a person declared."""
+        if self.edge is None:
+            return ""
+        times = "once" if self.edge.times == 1 else f"{self.edge.times} times"
+        return f"{self.edge.kind} seen {times}, last at {clock(self.edge.ts_ns)} UTC"
+
+
+_DECLARED = Sureness(1.0, None)
+_NO_EDGE = Sureness(0.0, None)
 
 
 class Topology:
-    """Edges from the configuration and from telemetry. Iteration follows the order in which edges were first added."""
+    """Edges from the configuration, which stay, and from telemetry, which are forgotten when they are not seen for `keep_ns`.
 
-    def __init__(self, calls: Iterable[tuple[str, str]] = (), runs_on: Iterable[tuple[str, str]] = ()) -> None:
+    Iteration follows the order in which edges were first added.
+    """
+
+    def __init__(
+        self, calls: Iterable[tuple[str, str]] = (), runs_on: Iterable[tuple[str, str]] = (), *, keep_ns: int = KEEP_NS
+    ) -> None:
+        self._declared: dict[Place, None] = dict.fromkeys((*((*c, CALLS) for c in calls), *((*r, RUNS_ON) for r in runs_on)))
+        self._observed: dict[Place, Observed] = {}
+        self._keep_ns = keep_ns
+        self._build()
+
+    def _build(self) -> None:
         self._callees: dict[str, dict[str, None]] = {}
         self._callers: dict[str, dict[str, None]] = {}
         self._host: dict[str, str] = {}
         self._guests: dict[str, dict[str, None]] = {}
-        self._observed: dict[tuple[str, str, str], int] = {}
-        self._edges = 0
         self._near: dict[str, dict[str, int]] = {}
         self._upstream: dict[str, dict[str, int]] = {}
         self._upstream_size = 0
-        for caller, callee in calls:
-            self._link(caller, callee, CALLS)
-        for guest, node in runs_on:
-            self._link(guest, node, RUNS_ON)
+        for place in (*self._declared, *self._observed):
+            self._link(*place)
 
     def observe(self, caller: str, callee: str, kind: str, ts_ns: int) -> bool:
         """Learn an edge (or see it again). False: refused, the table is full."""
         place = (caller, callee, kind)
-        if place in self._observed:
-            self._observed[place] = max(self._observed[place], ts_ns)
+        known = self._observed.get(place)
+        if known is not None:
+            if ts_ns > known.ts_ns:
+                seen = Observed(*place, ts_ns, known.first_ns, known.times + 1)
+                has_moved = kind == RUNS_ON and self._host.get(caller) != callee
+                if has_moved:  # it runs there again
+                    del self._observed[place]
+                    self._link(*place)
+                self._observed[place] = seen
             return True
         if not caller or not callee or caller == callee:
             return True
-        if self._edges >= EDGES_MAX:
+        if len(self._declared) + len(self._observed) >= EDGES_MAX:
             return False
-        self._observed[place] = ts_ns
-        self._link(caller, callee, kind)
+        self._observed[place] = Observed(*place, ts_ns, ts_ns)
+        self._link(*place)
         return True
 
+    def forget(self, now_ns: int) -> int:
+        """Let go of edges that were not seen for too long; how many these were."""
+        gone = [place for place, seen in self._observed.items() if now_ns - seen.ts_ns > self._keep_ns]
+        for place in gone:
+            del self._observed[place]
+        if gone:
+            self._build()
+        return len(gone)
+
     def _link(self, caller: str, callee: str, kind: str) -> None:
-        self._edges += 1
         self._near.clear()
         self._upstream.clear()
         self._upstream_size = 0
@@ -83,8 +134,25 @@ class Topology:
         self._callers.setdefault(callee, {})[caller] = None
 
     def observed(self) -> list[Observed]:
-        """What telemetry told us, for a snapshot; give each to `observe` to have it again."""
-        return [Observed(*place, ts_ns) for place, ts_ns in self._observed.items()]
+        """What was observed, for a snapshot; give it to `recall` to have it again."""
+        return list(self._observed.values())
+
+    def recall(self, observed: Iterable[Observed]) -> None:
+        """Have what was observed again, in place of what is."""
+        self._observed = {(edge.caller, edge.callee, edge.kind): edge for edge in observed}
+        self._build()
+
+    def sureness(self, one: str, other: str, now_ns: int) -> Sureness:
+        """How sure an edge between the two is, whichever its direction and kind; the surest of several."""
+        places = [(a, b, kind) for a, b in ((one, other), (other, one)) for kind in KINDS]
+        if any(place in self._declared for place in places):
+            return _DECLARED
+        found = [self._observed[place] for place in places if place in self._observed]
+        return max((self._sureness(edge, now_ns) for edge in found), key=lambda s: s.share, default=_NO_EDGE)
+
+    def _sureness(self, edge: Observed, now_ns: int) -> Sureness:
+        age = min(1.0, max(0, now_ns - edge.ts_ns) / self._keep_ns)
+        return Sureness((1.0 - 0.5 ** min(edge.times, _TIMES_MOST)) * (1.0 - age), edge)
 
     def callees(self, entity: str) -> tuple[str, ...]:
         """Whom `entity` calls."""

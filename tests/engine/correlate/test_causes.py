@@ -208,6 +208,41 @@ def test_what_runs_where_moves_when_it_moves():
     assert (graph.host("a"), graph.guests("n1"), graph.guests("n2")) == ("n2", (), ("a",))
 
 
+def test_what_runs_where_moves_back_when_it_moves_back_and_after_a_restart():
+    graph = Topology()
+    for n, node in enumerate(("n1", "n2", "n1")):
+        graph.observe("pod", node, "runs_on", n)
+    anew = Topology()
+    anew.recall(graph.observed())
+    assert [(g.host("pod"), g.guests("n1"), g.guests("n2")) for g in (graph, anew)] == [("n1", ("pod",), ())] * 2
+
+
+def test_edges_fade_when_nobody_sees_them_and_those_that_were_declared_do_not():
+    graph = Topology([("a", "b")], keep_ns=100)
+    for ts_ns in (0, 10, 20):
+        graph.observe("b", "c", "calls", ts_ns)
+    assert [graph.sureness(*pair, 20).share for pair in (("b", "c"), ("c", "b"), ("a", "b"), ("a", "c"))] == [
+        0.875,
+        0.875,
+        1.0,
+        0.0,
+    ]
+    assert graph.sureness("b", "c", 70).share == 0.875 / 2
+    assert graph.sureness("b", "c", 20).in_words() == "calls seen 3 times, last at 00:00:00 UTC"
+    assert (graph.forget(120), graph.callees("b")) == (0, ("c",))
+    assert (graph.forget(121), graph.callees("b"), graph.callees("a")) == (1, (), ("b",))
+
+
+def test_a_callee_explains_as_much_as_the_edge_is_sure():
+    def against(graph: Topology) -> float:
+        ranking = rank([symptom("web", Family.ERRORS, 40, 0), symptom("db", Family.ERRORS, 40, 0)], (), graph)
+        return sum(e.weight for h in ranking.hints if h.entity == "web" for e in h.against if e.kind == "explained_by")
+
+    seen = Topology()
+    seen.observe("web", "db", "calls", 0)
+    assert against(seen) == pytest.approx(0.5 * against(Topology([("web", "db")])), abs=0.01)
+
+
 def test_upstream_is_who_needs_it_and_downstream_what_it_needs():
     assert set(CHAIN.upstream("cart-db")) == {"cart-db", "cart", "web"}
     assert set(CHAIN.downstream("web")) == {"web", "cart", "users", "cart-db", "n1", "n2"}

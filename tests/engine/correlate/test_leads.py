@@ -126,3 +126,41 @@ def test_an_open_incident_says_what_may_follow_and_a_closed_one_does_not() -> No
     assert any(words.startswith("latency of cart up") for words in last[0].ahead)
     assert last[-1].state is IncidentState.CLOSED
     assert last[-1].ahead == []
+
+
+def test_who_comes_first_again_and_again_leads_and_by_chance_nobody_does() -> None:
+    story = (("b:disk_io_time", 0.0), ("a:latency", 480.0))
+    back = (("a:latency", 0.0), ("b:disk_io_time", 480.0))
+    signs = "sign:b:disk:up", "sign:a:latency:up"
+    assert leads.led(learned(*[story] * 7), "default", *signs) is None, "seven in a row are 1 in 128"
+    found = leads.led(learned(*[story] * 8), "default", *signs)
+    assert found is not None
+    assert found.in_words() == "disk of b up came 8 min before latency of a up in 8 of 8 incidents, by chance 1 in 256"
+    assert leads.led(learned(*[story] * 8), "default", *signs[::-1]) is None, "not the other way round"
+    assert leads.led(learned(*[story, back] * 8), "default", *signs) is None, "each as often as the other"
+    together = (("b:disk_io_time", 0.0), ("a:latency", 30.0))
+    assert leads.led(learned(*[together] * 20), "default", *signs) is None, "less than a minute says nothing"
+
+
+def lives(times: int) -> Timeline:
+    """Days on which a disk is slow a minute and a half before a service is, and one more on which it is one minute."""
+    story = Timeline()
+    for day in range(times + 1):
+        start = day * DAY
+        story.fires(start, "b:disk_io_time", id=f"b{day}", score=4.0).passes(start + 1)
+        later = start + (1.5 if day < times else 1)
+        story.fires(later, "a:latency", id=f"a{day}", score=4.0).passes(later + 2)
+        if day < times:
+            for one, kind in (("b:disk_io_time", "b"), ("a:latency", "a")):
+                story.recovers(start + 20, one, id=f"{kind}{day}")
+            story.passes(start + 60)
+    return story
+
+
+@pytest.mark.parametrize(("times", "topology", "is_said"), [(9, [], True), (5, [], False), (9, [("a", "b")], False)])
+def test_where_nobody_knows_who_needs_whom_a_lead_is_evidence(times: int, topology: list[tuple[str, str]], is_said: bool) -> None:
+    config = {"topology": topology, "window": 600.0}
+    last = run(lives(times), **config)[-1]
+    said = {e.kind: e.text for h in last.hints for e in h.evidence if h.entity == "b"}
+    assert ("lead" in said) is is_said
+    assert not is_said or said["lead"].startswith("disk of b up came 90 s before latency of a up in 9 of 9 incidents")
