@@ -114,6 +114,14 @@ class Ranking:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What incidents that are over say of entities: who was named the cause of the like, who came before others again and again; each in a sentence."""
+
+    named: Mapping[str, str] = field(default_factory=dict)
+    leads: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class _Account:
     """One hypothesis while it is being weighed."""
@@ -144,13 +152,10 @@ def rank(
     *,
     hints_max: int = 5,
     abstain_below: float = 0.0,
-    named_before: Mapping[str, str] | None = None,
-    led: Mapping[str, Sequence[str]] | None = None,
+    learned: Learned | None = None,
     weights: Weights = WEIGHTS,
 ) -> Ranking:
-    """Hypotheses over all entities that show something, best first. `named_before` are causes of what was alike, each with a sentence about that; `led`: entities
-    that are known to come before others here, with a sentence for each of these.
-    """
+    """Hypotheses over all entities that show something, best first. `learned`: what incidents that are over say of these."""
     symptoms = sorted(
         symptoms, key=lambda s: (s.entity, s.metric, s.onset_ts_ns, -s.strength, s.text, s.family, s.direction, s.silent)
     )
@@ -167,10 +172,8 @@ def rank(
         if len(of_entity) > 1:
             _weigh_onset(account, of_entity.get(account.entity, ()), first, weights)
         _weigh_happenings(account, [h for h in happenings if h.entity == account.entity], shown, first, weights)
-        if named_before and account.entity in named_before:
-            account.add("twin", weights.twin, named_before[account.entity])
-        if led and account.entity in led:
-            _weigh_leads(account, led[account.entity], len(shown) - 1, weights)
+        if learned is not None:
+            _weigh_learned(account, learned, len(shown) - 1, weights)
     _weigh_place(accounts, shown, topology, weights)
     accounts.sort(key=lambda a: (-a.score, a.entity))
     shares = softmax([a.score * weights.sharpness for a in accounts])
@@ -298,8 +301,11 @@ def _weigh_coverage(account: _Account, shown: Shown, topology: Topology, weights
         account.add("topology", weights.coverage * len(covered) / len(others), text)
 
 
-def _weigh_leads(account: _Account, sentences: Sequence[str], others: int, weights: Weights) -> None:
-    """What comes after this entity again and again, as a share of all that show something beside it."""
+def _weigh_learned(account: _Account, learned: Learned, others: int, weights: Weights) -> None:
+    """What people said of the like, and what comes after this entity again and again, as a share of all that show something beside it."""
+    if account.entity in learned.named:
+        account.add("twin", weights.twin, learned.named[account.entity])
+    sentences = learned.leads.get(account.entity, ())
     if sentences and others > 0:
         more = f" (and before {len(sentences) - 1} more)" if len(sentences) > 1 else ""
         account.add("lead", weights.lead * min(1.0, len(sentences) / others), sentences[0] + more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.correlate.causes import Happening, rank
+from engine.correlate.causes import Happening, Learned, rank
 from engine.correlate.incidents import Book
 from engine.correlate.leads import leaders
 from engine.correlate.state import LiveIncident
@@ -27,8 +27,7 @@ def explain(incident: LiveIncident, book: Book) -> None:
         book.topology,
         hints_max=book.config.hints_max,
         abstain_below=book.config.abstain_below,
-        named_before=book.twins.causes(incident),
-        led=_led(incident, book),
+        learned=Learned(book.twins.causes(incident), _led(incident, book)),
     )
     incident.hints, incident.abstained = list(ranking.hints), ranking.abstained
 
