@@ -11,11 +11,12 @@ One pure function, `rank`, for the stage (alerts of an incident) and for `foresh
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.correlate.decades import decades, softmax
-from engine.correlate.families import RESOURCES, SYMPTOMS, Family, bad_direction
+from engine.correlate.families import RESOURCES, SYMPTOMS, Family, bad_direction, in_words
 from engine.correlate.topology import Topology
 from engine.correlate.words import clock, span
 from engine.records import Evidence, Hint
@@ -165,12 +166,13 @@ def rank(
     accounts = [_Account(entity) for entity in dict.fromkeys([*shown, *named])]
     if not accounts:
         return Ranking((), abstained=True, why="no series left its usual range")
-    first = min((s.onset_ts_ns for s in symptoms), default=0)
+    onsets = sorted(min(s.onset_ts_ns for s in own) for own in of_entity.values())
+    first = onsets[0] if onsets else 0
     for account in accounts:
         _weigh_families(account, shown, topology, weights)
         _weigh_coverage(account, shown, topology, weights)
         if len(of_entity) > 1:
-            _weigh_onset(account, of_entity.get(account.entity, ()), first, weights)
+            _weigh_onset(account, of_entity.get(account.entity, ()), onsets, weights)
         _weigh_happenings(account, [h for h in happenings if h.entity == account.entity], shown, first, weights)
         if learned is not None:
             _weigh_learned(account, learned, len(shown) - 1, weights)
@@ -260,7 +262,7 @@ def _unexplained(
                 continue
             weight = _kinship(theirs_of, family, weights) * theirs[0] * sure.share
             if weight > best:
-                best, by = weight, f"{other} shows the same: {theirs[1].text}" + (f" ({sure.in_words()})" if sure.edge else "")
+                best, by = weight, f"{in_words(str(family))} of {entity} may come from {theirs[1].text}{sure.in_words()}"
     if family in RESOURCES:
         load = shown.get(entity, {}).get(Family.LOAD)
         if load is not None and load[1].direction > 0 and load[0] * weights.by_load > best * share:
@@ -338,18 +340,20 @@ def _weigh_place(accounts: list[_Account], shown: Shown, topology: Topology, wei
             account.scale(weights.watched_from, f"{account.entity} is not in the topology and shows symptoms only")
 
 
-def _weigh_onset(account: _Account, own: Sequence[Symptom], first: int, weights: Weights) -> None:
+def _weigh_onset(account: _Account, own: Sequence[Symptom], onsets: Sequence[int], weights: Weights) -> None:
+    """How early it moved among all; `onsets` are the first of each entity, in order."""
     if not own:
         return
     earliest = min(own, key=lambda s: (s.onset_ts_ns, s.metric))
-    late = max(0.0, (earliest.onset_ts_ns - first) / _NS - earliest.uncertainty_seconds)
+    began, doubt = earliest.onset_ts_ns, earliest.uncertainty_seconds
+    late = max(0.0, (began - onsets[0]) / _NS - doubt)
     gain = weights.onset * max(0.0, 1.0 - late / weights.onset_window_seconds)
     if gain > 0:
-        when = "first of all" if late == 0 else f"{span(late)} after the first"
+        beside = bisect_right(onsets, began + int(doubt * _NS)) - bisect_left(onsets, began - int(doubt * _NS)) - 1
+        others = f", as did {beside} other{'s' if beside > 1 else ''}" if beside else ""
+        order = ("among the first" if others else "first of all") if late == 0 else f"{span(late)} after the first"
         account.add(
-            "onset",
-            gain,
-            f"{account.entity} moved {when}, at {clock(earliest.onset_ts_ns)} UTC ± {span(earliest.uncertainty_seconds)}",
+            "onset", gain, f"{account.entity} moved {order}, at {clock(began)} UTC ± {span(doubt)}{others if late == 0 else ''}"
         )
     else:
         account.against.append(Evidence(kind="onset", text=f"{account.entity} moved {span(late)} after the first", weight=0.0))

@@ -12,7 +12,7 @@ from engine.correlate.causes import Symptom
 from engine.correlate.families import Family, family_of, in_words
 from engine.correlate.state import LiveIncident, MemberState
 from engine.correlate.titles import what
-from engine.correlate.words import clean, clock, number, span
+from engine.correlate.words import clean, clock, deviations, number, span
 from engine.records import AnomalyKind, Signal
 
 _Said = tuple[float, str, int]
@@ -86,8 +86,13 @@ def _family(member: MemberState) -> Family:
 
 def _fact(member: MemberState) -> str:
     """What one series shows as a sentence with the numbers, and for lines of a log the words, that a person can look up."""
-    fact = f"{member.entity}: {what(member)}, {_figures(member)}since {clock(member.onset_ts_ns)} UTC"
-    return f"{fact}; for example '{clean(member.example)}'" if member.example else fact
+    since = f"since {clock(member.onset_ts_ns)} UTC"
+    if member.kind is AnomalyKind.GAP:
+        each = f"usually each {span(member.step_seconds)}, " if member.step_seconds else ""
+        return f"{member.entity}: {in_words(member.name)} is silent, {each}no data {since}"
+    fact = f"{member.entity}: {what(member)}, {_figures(member)}{since}"
+    has_example = member.example and member.kind is not AnomalyKind.LINE_VALUE  # there it is of a line of before
+    return f"{fact}; for example '{clean(member.example)}'" if has_example else fact
 
 
 def _figures(member: MemberState) -> str:
@@ -98,4 +103,4 @@ def _figures(member: MemberState) -> str:
     if member.kind in _COUNTED and not member.expected:
         return f"{number(member.value)} so far where there were none, "
     figures = f"{number(member.value)} where {number(member.expected)} was expected"
-    return f"{figures}, {abs(member.deviation):.0f} usual deviations, " if member.deviation else f"{figures}, "
+    return f"{figures}, {deviations(member.deviation)}, " if member.deviation else f"{figures}, "

@@ -17,7 +17,7 @@ from engine.correlate.derived import Table, of_lines, with_edges, with_no_lines,
 from engine.correlate.edges import at_both_ends
 from engine.correlate.families import MINUS, Family, family_of, in_words
 from engine.correlate.topology import Topology
-from engine.correlate.words import clock, moved, number
+from engine.correlate.words import clock, deviations, moved, number
 
 Floats = NDArray[np.float64]
 _NS = 1_000_000_000
@@ -194,7 +194,7 @@ def _symptom(table: Table, found: Moves, k: int) -> Symptom:
     else:
         text = (
             f"{entity}: {in_words(metric)} {moved(direction, after, center)}, {number(after)} where {number(center)} is usual, "
-            f"{abs(deviation):.1f} usual deviations, {since}"
+            f"{deviations(deviation, 1)}, {since}"
         )
     return Symptom(entity, metric, family, abs(deviation), direction, onset, table.step_seconds, text, silent)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import orjson
 
-from engine.correlate.words import clock
+from engine.correlate.words import when
 from engine.errors import UsageError
 
 CALLS = "calls"
@@ -57,7 +57,7 @@ class Sureness(NamedTuple):
         if self.edge is None:
             return ""
         times = "once" if self.edge.times == 1 else f"{self.edge.times} times"
-        return f"{self.edge.kind} seen {times}, last at {clock(self.edge.ts_ns)} UTC"
+        return f" ({self.edge.kind} seen {times}, last {when(self.edge.ts_ns)})"
 
 
 _DECLARED = Sureness(1.0, None)

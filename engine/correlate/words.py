@@ -7,6 +7,7 @@ from functools import lru_cache
 
 _NS = 1_000_000_000
 _TEXT_MAX = 80
+_MANY = 1_000
 
 
 def moved(direction: int, value: float | None, expected: float | None) -> str:
@@ -61,6 +62,16 @@ def number(value: float) -> str:
     ('0.0123', '1.23e+06', '42')
     """
     return f"{value:.3g}"
+
+
+def deviations(count: float, digits: int = 0) -> str:
+    """How many usual deviations something is off. Of what hardly ever moved more than a thousand says nothing more.
+
+    >>> deviations(-137.2), deviations(1.23, 1), deviations(3.7e12)
+    ('137 usual deviations', '1.2 usual deviations', 'more than 1,000 usual deviations')
+    """
+    many = abs(count)
+    return f"more than {_MANY:,} usual deviations" if many > _MANY else f"{many:.{digits}f} usual deviations"
 
 
 def span(seconds: float) -> str:

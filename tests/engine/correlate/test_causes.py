@@ -228,7 +228,7 @@ def test_edges_fade_when_nobody_sees_them_and_those_that_were_declared_do_not():
         0.0,
     ]
     assert graph.sureness("b", "c", 70).share == 0.875 / 2
-    assert graph.sureness("b", "c", 20).in_words() == "calls seen 3 times, last at 00:00:00 UTC"
+    assert graph.sureness("b", "c", 20).in_words() == " (calls seen 3 times, last 1970-01-01 00:00 UTC)"
     assert (graph.forget(120), graph.callees("b")) == (0, ("c",))
     assert (graph.forget(121), graph.callees("b"), graph.callees("a")) == (1, (), ("b",))
 
@@ -241,6 +241,23 @@ def test_a_callee_explains_as_much_as_the_edge_is_sure():
     seen = Topology()
     seen.observe("web", "db", "calls", 0)
     assert against(seen) == pytest.approx(0.5 * against(Topology([("web", "db")])), abs=0.01)
+
+
+def test_who_moved_first_is_said_of_one_only_and_of_those_beside_it_how_many():
+    def said(*onsets: int) -> list[str]:
+        ranking = rank([symptom(f"e{n}", onset=at) for n, at in enumerate(onsets)], (), Topology())
+        texts = {h.entity: e.text for h in ranking.hints for e in (*h.evidence, *h.against) if e.kind == "onset"}
+        return [texts[f"e{n}"] for n in range(len(onsets))]
+
+    assert said(1000, 1120, 9000) == [
+        "e0 moved first of all, at 00:16:40 UTC ± 60 s",
+        "e1 moved 60 s after the first, at 00:18:40 UTC ± 60 s",
+        "e2 moved 2.2 h after the first",
+    ]
+    assert said(1000, 1060, 9000)[:2] == [
+        "e0 moved among the first, at 00:16:40 UTC ± 60 s, as did 1 other",
+        "e1 moved among the first, at 00:17:40 UTC ± 60 s, as did 1 other",
+    ]
 
 
 def test_upstream_is_who_needs_it_and_downstream_what_it_needs():
