@@ -42,6 +42,8 @@ class Groups:
         self._members: list[array[int]] = []
         self._of = np.zeros(0, np.int32)  # by slot: its group + 1; 0 none
         self._free: list[int] = []
+        self.members_all = 0
+        """How many series are in a group."""
 
     def __len__(self) -> int:
         """One more than the highest number ever given."""
@@ -63,6 +65,7 @@ class Groups:
         insort(members, slot)
         self._of = grown(self._of, slot + 1)
         self._of[slot] = number + 1
+        self.members_all += 1
         return number
 
     def remove(self, slot: int) -> int:
@@ -71,6 +74,7 @@ class Groups:
         if number < 0:
             return -1
         self._of[slot] = 0
+        self.members_all -= 1
         members = self._members[number]
         del members[bisect_left(members, slot)]
         if members:
@@ -135,6 +139,7 @@ class Groups:
             raise StateError("the groups of series are torn")
         self._names, self._of = names, np.zeros(int(slots.max(initial=-1)) + 1, np.int32)
         self._of[slots] = groups + 1
+        self.members_all = len(slots)
         self._numbers = {name: number for number, name in enumerate(names) if name}
         self._members = [_nobody() for _ in names]
         for slot, number in sorted(zip(slots.tolist(), groups.tolist(), strict=True)):

@@ -78,7 +78,7 @@ class Priors:
         for slot in slots[lived >= self._warm_up_ns].tolist():
             self.leave(slot)
         waiting = (lived >= self._settle_ns // 2) & (lived < self._warm_up_ns)
-        if not waiting.any():
+        if not (waiting.any() and self._groups.members_all > self._waits):  # from others that are new nothing can be had
             return
         donors = self._donors(self._groups.of_all(slots[waiting]))
         for slot, ns, old in zip(
