@@ -183,7 +183,6 @@ class LogLines:
     # ------------------------------------------------------------------------------------------ ticks
     def tick(self, watermark_ns: int, watch: Watch, row: int, step: Step) -> None:
         """Judge what is new, and close the buckets that are complete. Directly after `watch.settle`."""
-        watch.episodes.words_of = self.words_of
         if self._miner is None:
             return
         for found in self._firsts.judge(watermark_ns, step.stats):

@@ -23,6 +23,8 @@ from engine.config.tree import Detect
 from engine.detect.counts import BUCKETS_MIN, LINES_MIN, TEMPLATE, TOTAL, Counts, code_of, what_of
 from engine.detect.dependencies import CALLS, Dependencies
 from engine.detect.durations import place_of, quantile
+from engine.detect.episode import Words
+from engine.detect.exemplars import Worst, newest
 from engine.detect.points import Points, Step
 from engine.detect.watch import Watch
 from engine.errors import StateError
@@ -38,6 +40,8 @@ CELLS_MAX: Final = 100_000
 """Operations with durations in open buckets; those beyond are counted only."""
 WAITING_MAX: Final = 10_000
 """Spans that wait for the other end of their call; the oldest make way."""
+WORST_MAX: Final = 10_000
+"""Operations of which the worst requests are remembered."""
 WAIT_NS: Final = 60_000_000_000
 RATIO_MIN: Final = 20
 """Of fewer spans in a bucket neither the share of errors nor a duration says much."""
@@ -63,6 +67,7 @@ class Cell(msgspec.Struct, array_like=True):
 
     errors: int = 0
     durations: dict[int, int] = {}  # place → spans
+    worst: Worst = msgspec.field(default_factory=Worst)
 
 
 class Measure(msgspec.Struct, array_like=True):
@@ -81,6 +86,9 @@ class Waiting(msgspec.Struct, array_like=True):
     entity: str
     peer: str
     ts_ns: int
+    span_id: bytes = b""  # of a request that came in, and its codes and bucket
+    codes: tuple[int, ...] = ()
+    bucket: int = 0
 
 
 class Saved(msgspec.Struct, array_like=True):
@@ -90,6 +98,7 @@ class Saved(msgspec.Struct, array_like=True):
     open: dict[int, dict[int, Cell]] = {}  # bucket → code → cell
     measures: dict[int, Measure] = {}  # by code << 2 | which
     waiting: dict[bytes, Waiting] = {}  # by end and id of the call, oldest first
+    worst: dict[int, Worst] = {}  # by code, of the newest bucket that closed
 
 
 class Spans:
@@ -103,6 +112,7 @@ class Spans:
         self._saved = Saved()
         self._cells = 0
         self._ids: dict[bytes, int] = {}
+        self._of_key: dict[bytes, int] = {}
 
     @property
     def seen(self) -> bool:
@@ -118,7 +128,7 @@ class Spans:
             if number < 0:
                 continue
             late += not self._count(number, span)
-            self._meet(self._saved.services[number].series.entity or span.service, span, edges, step.stats)
+            self._meet(number, span, edges, step.stats)
         if late:
             step.stats.count(Metric.SAMPLES_DROPPED, late, "late")
 
@@ -165,13 +175,15 @@ class Spans:
             self._cells += 1
             cell = cells[code] = Cell()
         cell.errors += span.is_error
+        cell.worst.see(span)
         place = place_of(span.seconds)
         cell.durations[place] = cell.durations.get(place, 0) + 1
         return True
 
     # ------------------------------------------------------------------------------------------ calls
-    def _meet(self, entity: str, span: Span, edges: Dependencies, stats: StepStats) -> None:
+    def _meet(self, number: int, span: Span, edges: Dependencies, stats: StepStats) -> None:
         waiting = self._saved.waiting
+        entity = self._saved.services[number].series.entity or span.service
         if not (span.trace_id and span.span_id):  # nobody can be met
             if span.peer:
                 edges.see((entity, span.peer, CALLS), span.ts_ns, stats)
@@ -180,17 +192,29 @@ class Spans:
             callee = waiting.pop(b"<" + place, None)
             if callee is not None:
                 edges.see((entity, callee.entity, CALLS), span.ts_ns, stats)
+                self._called(entity, callee, span.trace_id)
             self._wait(b">" + place, Waiting(entity, "" if callee else span.peer, span.ts_ns), edges, stats)
         elif span.kind in _INCOMING:
             if span.peer:
                 edges.see((entity, span.peer, CALLS), span.ts_ns, stats)
             place = span.trace_id + span.parent_id
             caller = waiting.get(b">" + place)
+            here = Waiting(entity, "", span.ts_ns, span.span_id, self._codes(number, span), span.ts_ns // self._counts.bucket_ns)
             if caller is not None:
                 caller.peer = ""  # it is known now, and by its own name
                 edges.see((caller.entity, entity, CALLS), span.ts_ns, stats)
+                self._called(caller.entity, here, span.trace_id)
             elif span.parent_id:
-                self._wait(b"<" + place, Waiting(entity, "", span.ts_ns), edges, stats)
+                self._wait(b"<" + place, here, edges, stats)
+
+    def _codes(self, number: int, span: Span) -> tuple[int, ...]:
+        return code_of(number, TOTAL), code_of(number, self._operation(number, f" {span.operation}"))
+
+    def _called(self, caller: str, callee: Waiting, trace_id: bytes) -> None:
+        """Who made a request: if it is the one that shows best what is wrong, that is said of it."""
+        cells = self._saved.open.get(callee.bucket, {})
+        for cell in (cells[code] for code in callee.codes if code in cells):
+            cell.worst.called_by(caller, trace_id, callee.span_id)
 
     def _wait(self, place: bytes, end: Waiting, edges: Dependencies, stats: StepStats) -> None:
         waiting = self._saved.waiting
@@ -212,6 +236,13 @@ class Spans:
             self._give_up(place, watch.dependencies, step.stats)
         self._counts.close(watermark_ns, watch, row, step)
 
+    def words_of(self, series: Series) -> Words:
+        """A request that shows what an alert on a series says: one that failed, or the slowest, of the newest bucket."""
+        code = self._of_key.get(series.key, -1)
+        worst = self._saved.worst.get(code >> 2)
+        one = None if worst is None else worst.failed if code & 3 == _ERRORS else worst.slow
+        return Words(series.text, "" if one is None else one.in_words(series.entity))
+
     def _series_of(self, code: int) -> Series:
         return self._named(code, "span_rate", ValueKind.COUNT)
 
@@ -231,6 +262,7 @@ class Spans:
         """What else is done when a bucket of counts has closed: its shares and durations are samples."""
         cells = self._saved.open.pop(bucket, {})
         self._cells -= len(cells)
+        self._saved.worst = newest(self._saved.worst, {code: cell.worst for code, cell in cells.items()}, WORST_MAX)
         shares: list[tuple[int, float]] = []
         seconds: list[tuple[int, float]] = []
         for code in sorted(cells):
@@ -255,6 +287,7 @@ class Spans:
         if known is None:
             series = self._named(code >> 2, _NAMES[code & 3], ValueKind.GAUGE)
             known = self._saved.measures[code] = Measure(structs.replace(series, unit="s" if code & 3 else ""))
+            self._of_key[series.key] = code
         known.last_bucket, spans = in_bucket
         known.spans += spans
         known.buckets += 1
@@ -274,6 +307,7 @@ class Spans:
 
     def _drop(self, code: int, watch: Watch, row: int, step: Step) -> None:
         known = self._saved.measures.pop(code)
+        self._of_key.pop(known.series.key, None)
         watch.tell(watch.episodes.retire(known.series.key, step.moment(row)), step, row)
         if known.slot >= 0:
             watch.release(known.slot)
@@ -293,4 +327,5 @@ class Spans:
         except msgspec.DecodeError as error:
             raise StateError(f"the spans cannot be read back: {error}") from error
         self._cells = sum(map(len, self._saved.open.values()))
+        self._of_key = {known.series.key: code for code, known in self._saved.measures.items()}
         self._ids = {service.series.key: number for number, service in enumerate(self._saved.services)}

@@ -26,6 +26,7 @@ from detectors.logclock import MARK, TICK
 from engine.config.slo import Ratio, Slo
 from engine.config.tree import Detect, Source
 from engine.detect.drafts import Drafts, Moment, Phase
+from engine.detect.episode import Words
 from engine.detect.happenings import Happenings
 from engine.detect.intake import NO_TIME, Batch, Intake
 from engine.detect.loglines import LogLines
@@ -36,7 +37,7 @@ from engine.detect.watch import Watch
 from engine.errors import StateError
 from engine.metrics import Metric
 from engine.ports import Catalog, Codec, Columns, Snapshot, StepResult, StepStats
-from engine.records import Lines, Record, Run, Samples, Shard, Stamp, Watermark, digest
+from engine.records import Lines, Record, Run, Samples, Series, Shard, Signal, Stamp, Watermark, digest
 
 VERSION: Final = 7
 _SECOND_NS: Final = 1_000_000_000
@@ -89,8 +90,13 @@ class DetectMachine:
         self._lines = LogLines(config, source)
         self._events = Happenings(config)
         self._spans = Spans(config)
+        self._watch.episodes.words_of = self._words_of
         self._marks = Marks()
         self._learning = -1  # series that are too young, as of the last tick; -1 not counted since
+
+    def _words_of(self, series: Series) -> Words:
+        """What an alert on a series says beside its numbers."""
+        return self._spans.words_of(series) if series.signal is Signal.TRACE else self._lines.words_of(series)
 
     # ------------------------------------------------------------------------------------------ records
     def step(self, records: Sequence[Record]) -> StepResult:
@@ -296,6 +302,7 @@ class DetectMachine:
             raise StateError("lines were counted in buckets of another length", hint="Set count_bucket back, or start anew.")
         watch, lines, events = self._new_watch(), LogLines(self._config, self._source), Happenings(self._config)
         spans = Spans(self._config)
+        watch.episodes.words_of = self._words_of
         intake = self._new_intake()
         try:
             watch.bank.restore(_part(columns, "bank"))

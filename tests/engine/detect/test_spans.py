@@ -87,6 +87,33 @@ def test_errors_and_slowness_are_told(fault, name):
     assert "span_rate" not in told
 
 
+@pytest.mark.parametrize(
+    ("fault", "name", "how"), [("fail", "span_error_ratio", "failed after"), ("slow", "span_seconds.p50", "took")]
+)
+def test_an_alert_names_a_trace_that_shows_it(fault, name, how):
+    shard = machine(CONFIG)
+    outputs, _ = play(shard, steady(420, **{fault: range(350, 420)}))
+    first = next(a for a in alerts_of(outputs) if a.name == name and a.revision == 1 and a.opened_ts_ns >= ns(3480.0))
+    word, trace, rest = first.example.split(" ", 2)
+    batch, _ = bytes.fromhex(trace).decode().split(".")
+    assert (word, first.text) == ("trace", "")
+    assert 350 <= int(batch) < 420
+    assert rest.startswith(how)
+    assert rest.endswith(", cart")
+
+
+@pytest.mark.parametrize("caller_first", [True, False])
+def test_an_exemplar_says_who_called(caller_first):
+    spans, edges_, stats = Spans(CONFIG), Dependencies("default"), StepStats()
+    call = made(stream=b'log{service="web"}', service="web", kind="client", trace_id=b"t", span_id=b"c")
+    served = made(stream=b'log{service="cart"}', trace_id=b"t", span_id=b"s", parent_id=b"c", seconds=2.0, is_error=True)
+    other = made(stream=b'log{service="cart"}', trace_id=b"u", span_id=b"s", seconds=1.0)
+    feed(spans, [call, served, other] if caller_first else [served, other, call], edges_, stats)
+    cells = [cell for cells in spans._saved.open.values() for cell in cells.values() if cell.worst.failed]
+    assert {cell.worst.failed.in_words("cart") for cell in cells} == {"trace 74 failed after 2 s, web to cart"}
+    assert {cell.worst.slow.trace_id for cell in cells} == {b"t"}
+
+
 def test_a_service_that_takes_no_request_any_more_is_told():
     log = steady(350) + [record(350 + i, 3500.0 + i * 10.0, p=[span("other", at=3500.0 + i * 10.0)]) for i in range(70)]
     outputs, _ = play(machine(CONFIG), log)
