@@ -8,7 +8,7 @@ time, or with -1, takes the record's. A bad line costs only itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import isnan
 from typing import Final
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from connectors.codecs import graphite_scan
 from connectors.codecs.columns import BAD_LINES_MAX, TOO_BAD, ColumnsBuilder
-from connectors.codecs.graphite_scan import Points
+from connectors.codecs.graphite_scan import Lines, Points
 from connectors.codecs.heads import Heads
 from engine.config.tree import Source
 from engine.errors import DecodeError, Reject
@@ -25,8 +25,12 @@ from engine.records import Coded, Decoded, Record, Run
 from engine.times import LATEST_NS
 
 PATHS_MAX: Final = 20_000
-"""Paths of lines that are read one by one; when full, all are forgotten."""
+"""Paths of lines that are read one by one, good and bad ones; when full, all are forgotten."""
 PARTS_MAX: Final = 256
+WORDS_MAX: Final = 3
+"""A line has no more; what is behind them is one word more."""
+PORTION: Final = 512
+"""Lines of one record that are read before others are looked at: most of a record that is bad is never read."""
 _NUMBER: Final = re.compile(
     rb"[+-]?(?:\d{1,19}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?|[+-]?(?:nan|inf|infinity)", re.IGNORECASE
 )
@@ -44,14 +48,17 @@ class GraphiteCodec:
             {int(place): label for label, place in given.items() if place.isdecimal()} if isinstance(given, dict) else {}
         )
         self._known: dict[bytes, bytes] = {}
+        self._refused: dict[bytes, DecodeError] = {}
         self._heads = Heads(1)
         self._taught: list[tuple[bytes, bytes]] = []
+        self._learned_bad: list[bytes] = []
         self._catalog: Catalog | None = None
 
     def decode(self, records: Sequence[Record], catalog: Catalog) -> Decoded:
         """As `ports.Codec`."""
         if catalog is not self._catalog:
             self._known.clear()
+            self._refused.clear()
             self._catalog, self._heads = catalog, Heads(catalog.series_max)
         out = ColumnsBuilder(self._line_bytes_max)
         if records:
@@ -59,6 +66,9 @@ class GraphiteCodec:
         if self._taught:
             self._heads.add(self._taught)
             self._taught = []
+        if self._learned_bad:
+            self._heads.refuse(self._learned_bad)
+            self._learned_bad = []
         return out.build()
 
     def _take(self, run: Run, catalog: Catalog, out: ColumnsBuilder) -> None:
@@ -71,39 +81,39 @@ class GraphiteCodec:
         for row in np.flatnonzero(is_blank).tolist():
             out.reject(row, Reject.EMPTY, "no line in it")
         keep = np.ones(len(points.row), np.bool_)
-        rows, begins = np.unique(others.row, return_index=True)
+        begins = np.flatnonzero(np.diff(others.row, prepend=-1))
+        rows = others.row[begins]
         for row, first, last in zip(rows.tolist(), begins.tolist(), [*begins[1:].tolist(), len(others.row)], strict=False):
             known = slice(*np.searchsorted(points.row, (row, row + 1)).tolist())
-            lines = zip(others.begin[first:last].tolist(), others.end[first:last].tolist(), strict=True)
-            until = self._read_others(row, int(run.ts_ns[row]), joined, lines, out, catalog)
+            lines = Lines._make(column[first:last] for column in others)
+            until = self._read_others(int(run.ts_ns[row]), joined, lines, out, catalog)
             keep[known] = points.place[known] < until
             if is_cut[row] or until < others.begin[last - 1] or not keep[known].all():
                 out.reject(row, Reject.TOO_MANY_FIELDS, TOO_BAD)
         points = Points._make(column[keep] for column in points)
         out.bulk(points.row, Coded(words, points.code), points.ts_ns, points.value, points.place)
 
-    def _read_others(
-        self,
-        row: int,
-        record_ts_ns: int,
-        joined: bytes,
-        lines: Iterable[tuple[int, int]],
-        out: ColumnsBuilder,
-        catalog: Catalog,
-    ) -> int:
+    def _read_others(self, record_ts_ns: int, joined: bytes, lines: Lines, out: ColumnsBuilder, catalog: Catalog) -> int:
         """Read lines of one record; returns the place of the one after which nothing more is to be read, or one behind all."""
+        row: int = lines.row[0].item()
         bad = len(out.rejected)
-        for place, end in lines:
-            self._read(joined[place:end].split(), row, record_ts_ns, place, out, catalog)
-            if len(out.rejected) - bad >= BAD_LINES_MAX:
-                return place
+        for first in range(0, len(lines.row), PORTION):
+            portion = slice(first, first + PORTION)
+            for place, end in zip(lines.begin[portion].tolist(), lines.end[portion].tolist(), strict=True):
+                self._read(joined[place:end].split(None, WORDS_MAX), row, record_ts_ns, place, out, catalog)
+                if len(out.rejected) - bad >= BAD_LINES_MAX:
+                    until: int = place
+                    return until
         return LATEST_NS
 
     def _read(self, words: list[bytes], row: int, record_ts_ns: int, place: int, out: ColumnsBuilder, catalog: Catalog) -> None:
+        if not 2 <= len(words) <= WORDS_MAX or not _NUMBER.fullmatch(words[1]):
+            out.reject(row, Reject.MALFORMED, "not a path, a value and a time")
+            return
+        value, path = float(words[1]), words[0]
         try:
-            value = _value_of(words)
-            ts_ns = _time_of(words[2], record_ts_ns) if len(words) == 3 else record_ts_ns
-            key = self._known.get(words[0]) or self._new_key(words[0], catalog)
+            ts_ns = _time_of(words[2], record_ts_ns) if len(words) == WORDS_MAX else record_ts_ns
+            key = self._known.get(path) or self._key_of(path, catalog)
         except DecodeError as error:
             out.reject(row, error.reason, error.detail)
             return
@@ -111,6 +121,22 @@ class GraphiteCodec:
             out.reject(row, Reject.STALE, "a NaN: nothing was read")
         else:
             out.sample(row, key, ts_ns, value, place)
+
+    def _key_of(self, path: bytes, catalog: Catalog) -> bytes:
+        """The key of a path that is not known. What is wrong with a path is remembered too: it comes again."""
+        if path in self._refused:
+            raise self._refused[path].with_traceback(None)
+        if len(self._known) + len(self._refused) >= PATHS_MAX:
+            self._known.clear()
+            self._refused.clear()
+        try:
+            key = self._known[path] = self._new_key(path, catalog)
+        except DecodeError as error:
+            self._refused[path] = error
+            self._learned_bad.append(path)
+            raise
+        self._taught.append((path, key))
+        return key
 
     def _new_key(self, path: bytes, catalog: Catalog) -> bytes:
         try:
@@ -129,19 +155,7 @@ class GraphiteCodec:
             text = ".".join(part for place, part in enumerate(parts) if place not in self._places)
         if not text:
             raise DecodeError(Reject.MALFORMED, "no name is left of the path")
-        key = catalog.metric(text, labels)
-        if len(self._known) >= PATHS_MAX:
-            self._known.clear()
-        self._known[path] = key
-        self._taught.append((path, key))
-        return key
-
-
-def _value_of(words: list[bytes]) -> float:
-    """Raises DecodeError."""
-    if not 2 <= len(words) <= 3 or not _NUMBER.fullmatch(words[1]):
-        raise DecodeError(Reject.MALFORMED, "not a path, a value and a time")
-    return float(words[1])
+        return catalog.metric(text, labels)
 
 
 def _time_of(word: bytes, record_ts_ns: int) -> int:

@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.codecs.heads import Heads
+from connectors.codecs.columns import BAD_LINES_MAX
+from connectors.codecs.heads import REFUSED, Heads
 from detectors.decimals import MISSED, number, whole
 from detectors.kernel import device, kernel
 from detectors.pairs import PADDING, Pairs, find
@@ -83,7 +84,7 @@ def _line(
     buffer: NDArray[np.uint8], at: int, end: int, known: Pairs, code: NDArray[np.int32], record_ns: int
 ) -> tuple[int, int, int, float]:
     """(place after it, code, time, value) of the line that begins with a word at `at`; the code is NEW for a plain one that is not known, or whose
-    number is not exact, and MISSED for one that is not plain, which does not depend on what is known.
+    number is not exact, REFUSED for a plain one of a path that is, and MISSED for one that is not plain, which does not depend on what is known.
     """
     stop, brace, _ = _word(buffer, at, end)
     head: Any = find(known, buffer, (at, brace), (brace, stop), 0)
@@ -103,6 +104,8 @@ def _line(
         at = _blank(buffer, stop, end)
     if at < end and buffer[at] != 10:
         return at, MISSED, 0, 0.0
+    if head >= 0 and code[head] == REFUSED:
+        return at, REFUSED, ts_ns, value
     is_known = head >= 0 and abs(value) < _VALUE_MAX  # False for NaN
     found: Any = np.int64(code[head]) if is_known else MISSED
     return at, found if found >= 0 else NEW, ts_ns, value
@@ -120,12 +123,13 @@ def scan(
 ) -> tuple[int, int]:
     """Read the records that end at `end` in `buffer`, PADDING bytes after the last; how many points there are, and how many other lines.
 
-    `is_cut` becomes true for records with more than ODD_LINES_MAX odd lines: from the first that is too many on they are not read.
+    `is_cut` becomes true for records with more than ODD_LINES_MAX odd lines: from the first that is too many on they are not read. Nor is what comes
+    behind more than BAD_LINES_MAX lines of refused paths: the general reader goes no further.
     """
     known, code = heads
     at, n, m = 0, 0, 0
     for i in range(end.shape[0]):
-        odd = 0
+        odd = refused = 0
         while True:
             at = _blank(buffer, at, end[i])
             if at >= end[i]:
@@ -147,6 +151,9 @@ def scan(
                 at += 1
             others.row[m], others.begin[m], others.end[m] = i, begin, at
             m += 1
+            refused += points.code[n] == REFUSED
+            if refused > BAD_LINES_MAX:
+                break
         at = end[i]
     return n, m
 

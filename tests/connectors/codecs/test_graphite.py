@@ -125,3 +125,16 @@ def test_what_comes_after_too_many_bad_lines_is_told(catalog, record, behind):
         more = [Reject.TOO_MANY_FIELDS] if any(line.strip() for line in behind) else []
         assert [part.reason for part in found.rejected] == [Reject.MALFORMED] * 128 + more
         assert found.samples.value.tolist() == [1.0, 7.0]
+
+
+@pytest.mark.parametrize("behind", [[], [b"b.a 2"], [b"bad 2"], [b"bad 2", b"b.a 2"], [b"b.a 2", b"bad 2"], [b"", b" "]])
+def test_what_comes_after_too_many_paths_of_which_no_name_is_left_is_told(catalog, record, behind):
+    """Whether the lines around are known or not, and the bad paths too."""
+    value = b"\n".join([b"b.a 1", *[b"bad 1"] * 64, b"b.a 7", *[b"bad 1"] * 64, *behind])
+    source = Source(name="s", topics=["t"], format=Format.GRAPHITE, mapping=Mapping(labels={"host": "0"}))
+    codec = GraphiteCodec(source)
+    for _ in range(3):
+        found = codec.decode([record(value)], catalog)
+        more = [Reject.TOO_MANY_FIELDS] if any(line.strip() for line in behind) else []
+        assert [part.reason for part in found.rejected] == [Reject.MALFORMED] * 128 + more
+        assert found.samples.value.tolist() == [1.0, 7.0]
