@@ -55,7 +55,7 @@ class Heads:
         _, head = self._take(heads[: self._heads_max])
         self.code[head] = REFUSED
 
-    def _take(self, heads: Sequence[bytes]) -> tuple[int, NDArray[np.int32]]:
+    def _take(self, heads: Sequence[bytes]) -> tuple[int, NDArray[np.int64]]:
         """(how many were known, the place of each), with room for all of them."""
         size = sum(map(len, heads))
         if len(self.known) + len(heads) > self._heads_max or self.known.bytes_used + size > HEAD_BYTES_EACH * self._heads_max:

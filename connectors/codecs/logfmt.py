@@ -6,6 +6,7 @@ All values are text, so that numbers want `numeric_strings`; a word without a va
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from connectors.codecs.json_mapping import JsonCodec
@@ -43,10 +44,10 @@ class LogfmtCodec(JsonCodec):
 
 def parse_line(text: str) -> dict[str, Any]:
     """The members of one line. Raises DecodeError: MALFORMED when it is no logfmt, TOO_MANY_FIELDS."""
-    is_marked = "\\" in text and _PAIRED not in text and _QUOTE not in text
+    is_marked = '"' in text and "\\" in text and _PAIRED not in text and _QUOTE not in text
     if is_marked:  # two passes, after which no quote is left within a value: to look at each escape takes several times as long
         text = text.replace("\\\\", _PAIRED).replace('\\"', _QUOTE)
-    members: dict[str, Any] = {}
+    members: dict[str, re.Match[str]] = {}
     pairs = 0
     for number, match in enumerate((_MARKED if is_marked else _PAIR).finditer(text)):
         key, quoted, plain, other = match.groups()
@@ -57,15 +58,18 @@ def parse_line(text: str) -> dict[str, Any]:
         if len(members) >= PAIRS_MAX or number >= WORDS_MAX:
             raise DecodeError(Reject.TOO_MANY_FIELDS, f"more than {PAIRS_MAX} members")
         pairs += plain is not None or quoted is not None
-        if is_marked:
-            key, plain = _as_written(key), plain and _as_written(plain)
-            quoted = quoted and _restored(quoted)
-        elif quoted is not None:
-            quoted = _unescaped(quoted)
-        members[key] = quoted if quoted is not None else True if plain is None else plain
+        members[key] = match
     if not pairs:
         raise DecodeError(Reject.MALFORMED, "no member with a value")
-    return members
+    written, unescaped = (_as_written, _restored) if is_marked else (str, _unescaped)
+    return {written(key): _value_of(match, written, unescaped) for key, match in members.items()}
+
+
+def _value_of(match: re.Match[str], written: Callable[[str], str], unescaped: Callable[[str], str]) -> str | bool:
+    _, quoted, plain, _ = match.groups()
+    if quoted is not None:
+        return unescaped(quoted)
+    return True if plain is None else written(plain)
 
 
 def _as_written(text: str) -> str:
