@@ -25,7 +25,10 @@ from engine.records import Coded, Decoded, Record, Run
 from engine.times import LATEST_NS
 
 PATHS_MAX: Final = 20_000
-"""Paths of lines that are read one by one, good and bad ones; when full, all are forgotten."""
+"""Paths of lines that are read one by one; when full, all are forgotten."""
+REFUSED_MAX: Final = 1_000
+REFUSED_BYTES_MAX: Final = 256
+"""So many bad paths, and none longer, are remembered as such: made-up ones push nothing out."""
 PARTS_MAX: Final = 256
 WORDS_MAX: Final = 3
 """A line has no more; what is behind them is one word more."""
@@ -48,7 +51,7 @@ class GraphiteCodec:
             {int(place): label for label, place in given.items() if place.isdecimal()} if isinstance(given, dict) else {}
         )
         self._known: dict[bytes, bytes] = {}
-        self._refused: dict[bytes, DecodeError] = {}
+        self._refused: dict[bytes, tuple[Reject, str]] = {}
         self._heads = Heads(1)
         self._taught: list[tuple[bytes, bytes]] = []
         self._learned_bad: list[bytes] = []
@@ -123,18 +126,19 @@ class GraphiteCodec:
             out.sample(row, key, ts_ns, value, place)
 
     def _key_of(self, path: bytes, catalog: Catalog) -> bytes:
-        """The key of a path that is not known. What is wrong with a path is remembered too: it comes again."""
+        """The key of a path that is not known. What is wrong with the first bad paths is remembered: they come again. Raises DecodeError."""
         if path in self._refused:
-            raise self._refused[path].with_traceback(None)
-        if len(self._known) + len(self._refused) >= PATHS_MAX:
-            self._known.clear()
-            self._refused.clear()
+            raise DecodeError(*self._refused[path])
         try:
-            key = self._known[path] = self._new_key(path, catalog)
+            key = self._new_key(path, catalog)
         except DecodeError as error:
-            self._refused[path] = error
-            self._learned_bad.append(path)
+            if len(self._refused) < REFUSED_MAX and len(path) <= REFUSED_BYTES_MAX:
+                self._refused[path] = error.reason, error.detail
+                self._learned_bad.append(path)
             raise
+        if len(self._known) >= PATHS_MAX:
+            self._known.clear()
+        self._known[path] = key
         self._taught.append((path, key))
         return key
 
